@@ -1,0 +1,149 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+int wt_map_open(wt_map *map, const char *path, wt_error *err) {
+    *map = (wt_map){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return wt_fail_errno(err, errno, "cannot open '%s'", path);
+    struct stat st;
+    int rc = -1;
+    if (fstat(fd, &st) != 0) {
+        wt_fail_errno(err, errno, "cannot read '%s'", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        wt_fail(err, WT_ERR_IO, "cannot read '%s': not a regular file", path);
+    } else if (st.st_size == 0) {
+        rc = 0;
+    } else {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED) {
+            wt_fail_errno(err, errno, "cannot map '%s'", path);
+        } else {
+            *map = (wt_map){p, (size_t)st.st_size};
+            rc = 0;
+        }
+    }
+    close(fd);
+    return rc;
+}
+
+void wt_map_close(wt_map *map) {
+    if (map && map->data) munmap((void *)map->data, map->size);
+    if (map) *map = (wt_map){0};
+}
+
+char *wt_read_text(const char *path, size_t *len, wt_error *err) {
+    int is_stdin = strcmp(path, "-") == 0;
+    FILE *f = is_stdin ? stdin : fopen(path, "rb");
+    if (!f) {
+        wt_fail_errno(err, errno, "cannot open '%s'", path);
+        return NULL;
+    }
+    char *text = NULL;
+    size_t used = 0, cap = 0;
+    for (;;) {
+        if (wt_grow((void **)&text, &cap, used + 65536 + 1, 1, err) != 0) goto fail;
+        size_t n = fread(text + used, 1, cap - used - 1, f);
+        used += n;
+        if (n == 0) break;
+    }
+    if (ferror(f)) {
+        wt_fail_errno(err, errno, "cannot read '%s'", path);
+        goto fail;
+    }
+    if (!is_stdin) fclose(f);
+    text[used] = '\0';
+    *len = used;
+    return text;
+fail:
+    if (!is_stdin) fclose(f);
+    free(text);
+    return NULL;
+}
+
+int wt_output_open(wt_output *out, const char *path, wt_error *err) {
+    *out = (wt_output){0};
+    size_t n = strlen(path);
+    struct stat st;
+    mode_t mode = 0666;
+    if (stat(path, &st) == 0) {
+        if (!S_ISREG(st.st_mode)) return wt_fail(err, WT_ERR_IO, "cannot write '%s': not a regular file", path);
+        mode = st.st_mode & 0777; /* replacing a file keeps its permissions */
+    }
+    if (!(out->path = wt_calloc(n + 1, 1, err)) || !(out->temporary = wt_calloc(n + 12, 1, err))) goto fail;
+    memcpy(out->path, path, n);
+    snprintf(out->temporary, n + 12, "%s.tmp-XXXXXX", path);
+    int fd = mkstemp(out->temporary);
+    if (fd < 0) {
+        wt_fail_errno(err, errno, "cannot write '%s'", path);
+        goto fail;
+    }
+    mode_t mask = umask(0); /* mkstemp makes the file private; the result should be as open as any new file */
+    umask(mask);
+    if (fchmod(fd, mode & ~mask) != 0 || !(out->stream = fdopen(fd, "wb"))) {
+        wt_fail_errno(err, errno, "cannot write '%s'", path);
+        close(fd);
+        unlink(out->temporary);
+        goto fail;
+    }
+    return 0;
+fail:
+    free(out->path);
+    free(out->temporary);
+    *out = (wt_output){0};
+    return -1;
+}
+
+int wt_output_write(wt_output *out, const void *data, size_t bytes, wt_error *err) {
+    if (bytes == 0 || fwrite(data, 1, bytes, out->stream) == bytes) return 0;
+    return wt_fail_errno(err, errno, "cannot write '%s'", out->path);
+}
+
+static int sync_folder(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    if (!folder) return -1;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(folder);
+    if (fd < 0) return -1;
+    int rc = fsync(fd);
+    close(fd);
+    return rc;
+}
+
+int wt_output_commit(wt_output *out, wt_error *err) {
+    if (fflush(out->stream) != 0 || ferror(out->stream) || fsync(fileno(out->stream)) != 0) {
+        wt_fail_errno(err, errno, "cannot write '%s'", out->path);
+        wt_output_abandon(out);
+        return -1;
+    }
+    int closed = fclose(out->stream);
+    out->stream = NULL;
+    if (closed != 0 || rename(out->temporary, out->path) != 0) {
+        wt_fail_errno(err, errno, "cannot write '%s'", out->path);
+        wt_output_abandon(out);
+        return -1;
+    }
+    sync_folder(out->path); /* best effort: some file systems refuse to sync a folder, and the data is down already */
+    free(out->path);
+    free(out->temporary);
+    *out = (wt_output){0};
+    return 0;
+}
+
+void wt_output_abandon(wt_output *out) {
+    if (!out || !out->path) return;
+    if (out->stream) fclose(out->stream);
+    unlink(out->temporary);
+    free(out->path);
+    free(out->temporary);
+    *out = (wt_output){0};
+}

@@ -1,0 +1,59 @@
+/*
+ * Matrix products: the one file that calls oneDNN (its 2.x and its 3.x API).
+ *
+ * A product is cut into tiles of WT_TILE_ROWS x WT_TILE_COLS over the whole inner dimension; remainders are padded with
+ * zeros; each tile is one single-threaded oneDNN call of one shape. So a row's result depends neither on the number of
+ * threads, nor on which or how many rows stand beside it.
+ */
+#ifndef WT_ENGINE_MATMUL_H
+#define WT_ENGINE_MATMUL_H
+
+#include "base/error.h"
+#include "model/types.h"
+
+#define WT_TILE_ROWS 32
+#define WT_TILE_COLS 64
+
+typedef enum wt_precision {
+    WT_PRECISION_F32,
+    WT_PRECISION_BF16, /* both factors are rounded to bf16, sums stay in fp32 */
+} wt_precision;
+
+/* Whether this processor multiplies bf16 natively (AVX512_BF16 or AMX). */
+int wt_matmul_has_bf16(void);
+
+/* A matrix W [n, k] in oneDNN's own blocked layout, ready to multiply. */
+typedef struct wt_packed wt_packed;
+
+/*
+ * Decodes a weight matrix [n, k] of block type `type`, rows one after another at `data`, and packs it, in parallel. NULL
+ * and `err` on failure (no decoder, out of memory). Reuses the storage of `reuse` (may be NULL; consumed) where it
+ * fits, so that a loop over layers allocates once.
+ */
+wt_packed *wt_pack(wt_type type, const void *data, size_t n, size_t k, wt_precision precision, wt_packed *reuse,
+                   wt_error *err);
+void wt_packed_free(wt_packed *packed);
+size_t wt_packed_bytes(const wt_packed *packed);
+
+/* What happens to a tile's results on their way to y. */
+typedef enum wt_store {
+    WT_STORE,      /* y = x W^T + bias */
+    WT_STORE_ADD,  /* y += x W^T + bias */
+} wt_store;
+
+/*
+ * y[r, 0..n-1] (rows `ldy` floats apart) from x [rows, k] (contiguous rows), bias [n] or NULL. In parallel; not to be
+ * called from a parallel region.
+ */
+int wt_matmul(const float *x, size_t rows, const wt_packed *w, const float *bias, wt_store store, float *y, size_t ldy,
+              wt_error *err);
+
+/*
+ * One small product on the calling thread, for attention: C [m, n] = alpha * A [m, k] * op(B), where B is [n, k] (transposed, as
+ * keys are) or [k, n] (as values are). Leading dimensions in floats. Callers keep m, n, k a function of the position
+ * alone. Safe inside and outside parallel regions.
+ */
+int wt_gemm(bool transpose_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+            size_t ldb, float *c, size_t ldc);
+
+#endif
