@@ -24,6 +24,7 @@ typedef struct wt_engine_options {
     wt_precision precision;
     size_t resident_bytes; /* packed matrices are kept up to this many bytes between calls; 0: one at a time */
     const wt_tap *tap;     /* NULL: none */
+    size_t context;        /* tokens a sequence may have: chooses long or short rope factors. 0: the short ones */
 } wt_engine_options;
 
 /*
@@ -62,10 +63,17 @@ int wt_engine_run(wt_engine *engine, const wt_batch *batch, float *hidden, wt_er
 void wt_engine_final_norm(const wt_engine *engine, const float *hidden, size_t rows, float *y);
 
 /*
- * logits [rows, vocab] from the states after the final norm x [rows, width], soft cap included. The head stays packed
- * between calls where resident_bytes allows, else it is packed tile by tile each time: call it with many rows.
+ * logits [rows, vocab] from the states after the final norm x [rows, width], soft cap included. The head is packed piece by
+ * piece on every call, unless resident_bytes holds it: call it with many rows.
  */
 int wt_engine_logits(wt_engine *engine, const float *x, size_t rows, float *logits, wt_error *err);
+
+/*
+ * The same for the `count` tokens from `first` on: logits [rows, count]. For callers that go through a large vocabulary
+ * in pieces; pieces that start at a multiple of WT_TILE_COLS give the bits of the whole.
+ */
+int wt_engine_logits_range(wt_engine *engine, const float *x, size_t rows, size_t first, size_t count, float *logits,
+                           wt_error *err);
 
 /* Multiply-adds times two of one run of `rows` tokens through all blocks, matrices only; for benchmarks. */
 double wt_engine_block_flops(const wt_engine *engine, size_t rows);

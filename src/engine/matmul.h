@@ -9,6 +9,8 @@
 #define WT_ENGINE_MATMUL_H
 
 #include "base/error.h"
+#include <stdbool.h>
+
 #include "model/types.h"
 
 #define WT_TILE_ROWS 32

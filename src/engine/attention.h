@@ -1,0 +1,35 @@
+/*
+ * Causal attention over keys and values that lie head by head in padded rows. Queries are taken in tiles that are
+ * aligned to absolute positions, and a tile's products have a shape that its position alone decides: so a row's
+ * result is the same bits whether its sequence is run at once, piece by piece through a cache, or beside others.
+ */
+#ifndef WT_ENGINE_ATTENTION_H
+#define WT_ENGINE_ATTENTION_H
+
+#include "base/error.h"
+#include "model/arch.h"
+
+/* Query rows per tile; key and value stores are padded to a multiple of it. */
+#define WT_ATTENTION_TILE 64
+
+/* Keys and values of one layer: [sequences][n_kv_heads][capacity][head_dim], rows that hold nothing are finite. */
+typedef struct wt_kv_store {
+    float *keys, *values;
+    size_t capacity; /* positions, a multiple of WT_ATTENTION_TILE */
+} wt_kv_store;
+
+/* Where a sequence's rows are in a batch. */
+typedef struct wt_span {
+    size_t row;    /* first row of the batch */
+    size_t count;  /* rows */
+    size_t start;  /* position of the first row; the store holds the positions before it */
+} wt_span;
+
+/*
+ * out [rows, n_heads * head_dim] from queries of the same shape (normed and rotated); the keys and values of the batch's
+ * own rows are in the store already. In parallel over sequences, heads and tiles.
+ */
+int wt_attention(const wt_hparams *hp, bool windowed, const wt_kv_store *store, const wt_span *spans, size_t sequences,
+                 const float *queries, float *out, wt_error *err);
+
+#endif

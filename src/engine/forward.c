@@ -1,0 +1,517 @@
+/*
+ * One way through a layer for every architecture: norm, queries keys and values, rope, attention, output, norm, gate and
+ * up, activation, down. What an architecture leaves out is absent from its hyperparameters or its tensors.
+ */
+#include "engine/forward.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/memory.h"
+#include "engine/attention.h"
+#include "engine/kernels.h"
+#include "engine/rope.h"
+#include "quant/codec.h"
+
+/* Tokens of the head that are packed and multiplied at a time. */
+#define HEAD_PIECE ((size_t)64 * WT_TILE_COLS)
+
+/* Matrices of a layer as they are multiplied: the parts of a fused tensor count one by one. */
+typedef enum part { PART_Q, PART_K, PART_V, PART_OUT, PART_GATE, PART_UP, PART_DOWN, PARTS } part;
+
+/* A packed matrix that stays, and what it was packed from. */
+typedef struct resident {
+    wt_packed *packed;
+    const void *data;
+    wt_type type;
+} resident;
+
+struct wt_engine {
+    const wt_model *model;
+    wt_engine_options options;
+    wt_tap tap;
+    resident *residents; /* [n_layers * PARTS + head pieces] */
+    size_t resident_count, resident_used;
+    wt_packed *spare;    /* the matrix that is in use where it does not stay */
+    wt_rope_table rope, rope_window;
+    float *layer_vectors[WT_LAYER_ROLES]; /* decoded norms and biases of the layer in work */
+    float *output_norm, *rope_factors;    /* rope_factors NULL: none */
+};
+
+struct wt_kv_cache {
+    size_t sequences, capacity, n_layers;
+    size_t *lengths;  /* [sequences] positions held */
+    float *keys, *values; /* [n_layers][sequences][n_kv_heads][capacity][head_dim] */
+    size_t layer_floats;
+};
+
+/* The buffers of one run. */
+typedef struct work {
+    size_t rows;
+    float *normed;    /* [rows, width]: norm outputs, then a block's output before its post-norm */
+    float *queries;   /* [rows, n_heads * head_dim] */
+    float *attended;  /* the same */
+    float *keys, *values; /* [rows, n_kv_heads * head_dim] */
+    float *gate, *up; /* [rows, ffn] */
+    wt_kv_store store;/* of the run where there is no cache */
+    wt_span *spans;
+} work;
+
+/* ---- opening ---- */
+
+static int decode_vector(const wt_weight *w, float *out, size_t n, wt_error *err) {
+    wt_decode_fn decode = wt_codec_of(w->type)->decode;
+    if (!decode) return wt_fail(err, WT_ERR_UNSUPPORTED, "cannot decode vector '%s'", w->tensor->name);
+    decode(w->data, out, n);
+    return 0;
+}
+
+/* A decoded copy of a vector outside the layers, NULL in *out where the model has none. */
+static int load_vector(const wt_model *model, wt_role role, float **out, wt_error *err) {
+    wt_weight w = wt_model_weight(model, role, 0);
+    if (!w.tensor) return 0;
+    *out = wt_alloc_aligned(w.tensor->dims[0], sizeof(float), err);
+    return *out ? decode_vector(&w, *out, w.tensor->dims[0], err) : -1;
+}
+
+static int load_rope_factors(wt_engine *e, wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(e->model);
+    if (!hp->rope_factors) return 0;
+    wt_role role = WT_ROLE_ROPE_FACTORS;
+    if (hp->arch->rope_long_short)
+        role = e->options.context > hp->rope_original_context ? WT_ROLE_ROPE_LONG : WT_ROLE_ROPE_SHORT;
+    else if (hp->arch->rope != WT_ROPE_PAIRS)
+        return 0; /* a rope_freqs that a converter left in a model whose architecture has none */
+    if (load_vector(e->model, role, &e->rope_factors, err) != 0) return -1;
+    for (size_t i = 0; e->rope_factors && i < hp->rope_dims / 2; i++) {
+        if (!(fabsf(e->rope_factors[i]) > 0.0f) || !isfinite(e->rope_factors[i])) {
+            return wt_fail(err, WT_ERR_FORMAT, "cannot use '%s': tensor '%s.weight' holds %g at %zu",
+                           wt_gguf_path(wt_model_gguf(e->model)), wt_role_name(role), (double)e->rope_factors[i], i);
+        }
+    }
+    return 0;
+}
+
+/* Every type that the run will meet can be decoded; better said before an hour of work than in its middle. */
+static int check_types(const wt_model *model, wt_error *err) {
+    const wt_gguf *gguf = wt_model_gguf(model);
+    for (size_t i = 0; i < wt_gguf_tensor_count(gguf); i++) {
+        wt_role role;
+        int layer;
+        const char *name = wt_gguf_tensor(gguf, i)->name;
+        if (!wt_role_of(name, &role, &layer)) continue;
+        wt_weight w = wt_model_weight(model, role, layer < 0 ? 0 : (uint32_t)layer);
+        if (w.tensor && !wt_codec_of(w.type)->decode) {
+            wt_fail(err, WT_ERR_UNSUPPORTED, "cannot run '%s': tensor '%s' has type %s, which cannot be decoded yet",
+                    wt_gguf_path(gguf), name, wt_type_find(w.type)->name);
+            return wt_hint(err, "'wildtype inspect' lists the types of a file");
+        }
+    }
+    return 0;
+}
+
+wt_engine *wt_engine_open(const wt_model *model, const wt_engine_options *options, wt_error *err) {
+    wt_engine *e = wt_calloc(1, sizeof *e, err);
+    if (!e) return NULL;
+    const wt_hparams *hp = wt_model_hparams(model);
+    e->model = model;
+    if (options) e->options = *options;
+    if (e->options.tap) e->tap = *e->options.tap;
+    if (e->options.precision == WT_PRECISION_BF16 && !wt_matmul_has_bf16()) {
+        wt_fail(err, WT_ERR_UNSUPPORTED, "this processor does not multiply bf16");
+        wt_hint(err, "leave out --bf16");
+        goto fail;
+    }
+    if (check_types(model, err) != 0) goto fail;
+    e->resident_count = (size_t)hp->n_layers * PARTS + (hp->vocab + HEAD_PIECE - 1) / HEAD_PIECE;
+    if (!(e->residents = wt_calloc(e->resident_count, sizeof *e->residents, err))) goto fail;
+    for (int role = 0; role < WT_LAYER_ROLES; role++) {
+        wt_weight w = wt_model_weight(model, (wt_role)role, 0);
+        size_t n = 0; /* the longest such vector of any layer: a bias may be in some layers only */
+        for (uint32_t l = 0; l < hp->n_layers; l++) {
+            w = wt_model_weight(model, (wt_role)role, l);
+            if (w.tensor && w.tensor->rows == 1 && w.tensor->dims[0] > n) n = w.tensor->dims[0];
+        }
+        if (n > 0 && !(e->layer_vectors[role] = wt_alloc_aligned(n, sizeof(float), err))) goto fail;
+    }
+    if (load_vector(model, WT_ROLE_OUTPUT_NORM, &e->output_norm, err) != 0) goto fail;
+    if (load_rope_factors(e, err) != 0) goto fail;
+    return e;
+fail:
+    wt_engine_close(e);
+    return NULL;
+}
+
+void wt_engine_close(wt_engine *engine) {
+    if (!engine) return;
+    for (size_t i = 0; engine->residents && i < engine->resident_count; i++) wt_packed_free(engine->residents[i].packed);
+    free(engine->residents);
+    wt_packed_free(engine->spare);
+    wt_rope_table_release(&engine->rope);
+    wt_rope_table_release(&engine->rope_window);
+    for (int i = 0; i < WT_LAYER_ROLES; i++) free(engine->layer_vectors[i]);
+    free(engine->output_norm);
+    free(engine->rope_factors);
+    free(engine);
+}
+
+const wt_model *wt_engine_model(const wt_engine *engine) { return engine->model; }
+
+/* ---- the cache of keys and values ---- */
+
+wt_kv_cache *wt_kv_cache_new(const wt_engine *engine, size_t sequences, size_t context, wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(engine->model);
+    wt_kv_cache *c = wt_calloc(1, sizeof *c, err);
+    if (!c) return NULL;
+    c->sequences = sequences;
+    c->n_layers = hp->n_layers;
+    c->capacity = (context + WT_ATTENTION_TILE - 1) / WT_ATTENTION_TILE * WT_ATTENTION_TILE;
+    size_t floats;
+    if (!wt_mul_size(c->capacity * hp->head_dim, hp->n_kv_heads, &c->layer_floats) ||
+        !wt_mul_size(c->layer_floats, sequences, &c->layer_floats) ||
+        !wt_mul_size(c->layer_floats, hp->n_layers, &floats)) {
+        wt_fail_memory(err, SIZE_MAX);
+        goto fail;
+    }
+    c->lengths = wt_calloc(sequences, sizeof *c->lengths, err);
+    c->keys = wt_calloc(floats, sizeof(float), err);
+    c->values = wt_calloc(floats, sizeof(float), err);
+    if (!c->lengths || !c->keys || !c->values) goto fail;
+    return c;
+fail:
+    wt_kv_cache_free(c);
+    return NULL;
+}
+
+void wt_kv_cache_free(wt_kv_cache *cache) {
+    if (!cache) return;
+    free(cache->lengths);
+    free(cache->keys);
+    free(cache->values);
+    free(cache);
+}
+
+static wt_kv_store layer_store(const wt_kv_cache *c, const work *w, uint32_t layer) {
+    if (!c) return w->store;
+    size_t offset = (size_t)layer * c->layer_floats;
+    return (wt_kv_store){c->keys + offset, c->values + offset, c->capacity};
+}
+
+/* ---- one matrix ---- */
+
+/* Rows first.. first+n-1 of a weight, packed: from the residents, or into the spare. */
+static const wt_packed *packed_rows(wt_engine *e, const wt_weight *weight, size_t first, size_t n, size_t slot,
+                                    wt_error *err) {
+    resident *r = &e->residents[slot];
+    if (r->packed && r->data == weight->data && r->type == weight->type) return r->packed;
+    size_t k = weight->tensor->dims[0], bytes = 0;
+    uint64_t row_bytes = 0;
+    const unsigned char *data = weight->data;
+    wt_type_row_bytes(weight->type, k, &row_bytes);
+    bool stays = wt_mul_size(n, k * sizeof(float), &bytes) &&
+                 bytes <= e->options.resident_bytes - (e->resident_used < e->options.resident_bytes
+                                                           ? e->resident_used
+                                                           : e->options.resident_bytes);
+    wt_packed *reuse = r->packed; /* packed from something else: its storage serves again */
+    if (reuse) {
+        e->resident_used -= wt_packed_bytes(reuse);
+        r->packed = NULL;
+        stays = true;
+    } else if (!stays) {
+        reuse = e->spare;
+        e->spare = NULL;
+    }
+    wt_packed *packed =
+        wt_pack(weight->type, data + first * row_bytes, n, k, e->options.precision, reuse, err);
+    if (!packed) {
+        wt_error_prefix(err, "tensor '%s'", weight->tensor->name);
+        return NULL;
+    }
+    if (stays) {
+        *r = (resident){packed, weight->data, weight->type};
+        e->resident_used += wt_packed_bytes(packed);
+    } else {
+        e->spare = packed;
+    }
+    return packed;
+}
+
+/* One part of a layer: where it is, which rows of its tensor it has, and its bias. */
+typedef struct matrix {
+    wt_role role, bias;
+    size_t first, n;
+} matrix;
+
+static matrix layer_matrix(const wt_hparams *hp, bool fused_qkv, part p) {
+    size_t q = (size_t)hp->n_heads * hp->head_dim, kv = (size_t)hp->n_kv_heads * hp->head_dim;
+    bool fused_up = hp->arch->fused_gate_up;
+    switch (p) {
+    case PART_Q: return fused_qkv ? (matrix){WT_ROLE_ATTN_QKV, WT_ROLE_ATTN_QKV_BIAS, 0, q}
+                                  : (matrix){WT_ROLE_ATTN_Q, WT_ROLE_ATTN_Q_BIAS, 0, q};
+    case PART_K: return fused_qkv ? (matrix){WT_ROLE_ATTN_QKV, WT_ROLE_ATTN_QKV_BIAS, q, kv}
+                                  : (matrix){WT_ROLE_ATTN_K, WT_ROLE_ATTN_K_BIAS, 0, kv};
+    case PART_V: return fused_qkv ? (matrix){WT_ROLE_ATTN_QKV, WT_ROLE_ATTN_QKV_BIAS, q + kv, kv}
+                                  : (matrix){WT_ROLE_ATTN_V, WT_ROLE_ATTN_V_BIAS, 0, kv};
+    case PART_OUT: return (matrix){WT_ROLE_ATTN_OUT, WT_ROLE_ATTN_OUT_BIAS, 0, hp->width};
+    case PART_GATE: return fused_up ? (matrix){WT_ROLE_FFN_UP, WT_ROLE_FFN_UP_BIAS, 0, hp->ffn}
+                                    : (matrix){WT_ROLE_FFN_GATE, WT_ROLE_FFN_GATE_BIAS, 0, hp->ffn};
+    case PART_UP: return (matrix){WT_ROLE_FFN_UP, WT_ROLE_FFN_UP_BIAS, fused_up ? hp->ffn : 0, hp->ffn};
+    default: return (matrix){WT_ROLE_FFN_DOWN, WT_ROLE_FFN_DOWN_BIAS, 0, hp->width};
+    }
+}
+
+/* y (+)= x times one part of the layer, bias included. */
+static int multiply(wt_engine *e, uint32_t layer, part p, const float *x, size_t rows, wt_store store, float *y,
+                    wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(e->model);
+    bool fused_qkv = wt_model_weight(e->model, WT_ROLE_ATTN_QKV, layer).tensor != NULL;
+    matrix m = layer_matrix(hp, fused_qkv, p);
+    wt_weight weight = wt_model_weight(e->model, m.role, layer);
+    if (e->tap.input && m.first == 0)
+        e->tap.input(e->tap.user, m.role, (int)layer, x, rows, weight.tensor->dims[0]);
+    const wt_packed *packed = packed_rows(e, &weight, m.first, m.n, (size_t)layer * PARTS + p, err);
+    if (!packed) return -1;
+    const float *bias = NULL;
+    if (hp->biases) {
+        if (wt_model_weight(e->model, m.bias, layer).tensor) bias = e->layer_vectors[m.bias] + m.first;
+        /* A fused matrix may come with separate biases. */
+        static const wt_role separate[] = {WT_ROLE_ATTN_Q_BIAS, WT_ROLE_ATTN_K_BIAS, WT_ROLE_ATTN_V_BIAS};
+        if (!bias && fused_qkv && p <= PART_V && wt_model_weight(e->model, separate[p], layer).tensor)
+            bias = e->layer_vectors[separate[p]];
+    }
+    return wt_matmul(x, rows, packed, bias, store, y, m.n, err);
+}
+
+/* ---- one layer ---- */
+
+static void norm_rows(const float *x, const float *gain, double eps, size_t rows, size_t n, float *y) {
+    const wt_kernels *k = wt_kernels_get();
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) k->rms_norm(y + r * n, x + r * n, gain, (float)eps, n);
+}
+
+/* Norms of heads, rope, and the way of keys and values into the store. */
+static void place_heads(wt_engine *e, const work *w, const wt_kv_store *store, bool windowed, size_t sequences) {
+    const wt_hparams *hp = wt_model_hparams(e->model);
+    const wt_kernels *k = wt_kernels_get();
+    const wt_rope_table *rope = windowed ? &e->rope_window : &e->rope;
+    const float *q_gain = hp->qk_norm ? e->layer_vectors[WT_ROLE_ATTN_Q_NORM] : NULL;
+    const float *k_gain = hp->qk_norm ? e->layer_vectors[WT_ROLE_ATTN_K_NORM] : NULL;
+    void (*rotate)(float *, const float *, const float *, size_t) =
+        hp->rope_kind == WT_ROPE_PAIRS ? k->rope_pairs : k->rope_halves;
+    size_t d = hp->head_dim;
+    for (size_t s = 0; s < sequences; s++) {
+        const wt_span *span = &w->spans[s];
+#pragma omp parallel for schedule(static)
+        for (size_t i = 0; i < span->count; i++) {
+            size_t row = span->row + i, position = span->start + i;
+            const float *cos = rope->cos + position * rope->pairs, *sin = rope->sin + position * rope->pairs;
+            for (size_t h = 0; h < hp->n_heads; h++) {
+                float *q = w->queries + (row * hp->n_heads + h) * d;
+                if (q_gain) k->rms_norm(q, q, q_gain, (float)hp->norm_eps, d);
+                rotate(q, cos, sin, hp->rope_dims);
+            }
+            for (size_t h = 0; h < hp->n_kv_heads; h++) {
+                float *key = w->keys + (row * hp->n_kv_heads + h) * d;
+                if (k_gain) k->rms_norm(key, key, k_gain, (float)hp->norm_eps, d);
+                rotate(key, cos, sin, hp->rope_dims);
+                size_t at = ((s * hp->n_kv_heads + h) * store->capacity + position) * d;
+                memcpy(store->keys + at, key, d * sizeof *key);
+                memcpy(store->values + at, w->values + (row * hp->n_kv_heads + h) * d, d * sizeof *key);
+            }
+        }
+    }
+}
+
+/* Multiplies by `p` and adds the result to the residual stream, through a post-norm where the architecture has one. */
+static int close_block(wt_engine *e, uint32_t layer, part p, wt_role post_norm, const float *x, work *w, float *hidden,
+                       wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(e->model);
+    if (!hp->post_norms) return multiply(e, layer, p, x, w->rows, WT_STORE_ADD, hidden, err);
+    if (multiply(e, layer, p, x, w->rows, WT_STORE, w->normed, err) != 0) return -1;
+    const wt_kernels *k = wt_kernels_get();
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < w->rows; r++) {
+        float *y = w->normed + r * hp->width;
+        k->rms_norm(y, y, e->layer_vectors[post_norm], (float)hp->norm_eps, hp->width);
+        k->add(hidden + r * hp->width, y, hp->width);
+    }
+    return 0;
+}
+
+static int load_layer_vectors(wt_engine *e, uint32_t layer, wt_error *err) {
+    for (int role = 0; role < WT_LAYER_ROLES; role++) {
+        wt_weight w = wt_model_weight(e->model, (wt_role)role, layer);
+        if (w.tensor && w.tensor->rows == 1 && decode_vector(&w, e->layer_vectors[role], w.tensor->dims[0], err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int run_layer(wt_engine *e, uint32_t layer, const wt_batch *batch, work *w, float *hidden, wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(e->model);
+    bool windowed = hp->windowed[layer];
+    wt_kv_store store = layer_store(batch->cache, w, layer);
+    if (load_layer_vectors(e, layer, err) != 0) return -1;
+
+    norm_rows(hidden, e->layer_vectors[WT_ROLE_ATTN_NORM], hp->norm_eps, w->rows, hp->width, w->normed);
+    if (multiply(e, layer, PART_Q, w->normed, w->rows, WT_STORE, w->queries, err) != 0) return -1;
+    if (multiply(e, layer, PART_K, w->normed, w->rows, WT_STORE, w->keys, err) != 0) return -1;
+    if (multiply(e, layer, PART_V, w->normed, w->rows, WT_STORE, w->values, err) != 0) return -1;
+    place_heads(e, w, &store, windowed, batch->sequences);
+    if (wt_attention(hp, windowed, &store, w->spans, batch->sequences, w->queries, w->attended, err) != 0) return -1;
+    if (close_block(e, layer, PART_OUT, WT_ROLE_ATTN_POST_NORM, w->attended, w, hidden, err) != 0) return -1;
+
+    norm_rows(hidden, e->layer_vectors[WT_ROLE_FFN_NORM], hp->norm_eps, w->rows, hp->width, w->normed);
+    if (multiply(e, layer, PART_GATE, w->normed, w->rows, WT_STORE, w->gate, err) != 0) return -1;
+    if (multiply(e, layer, PART_UP, w->normed, w->rows, WT_STORE, w->up, err) != 0) return -1;
+    const wt_kernels *k = wt_kernels_get();
+    void (*act)(float *, const float *, size_t) = hp->activation == WT_ACT_SILU ? k->silu_mul : k->gelu_mul;
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < w->rows; r++) act(w->gate + r * hp->ffn, w->up + r * hp->ffn, hp->ffn);
+    return close_block(e, layer, PART_DOWN, WT_ROLE_FFN_POST_NORM, w->gate, w, hidden, err);
+}
+
+/* ---- one run ---- */
+
+static void work_release(work *w) {
+    float *buffers[] = {w->normed, w->queries, w->attended,   w->keys,        w->values,
+                        w->gate,   w->up,      w->store.keys, w->store.values};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) free(buffers[i]);
+    free(w->spans);
+}
+
+/* Lays out the sequences and allocates what a run of them needs. */
+static int work_prepare(wt_engine *e, const wt_batch *batch, work *w, wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(e->model);
+    const wt_kv_cache *cache = batch->cache;
+    if (cache && (cache->sequences < batch->sequences || cache->n_layers != hp->n_layers))
+        return wt_fail(err, WT_ERR_ARGUMENT, "the cache holds %zu sequences, not %zu", cache->sequences,
+                       batch->sequences);
+    if (!(w->spans = wt_calloc(batch->sequences, sizeof *w->spans, err))) return -1;
+    size_t longest = 0;
+    for (size_t s = 0; s < batch->sequences; s++) {
+        w->spans[s] = (wt_span){w->rows, batch->lengths[s], cache ? cache->lengths[s] : 0};
+        w->rows += batch->lengths[s];
+        size_t end = w->spans[s].start + w->spans[s].count;
+        if (cache && end > cache->capacity)
+            return wt_fail(err, WT_ERR_ARGUMENT, "sequence %zu has %zu tokens, the cache room for %zu", s, end,
+                           cache->capacity);
+        if (end > longest) longest = end;
+    }
+    if (wt_rope_table_cover(&e->rope, hp, false, e->rope_factors, longest, err) != 0) return -1;
+    if (hp->window && wt_rope_table_cover(&e->rope_window, hp, true, e->rope_factors, longest, err) != 0) return -1;
+    size_t q = (size_t)hp->n_heads * hp->head_dim, kv = (size_t)hp->n_kv_heads * hp->head_dim;
+    w->normed = wt_alloc_aligned(w->rows, hp->width * sizeof(float), err);
+    w->queries = wt_alloc_aligned(w->rows, q * sizeof(float), err);
+    w->attended = wt_alloc_aligned(w->rows, q * sizeof(float), err);
+    w->keys = wt_alloc_aligned(w->rows, kv * sizeof(float), err);
+    w->values = wt_alloc_aligned(w->rows, kv * sizeof(float), err);
+    w->gate = wt_alloc_aligned(w->rows, hp->ffn * sizeof(float), err);
+    w->up = wt_alloc_aligned(w->rows, hp->ffn * sizeof(float), err);
+    if (!w->normed || !w->queries || !w->attended || !w->keys || !w->values || !w->gate || !w->up) return -1;
+    if (cache) return 0;
+    w->store.capacity = (longest + WT_ATTENTION_TILE - 1) / WT_ATTENTION_TILE * WT_ATTENTION_TILE;
+    size_t floats;
+    if (!wt_mul_size(w->store.capacity * kv, batch->sequences, &floats)) return wt_fail_memory(err, SIZE_MAX);
+    w->store.keys = wt_calloc(floats, sizeof(float), err); /* zero where a sequence is shorter than the longest */
+    w->store.values = wt_calloc(floats, sizeof(float), err);
+    return w->store.keys && w->store.values ? 0 : -1;
+}
+
+static int embed(const wt_engine *e, const int32_t *tokens, size_t rows, float *hidden, wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(e->model);
+    wt_weight w = wt_model_weight(e->model, WT_ROLE_EMBEDDING, 0);
+    wt_decode_fn decode = wt_codec_of(w.type)->decode;
+    uint64_t row_bytes = 0;
+    wt_type_row_bytes(w.type, hp->width, &row_bytes);
+    for (size_t r = 0; r < rows; r++) {
+        if (tokens[r] < 0 || (uint32_t)tokens[r] >= hp->vocab)
+            return wt_fail(err, WT_ERR_ARGUMENT, "token %d is outside the vocabulary of %u", tokens[r], hp->vocab);
+    }
+    float scale = (float)hp->embedding_scale;
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        float *row = hidden + r * hp->width;
+        decode((const unsigned char *)w.data + (size_t)tokens[r] * row_bytes, row, hp->width);
+        for (size_t i = 0; scale != 1.0f && i < hp->width; i++) row[i] *= scale;
+    }
+    return 0;
+}
+
+int wt_engine_run(wt_engine *engine, const wt_batch *batch, float *hidden, wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(engine->model);
+    uint32_t last = batch->last_block < hp->n_layers ? batch->last_block : hp->n_layers;
+    if (batch->first_block > last)
+        return wt_fail(err, WT_ERR_ARGUMENT, "cannot run blocks %u to %u", batch->first_block, last);
+    work w = {0};
+    int rc = work_prepare(engine, batch, &w, err);
+    if (rc == 0 && w.rows > 0) {
+        if (batch->first_block == 0) rc = embed(engine, batch->tokens, w.rows, hidden, err);
+        for (uint32_t l = batch->first_block; rc == 0 && l < last; l++)
+            rc = run_layer(engine, l, batch, &w, hidden, err);
+        for (size_t s = 0; rc == 0 && batch->cache && s < batch->sequences; s++)
+            batch->cache->lengths[s] += batch->lengths[s];
+    }
+    work_release(&w);
+    return rc;
+}
+
+void wt_engine_final_norm(const wt_engine *engine, const float *hidden, size_t rows, float *y) {
+    const wt_hparams *hp = wt_model_hparams(engine->model);
+    norm_rows(hidden, engine->output_norm, hp->norm_eps, rows, hp->width, y);
+}
+
+/* The part of [first, first + count) that lies in head piece `piece`, multiplied into its columns of `logits`. */
+static int head_piece(wt_engine *e, const float *x, size_t rows, size_t first, size_t count, size_t piece,
+                      float *logits, wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(e->model);
+    size_t begin = piece * HEAD_PIECE, end = begin + HEAD_PIECE < hp->vocab ? begin + HEAD_PIECE : hp->vocab;
+    wt_weight head = wt_model_weight(e->model, WT_ROLE_OUTPUT, 0);
+    const wt_packed *packed =
+        packed_rows(e, &head, begin, end - begin, (size_t)hp->n_layers * PARTS + piece, err);
+    if (!packed) return -1;
+    if (begin >= first && end <= first + count)
+        return wt_matmul(x, rows, packed, NULL, WT_STORE, logits + (begin - first), count, err);
+    size_t width = end - begin, from = first > begin ? first : begin,
+           to = first + count < end ? first + count : end;
+    float *all = wt_alloc_aligned(rows, width * sizeof(float), err);
+    if (!all) return -1;
+    int rc = wt_matmul(x, rows, packed, NULL, WT_STORE, all, width, err);
+    for (size_t r = 0; rc == 0 && r < rows; r++)
+        memcpy(logits + r * count + (from - first), all + r * width + (from - begin), (to - from) * sizeof(float));
+    free(all);
+    return rc;
+}
+
+int wt_engine_logits_range(wt_engine *engine, const float *x, size_t rows, size_t first, size_t count, float *logits,
+                           wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(engine->model);
+    if (first > hp->vocab || count > hp->vocab - first)
+        return wt_fail(err, WT_ERR_ARGUMENT, "tokens %zu to %zu are outside the vocabulary of %u", first, first + count,
+                       hp->vocab);
+    if (count == 0) return 0;
+    if (engine->tap.input && first == 0)
+        engine->tap.input(engine->tap.user, WT_ROLE_OUTPUT, -1, x, rows, hp->width);
+    for (size_t piece = first / HEAD_PIECE; piece <= (first + count - 1) / HEAD_PIECE; piece++) {
+        if (head_piece(engine, x, rows, first, count, piece, logits, err) != 0) return -1;
+    }
+    if (hp->final_softcap > 0.0) {
+        const wt_kernels *k = wt_kernels_get();
+#pragma omp parallel for schedule(static)
+        for (size_t r = 0; r < rows; r++) k->softcap(logits + r * count, (float)hp->final_softcap, count);
+    }
+    return 0;
+}
+
+int wt_engine_logits(wt_engine *engine, const float *x, size_t rows, float *logits, wt_error *err) {
+    return wt_engine_logits_range(engine, x, rows, 0, wt_model_hparams(engine->model)->vocab, logits, err);
+}
+
+double wt_engine_block_flops(const wt_engine *engine, size_t rows) {
+    const wt_hparams *hp = wt_model_hparams(engine->model);
+    double q = (double)hp->n_heads * hp->head_dim, kv = (double)hp->n_kv_heads * hp->head_dim, w = hp->width;
+    return 2.0 * (double)rows * hp->n_layers * (w * (q + 2.0 * kv) + q * w + 3.0 * w * hp->ffn);
+}
