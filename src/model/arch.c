@@ -210,7 +210,6 @@ static int read_rope(const reader *r, wt_hparams *hp) {
     hp->rope_yarn = k == 2;
     hp->rope_magnitude = 1.0;
     if (read_f64(r, "rope.scaling.attn_factor", &hp->rope_magnitude) < 0) return -1;
-    if (hp->rope_yarn && factor > 1.0) hp->rope_magnitude *= 1.0 + 0.1 * log(factor);
     hp->rope_original_context = hp->context;
     return read_u32(r, "rope.scaling.original_context_length", INT32_MAX, &hp->rope_original_context) < 0 ? -1 : 0;
 }

@@ -59,7 +59,7 @@ typedef struct wt_hparams {
     double rope_scale, rope_scale_window; /* positions are multiplied by it: 1, or 1/factor for linear scaling */
     bool rope_factors;      /* divide frequencies by rope_freqs, or by rope_factors_long/short, where present */
     bool rope_yarn;         /* blend scaled and unscaled frequencies as YaRN does (arXiv 2309.00071) */
-    double rope_magnitude;  /* multiplies sin and cos: attn_factor, and YaRN's own */
+    double rope_magnitude;  /* multiplies sin and cos; YaRN has a factor of its own besides */
     uint32_t rope_original_context; /* the context before it was extended: where YaRN and long/short factors turn */
 } wt_hparams;
 
