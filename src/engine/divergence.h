@@ -1,6 +1,7 @@
 /*
  * Divergence of a candidate from its reference over a text, and perplexity: the quantities and names of
- * llama-perplexity, computed exactly over the whole vocabulary, in fp32 with double sums.
+ * llama-perplexity, computed exactly over the whole vocabulary, in fp32 with double sums. Going through the vocabulary in
+ * pieces, with running maxima and sums per position, no more than a piece of the logits ever exists.
  */
 #ifndef WT_ENGINE_DIVERGENCE_H
 #define WT_ENGINE_DIVERGENCE_H
@@ -9,9 +10,9 @@
 
 /* What is known of one scored position. */
 typedef struct wt_position {
-    float kld;               /* KL(reference || candidate), nats; 0 without a reference */
-    float logp, logp_reference; /* natural log of the true token's probability */
-    uint8_t same_top;        /* the most probable token is the same */
+    double kld;                  /* KL(reference || candidate), nats; 0 without a reference */
+    double logp, logp_reference; /* natural log of the true token's probability */
+    uint8_t same_top;            /* the most probable token is the same */
 } wt_position;
 
 typedef struct wt_divergence {
@@ -26,23 +27,32 @@ typedef struct wt_divergence {
     double same_top, same_top_stderr;    /* 0..1 */
 } wt_divergence;
 
-/*
- * Scores the candidate's states against the text and, where `reference` is not NULL, against the reference's:
- * positions[chunks * scored]. The engines supply the heads.
- */
-int wt_score(wt_engine *candidate_engine, const wt_reference *candidate, wt_engine *reference_engine,
-             const wt_reference *reference, const wt_chunks *chunks, wt_position *positions, const wt_progress *progress,
-             wt_error *err);
+/* One side of a comparison: an engine, for its head, and states [positions, width] after the final norm. */
+typedef struct wt_states {
+    wt_engine *engine;
+    const float *states;
+} wt_states;
 
-/* Summarises; without a reference only tokens, chunks and the perplexity are set, the rest NaN. */
+/*
+ * Scores `count` positions whose true next tokens are `targets`. `reference` NULL: only logp is set, the rest 0. The two
+ * vocabularies must have one size.
+ */
+int wt_score(const wt_states *candidate, const wt_states *reference, const int32_t *targets, size_t count,
+             wt_position *positions, wt_error *err);
+
+/*
+ * Summarises positions [chunks, scored]. Without a reference only tokens, chunks and the perplexity are set, the rest
+ * is NaN. Percentiles interpolate linearly.
+ */
 int wt_divergence_summarise(wt_divergence *out, const wt_position *positions, size_t chunks, size_t scored,
                             bool with_reference, wt_error *err);
 
 /*
- * The whole measurement in one pass over the text, a batch of chunks at a time through both models; what `eval` does.
- * `reference` NULL: perplexity alone.
+ * A whole measurement: batches of chunks through the candidate and the reference, side by side. `reference` NULL:
+ * perplexity alone. `batch_tokens` 0: a sensible default; it changes no bit of the result. With `kept` (may be
+ * NULL) the reference's states come from there and `reference` supplies only the head.
  */
-int wt_measure(wt_engine *candidate, wt_engine *reference, const wt_chunks *chunks, size_t batch_tokens,
-               wt_divergence *out, const wt_progress *progress, wt_error *err);
+int wt_measure(wt_engine *candidate, wt_engine *reference, const wt_reference *kept, const wt_chunks *chunks,
+               size_t batch_tokens, wt_divergence *out, const wt_progress *progress, wt_error *err);
 
 #endif

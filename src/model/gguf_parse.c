@@ -274,8 +274,8 @@ static int parse_magic(const cursor *c0, cursor *c, uint32_t *version) {
 int wt_gguf_parse_part(wt_gguf *g, const uint8_t *data, size_t size, const char *path, bool first, wt_error *err) {
     cursor c = {data, size, 0, path, err};
     cursor start = c;
-    uint64_t n_tensors, n_kvs, *offsets = NULL;
-    uint32_t version;
+    uint64_t n_tensors = 0, n_kvs = 0, *offsets = NULL;
+    uint32_t version = 0;
     int rc = -1;
     if (parse_magic(&start, &c, &version) != 0) return -1;
     if (take_u64(&c, "the tensor count", &n_tensors) != 0 || take_u64(&c, "the metadata count", &n_kvs) != 0) return -1;
