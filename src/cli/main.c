@@ -1,0 +1,125 @@
+/*
+ * The program: finds the command, parses its words by its table, runs it, and turns its outcome into messages and an
+ * exit status. Only this folder prints, and only this function ends the process.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+
+const wt_command *const WT_COMMANDS[] = {&WT_COMMAND_INSPECT,  &WT_COMMAND_EVAL, &WT_COMMAND_GENERATE,
+                                         &WT_COMMAND_TOKENIZE, &WT_COMMAND_HELP, NULL};
+
+const wt_command *wt_command_find(const char *name) {
+    for (const wt_command *const *c = WT_COMMANDS; *c; c++) {
+        if (strcmp((*c)->name, name) == 0) return *c;
+    }
+    return NULL;
+}
+
+int wt_command_unknown(const char *name, wt_error *err) {
+    const char *names[16];
+    size_t n = 0;
+    for (const wt_command *const *c = WT_COMMANDS; *c && n < 15; c++) names[n++] = (*c)->name;
+    names[n] = NULL;
+    wt_usage(err, "unknown command '%s'", name);
+    const char *near = wt_nearest(name, names);
+    if (near) wt_hint(err, "did you mean 'wildtype %s'? 'wildtype --help' lists the commands", near);
+    else wt_hint(err, "'wildtype --help' lists the commands");
+    return WT_EXIT_USAGE;
+}
+
+/*
+ * Descriptors 0 to 2 that the caller closed are occupied, so that no model or temporary file gets the number of
+ * standard output. Opened read-only, a write to it fails and is noticed.
+ */
+static void occupy_standard_descriptors(void) {
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) < 0) return;
+    }
+}
+
+static void print_error(const wt_error *err) {
+    char text[3200];
+    wt_progress_clear();
+    fprintf(stderr, "wildtype: %s\n", wt_printable(text, sizeof text, err->message, strlen(err->message)));
+    if (err->hint[0]) fprintf(stderr, "hint: %s\n", wt_printable(text, sizeof text, err->hint, strlen(err->hint)));
+}
+
+static int run_command(const wt_command *command, int argc, char **argv, wt_error *err) {
+    void *settings = malloc(command->settings_size);
+    if (!settings) {
+        wt_fail(err, WT_ERR_MEMORY, "cannot allocate %zu bytes", command->settings_size);
+        return WT_EXIT_FAILED;
+    }
+    int status = WT_EXIT_DONE;
+    switch (wt_command_parse(command, argc, argv, settings, err)) {
+    case WT_PARSED_RUN: {
+        wt_interrupt_watch();
+        status = command->run(settings, err);
+        break;
+    }
+    case WT_PARSED_HELP: {
+        wt_help_command(stdout, command);
+        break;
+    }
+    case WT_PARSED_VERSION: {
+        printf("wildtype %s\n", wt_version());
+        break;
+    }
+    case WT_PARSED_WRONG: {
+        status = WT_EXIT_USAGE;
+        break;
+    }
+    }
+    free(settings);
+    return status;
+}
+
+static int dispatch(int argc, char **argv, wt_error *err) {
+    const char *word = argc > 1 ? argv[1] : NULL;
+    if (!word) {
+        wt_help_overview(stderr);
+        return WT_EXIT_USAGE;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        wt_help_overview(stdout);
+        return WT_EXIT_DONE;
+    }
+    if (strcmp(word, "--version") == 0) {
+        printf("wildtype %s\n", wt_version());
+        return WT_EXIT_DONE;
+    }
+    if (word[0] == '-') {
+        wt_usage(err, "unknown option '%s' before a command", word);
+        wt_hint(err, "the command comes first: wildtype COMMAND [OPTION]...; 'wildtype --help' lists the commands");
+        return WT_EXIT_USAGE;
+    }
+    const wt_command *command = wt_command_find(word);
+    return command ? run_command(command, argc - 2, argv + 2, err) : wt_command_unknown(word, err);
+}
+
+int main(int argc, char **argv) {
+    occupy_standard_descriptors();
+    wt_error err = {0};
+    int status = dispatch(argc, argv, &err);
+    wt_progress_clear();
+    if (wt_interrupt_signal() && status != WT_EXIT_DONE) {
+        status = WT_EXIT_SIGNAL + wt_interrupt_signal();
+        if (err.code != WT_ERR_INTERRUPTED) wt_fail(&err, WT_ERR_INTERRUPTED, "stopped");
+    }
+    if (status != WT_EXIT_DONE && err.message[0]) print_error(&err);
+    wt_error late = {0};
+    if (wt_stdout_finish(&late) != 0) {
+        if (status == WT_EXIT_DONE) status = WT_EXIT_FAILED;
+        if (!err.message[0]) print_error(&late);
+    }
+    return status;
+}

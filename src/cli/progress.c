@@ -1,0 +1,125 @@
+/* Progress on a terminal and signals; see progress.h. */
+#include "cli/progress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/report.h"
+
+/* Seconds between two drawings: often enough to look alive, seldom enough to cost nothing. */
+#define REDRAW 0.1
+
+static volatile sig_atomic_t stop_signal;
+
+/* The line on the terminal. */
+static struct {
+    char stage[64];
+    double started; /* when this stage began; rates are of the stage */
+    double first;   /* work done by then */
+    double drawn;   /* when it was last drawn */
+    int visible;
+} line;
+
+static void remember(int number) { stop_signal = number; }
+
+void wt_interrupt_watch(void) {
+    static const int SIGNALS[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof SIGNALS / sizeof *SIGNALS; i++) {
+        struct sigaction action = {.sa_flags = SA_RESETHAND}, old; /* the second one finds the default again */
+        action.sa_handler = remember;
+        sigemptyset(&action.sa_mask);
+        if (sigaction(SIGNALS[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaction(SIGNALS[i], &action, NULL);
+    }
+}
+
+int wt_interrupt_signal(void) { return stop_signal; }
+
+double wt_clock(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int terminal_columns(void) {
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 10 ? size.ws_col : 80;
+}
+
+static void format_time(char *text, size_t size, double seconds) {
+    if (!(seconds < 360000.0)) {
+        snprintf(text, size, "days");
+        return;
+    }
+    unsigned s = (unsigned)(seconds + 0.5);
+    if (s >= 3600) snprintf(text, size, "%u:%02u:%02u", s / 3600, s / 60 % 60, s % 60);
+    else snprintf(text, size, "%u:%02u", s / 60, s % 60);
+}
+
+/* "measuring  45%  12,345 of 27,000 tokens  3,210 tokens/s  0:05 left", cut to the terminal's width. */
+static void draw(double now, double done, double total, const char *unit) {
+    char text[256], count[32], all[32], rate[32], left[32];
+    int n = snprintf(text, sizeof text, "%s", line.stage);
+    if (total > 0) n += snprintf(text + n, sizeof text - (size_t)n, "  %3.0f%%", 100.0 * done / total);
+    n += snprintf(text + n, sizeof text - (size_t)n, "  %s", wt_format_count(count, (uint64_t)(done + 0.5)));
+    if (total > 0) n += snprintf(text + n, sizeof text - (size_t)n, " of %s", wt_format_count(all, (uint64_t)total));
+    n += snprintf(text + n, sizeof text - (size_t)n, " %.30s", unit);
+    double seconds = now - line.started, speed = seconds > 0 ? (done - line.first) / seconds : 0;
+    if (speed > 0 && seconds > 0.5) {
+        if (speed >= 10) wt_format_count(rate, (uint64_t)(speed + 0.5));
+        else snprintf(rate, sizeof rate, "%.1f", speed);
+        n += snprintf(text + n, sizeof text - (size_t)n, "  %s %.30s/s", rate, unit);
+        if (total > done) {
+            format_time(left, sizeof left, (total - done) / speed);
+            n += snprintf(text + n, sizeof text - (size_t)n, "  %s left", left);
+        }
+    }
+    fprintf(stderr, "\r\033[K%.*s", terminal_columns() - 1, text);
+    fflush(stderr);
+    line.visible = 1;
+    line.drawn = now;
+}
+
+static int report(void *user, const char *stage, double done, double total, const char *unit) {
+    (void)user;
+    if (stop_signal) return 1;
+    static int terminal = -1;
+    if (terminal < 0) terminal = isatty(STDERR_FILENO) == 1;
+    if (!terminal) return 0;
+    double now = wt_clock();
+    if (strncmp(line.stage, stage, sizeof line.stage - 1) != 0) {
+        snprintf(line.stage, sizeof line.stage, "%s", stage);
+        line.started = now;
+        line.first = done;
+        line.drawn = 0;
+    }
+    if (now - line.drawn >= REDRAW) draw(now, done, total, unit);
+    return 0;
+}
+
+const wt_progress *wt_progress_terminal(void) {
+    static const wt_progress LISTENER = {.report = report};
+    return &LISTENER;
+}
+
+void wt_progress_clear(void) {
+    if (line.visible) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+    }
+    line.visible = 0;
+    line.stage[0] = '\0';
+}
+
+void wt_note(const char *fmt, ...) {
+    char text[1024], shown[1200];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    wt_progress_clear();
+    fprintf(stderr, "note: %s\n", wt_printable(shown, sizeof shown, text, strlen(text)));
+}

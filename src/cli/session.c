@@ -1,0 +1,41 @@
+/* Opening a model for running; see session.h. */
+#include "cli/session.h"
+
+#include <unistd.h>
+
+int wt_session_open(wt_session *s, const char *path, wt_error *err) {
+    *s = (wt_session){.name = wt_source_name(path)};
+    if (!(s->gguf = wt_source_open(path, err))) return -1;
+    if (!(s->model = wt_model_from_gguf(s->gguf, err))) return -1;
+    const wt_tensor *t = wt_source_undecodable(s->gguf);
+    if (t) {
+        wt_fail(err, WT_ERR_UNSUPPORTED, "cannot run '%s': tensor '%s' has type %s, which this build cannot decode",
+                s->name, t->name, wt_type_find(t->type)->name);
+        return wt_hint(err, "'wildtype inspect' lists the types of a file");
+    }
+    return (s->tokenizer = wt_tokenizer_open(s->gguf, err)) ? 0 : -1;
+}
+
+int wt_session_start(wt_session *s, size_t context, bool bf16, size_t resident_bytes, wt_error *err) {
+    if (bf16 && !wt_matmul_has_bf16()) {
+        wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use --bf16: this processor has no bf16 products");
+        return wt_hint(err, "leave it out: fp32 is slower and more exact");
+    }
+    wt_engine_options options = {.precision = bf16 ? WT_PRECISION_BF16 : WT_PRECISION_F32,
+                                 .context = context,
+                                 .resident_bytes = resident_bytes};
+    return (s->engine = wt_engine_open(s->model, &options, err)) ? 0 : -1;
+}
+
+void wt_session_close(wt_session *s) {
+    wt_engine_close(s->engine);
+    wt_tokenizer_close(s->tokenizer);
+    wt_model_close(s->model);
+    wt_gguf_close(s->gguf);
+    *s = (wt_session){0};
+}
+
+size_t wt_session_spare_memory(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages / 2 * (size_t)size : 0;
+}
