@@ -208,13 +208,16 @@ int wt_measure(wt_engine *candidate, wt_engine *reference, const wt_reference *k
                        .targets = wt_calloc(rows, sizeof(int32_t), err)};
     wt_position *positions = wt_calloc(chunks->count * chunks->scored, sizeof *positions, err);
     int rc = -1;
+    *out = (wt_divergence){0};
     if (!b.candidate || !b.targets || !positions) goto done;
     if (reference && !kept && !(b.reference = wt_alloc_aligned(rows, their_width * sizeof(float), err))) goto done;
     double total = (double)(chunks->count * chunks->context);
     for (size_t c = 0; c < chunks->count; c += batch) {
         size_t n = chunks->count - c < batch ? chunks->count - c : batch;
-        if (wt_progress_report(progress, "measuring", (double)(c * chunks->context), total, "tokens", err) != 0)
+        if (wt_progress_report(progress, "measuring", (double)(c * chunks->context), total, "tokens", err) != 0) {
+            if (c > 0) wt_divergence_summarise(out, positions, c, chunks->scored, reference != NULL, NULL);
             goto done;
+        }
         if (measure_batch(candidate, reference, kept, chunks, c, n, &b, positions + c * chunks->scored, err) != 0)
             goto done;
     }

@@ -51,6 +51,7 @@ int wt_divergence_summarise(wt_divergence *out, const wt_position *positions, si
  * A whole measurement: batches of chunks through the candidate and the reference, side by side. `reference` NULL:
  * perplexity alone. `batch_tokens` 0: a sensible default; it changes no bit of the result. With `kept` (may be
  * NULL) the reference's states come from there and `reference` supplies only the head.
+ * Stopped by `progress` (WT_ERR_INTERRUPTED), `out` describes the chunks that were done; its `chunks` is 0 where none was.
  */
 int wt_measure(wt_engine *candidate, wt_engine *reference, const wt_reference *kept, const wt_chunks *chunks,
                size_t batch_tokens, wt_divergence *out, const wt_progress *progress, wt_error *err);
