@@ -75,9 +75,9 @@ static int cut_file(work *w, wt_error *err) {
     if (!text) return -1;
     int rc = wt_chunks_cut(&w->chunks, w->candidate.tokenizer, text, len, w->result.context, s->chunks, err);
     free(text);
-    if (rc != 0) return wt_error_prefix(err, "cannot use '%s'", s->text);
+    if (rc != 0) return wt_error_prefix(err, "cannot use '%s'", w->result.text);
     if (s->chunks > w->chunks.count)
-        wt_note("'%s' has %zu chunks of %zu tokens, fewer than --chunks %llu", s->text, w->chunks.count,
+        wt_note("'%s' has %zu chunks of %zu tokens, fewer than --chunks %llu", w->result.text, w->chunks.count,
                 w->result.context, (unsigned long long)s->chunks);
     return 0;
 }
@@ -91,8 +91,15 @@ static int write_text(work *w, wt_error *err) {
     if (count > SIZE_MAX / sizeof(int32_t) / context) return wt_fail_memory(err, SIZE_MAX);
     int32_t *tokens = wt_calloc(count * context, sizeof *tokens, err);
     if (!tokens) return -1;
-    if (wt_self_write(author->engine, author->tokenizer, count, context, s->seed, tokens, wt_progress_terminal(),
-                      err) != 0) {
+    /* Writing runs the model once per position: an engine of its own keeps the weights ready meanwhile. */
+    wt_session writer = *author;
+    writer.engine = NULL;
+    int rc = wt_session_start(&writer, context, s->bf16, wt_session_spare_memory(), err);
+    if (rc == 0)
+        rc = wt_self_write(writer.engine, writer.tokenizer, count, context, s->seed, tokens, wt_progress_terminal(),
+                           err);
+    wt_engine_close(writer.engine);
+    if (rc != 0) {
         free(tokens);
         return -1;
     }
@@ -102,6 +109,7 @@ static int write_text(work *w, wt_error *err) {
 }
 
 static int measure_text(work *w, wt_error *err) {
+    w->result.chunks_wanted = w->chunks.count;
     int rc = wt_measure(w->candidate.engine, w->reference.engine, NULL, &w->chunks, w->options->batch,
                         &w->result.divergence, wt_progress_terminal(), err);
     w->result.has_text = w->result.divergence.chunks > 0; /* stopped, it tells of the chunks that were done */
@@ -138,7 +146,7 @@ static void describe(work *w) {
     wt_eval *r = &w->result;
     r->candidate = w->candidate.name;
     r->reference = w->options->reference ? w->reference.name : NULL;
-    r->text = w->options->text;
+    r->text = w->options->text && strcmp(w->options->text, "-") == 0 ? "standard input" : w->options->text;
     r->tasks = w->options->tasks;
     r->flips = NAN;
     r->bytes = wt_gguf_file_bytes(w->candidate.gguf);
@@ -274,7 +282,7 @@ const wt_command WT_COMMAND_EVAL = {
     .summary = "measure perplexity, or divergence from a reference",
     .synopsis =
         "[MODEL] [--text FILE] [OPTION]...\n"
-        "CANDIDATE --reference MODEL [--text FILE] [--tasks FILE] [OPTION]...",
+        "CANDIDATE --reference MODEL [--text FILE] [OPTION]...",
     .description =
         "Measures how well a model predicts a text (perplexity), and with a reference how far the candidate's "
         "predictions "

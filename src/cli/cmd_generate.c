@@ -23,6 +23,9 @@ typedef struct settings {
     bool ignore_end, bf16, json;
 } settings;
 
+/* New tokens where -n does not say. */
+enum { DEFAULT_TOKENS = 128 };
+
 /* Where the text goes as it comes. */
 typedef struct stream {
     const wt_tokenizer *tokenizer;
@@ -30,6 +33,7 @@ typedef struct stream {
     bool trim; /* a text that begins with BOS begins with the space that the tokenizer puts before words: drop it */
     char *text;
     size_t len, cap, printed;
+    size_t wanted; /* tokens */
     wt_error *err;
 } stream;
 
@@ -101,9 +105,7 @@ static json_t *ids_json(const wt_tokens *tokens) {
 static int print_json(const settings *s, const wt_session *session, const wt_tokens *prompt, const wt_tokens *out,
                       const stream *st, double seconds, wt_error *err) {
     json_t *root = json_object();
-    bool ended = out->count > 0 && wt_tokenizer_is_eog(session->tokenizer, out->ids[out->count - 1]);
-    const char *finish = wt_interrupt_signal() ? "stopped" : out->count >= s->tokens ? "length" : "end";
-    if (ended && !s->ignore_end) finish = "end";
+    const char *finish = wt_interrupt_signal() ? "stopped" : st->wanted > out->count ? "end" : "length";
     json_object_set_new(root, "model", wt_json_text(session->name, strlen(session->name)));
     json_object_set_new(root, "prompt", wt_json_text(s->prompt, strlen(s->prompt)));
     json_object_set_new(root, "text", wt_json_text(st->text ? st->text : "", st->len));
@@ -117,21 +119,24 @@ static int print_json(const settings *s, const wt_session *session, const wt_tok
     return wt_json_print(root, err);
 }
 
+/* New tokens: as many as were asked for, or the default within the context that the model was trained on. */
+static size_t choose_count(const settings *s, const wt_session *session, size_t prompt) {
+    if (s->tokens) return (size_t)s->tokens;
+    size_t trained = wt_model_hparams(session->model)->context, room = trained > prompt ? trained - prompt : 1;
+    return trained && room < DEFAULT_TOKENS ? room : DEFAULT_TOKENS;
+}
+
 static int generate(const settings *s, wt_session *session, wt_tokens *prompt, wt_tokens *out, stream *st,
                     wt_error *err) {
     if (wt_session_open(session, s->model, err) != 0) return -1;
     st->tokenizer = session->tokenizer;
     if (read_prompt(session->tokenizer, s->prompt, prompt, err) != 0) return -1;
-    size_t context = prompt->count + s->tokens;
-    uint64_t trained = wt_model_hparams(session->model)->context;
-    if (trained && context > trained)
-        wt_note("prompt and new tokens may reach %zu, more than the %llu of context that '%s' was trained on", context,
-                (unsigned long long)trained, session->name);
+    size_t count = st->wanted = choose_count(s, session, prompt->count);
     wt_threads_set((int)s->threads);
-    if (wt_session_start(session, context, s->bf16, wt_session_spare_memory(), err) != 0) return -1;
+    if (wt_session_start(session, prompt->count + count, s->bf16, wt_session_spare_memory(), err) != 0) return -1;
     if (st->print && append(st, s->prompt, strlen(s->prompt)) != 0) return -1;
     if (st->print) print_new(st, false);
-    wt_generate_options options = {.max_tokens = s->tokens,
+    wt_generate_options options = {.max_tokens = count,
                                    .temperature = s->temperature,
                                    .seed = s->seed,
                                    .ignore_end = s->ignore_end,
@@ -185,7 +190,7 @@ static const wt_option OPTIONS[] = {
      SETTING(tokens),
      .min = 1,
      .max = 1 << 24,
-     .help = "New tokens at most. Default: 128."},
+     .help = "New tokens at most. Default: 128, or what the context that the model was trained on has room for."},
     {.name = "temperature",
      .kind = WT_OPTION_NUMBER,
      .value = "T",
@@ -225,12 +230,12 @@ static const wt_example EXAMPLES[] = {
     {0},
 };
 
-static const settings DEFAULTS = {.prompt = "", .tokens = 128, .temperature = 0.8, .seed = 1};
+static const settings DEFAULTS = {.prompt = "", .temperature = 0.8, .seed = 1};
 
 const wt_command WT_COMMAND_GENERATE = {
     .name = "generate",
     .summary = "let a model write",
-    .synopsis = "[MODEL] [--prompt TEXT] [-n N] [--temperature T] [--seed S] [OPTION]...",
+    .synopsis = "[MODEL] [--prompt TEXT] [-n N] [OPTION]...",
     .description =
         "Prints the prompt and what the model makes of it, token by token. The text ends after N tokens, or where the "
         "model ends it. Tokens are drawn from the whole vocabulary: no top-k, top-p or penalties, because this "

@@ -7,11 +7,11 @@
 
 #include "cli/report.h"
 
-/* A line "  label   value ± error unit"; the error is left out where it is not a number. */
-static void print_value(const char *label, double value, double error, int digits, const char *unit) {
-    printf("  %-24s %14.*f", label, digits, value);
+/* A line "  label   value ± error what"; the error is left out where it is not a number. */
+static void print_value(const char *label, double value, double error, int digits, const char *what) {
+    printf("  %-26s %12.*f", label, digits, value);
     if (isfinite(error)) printf(" ± %.*f", digits, error);
-    printf("%s%s\n", *unit ? " " : "", unit);
+    printf("%s%s\n", *what ? " " : "", what);
 }
 
 static void print_name(const char *label, const char *name, const char *rest) {
@@ -30,7 +30,7 @@ static void print_subject(const wt_eval *e) {
     wt_format_count(chunks, e->divergence.chunks);
     snprintf(rest, sizeof rest, ": %s chunk%s of %zu tokens, %s tokens scored%s", chunks,
              e->divergence.chunks == 1 ? "" : "s", e->context, wt_format_count(count, e->divergence.tokens),
-             e->stopped ? " before it was stopped" : "");
+             e->divergence.chunks < e->chunks_wanted ? " before it was stopped" : "");
     if (e->text) {
         print_name("text", e->text, rest);
     } else {
@@ -41,22 +41,18 @@ static void print_subject(const wt_eval *e) {
 }
 
 static void print_divergence(const wt_divergence *d) {
-    static const char NATS[] = "nats";
-    puts("\ndivergence from the reference, KL(reference || candidate) per token");
-    print_value("mean", d->kld_mean, d->kld_stderr, 6, NATS);
-    if (isfinite(d->kld_chunk_stderr))
-        printf("  %-24s %14s ± %.6f nats, by chunk: tokens of one text are not independent\n", "", "",
-               d->kld_chunk_stderr);
-    print_value("maximum", d->kld_max, NAN, 6, NATS);
-    print_value("99.9% are below", d->kld_p999, NAN, 6, NATS);
-    print_value("99% are below", d->kld_p99, NAN, 6, NATS);
-    print_value("95% are below", d->kld_p95, NAN, 6, NATS);
-    print_value("90% are below", d->kld_p90, NAN, 6, NATS);
-    print_value("median", d->kld_median, NAN, 6, NATS);
+    puts("\ndivergence from the reference: KL(reference || candidate) per token, nats");
+    print_value("mean", d->kld_mean, d->kld_stderr, 6, "over tokens");
+    if (isfinite(d->kld_chunk_stderr)) printf("  %-26s %12s ± %.6f over chunks\n", "", "", d->kld_chunk_stderr);
+    print_value("maximum", d->kld_max, NAN, 6, "");
+    print_value("99.9%", d->kld_p999, NAN, 6, "");
+    print_value("99%", d->kld_p99, NAN, 6, "");
+    print_value("95%", d->kld_p95, NAN, 6, "");
+    print_value("90%", d->kld_p90, NAN, 6, "");
+    print_value("median", d->kld_median, NAN, 6, "");
     puts("\nnext token");
     print_value("same top token", 100 * d->same_top, 100 * d->same_top_stderr, 3, "%");
-    print_value("RMS change of the true", 100 * d->rms_dp, 100 * d->rms_dp_stderr, 3, "%");
-    puts("  token's probability");
+    print_value("RMS change of p(true)", 100 * d->rms_dp, 100 * d->rms_dp_stderr, 3, "%");
 }
 
 static void print_text(const wt_eval *e) {

@@ -9,11 +9,12 @@ typedef struct wt_eval {
     const char *candidate, *reference; /* names for people; reference NULL: none */
     uint64_t bytes, parameters;        /* of the candidate: the file's size, the tensors' weights */
     uint64_t tensor_bytes;
-    const char *text;   /* the file, or NULL where the model wrote its own */
-    const char *tasks;  /* the file, or NULL where no tasks were asked for */
-    const char *author; /* of self-written text */
-    uint64_t seed;      /* of self-written text */
-    size_t context;     /* tokens per chunk */
+    const char *text;     /* the file, or NULL where the model wrote its own */
+    const char *tasks;    /* the file, or NULL where no tasks were asked for */
+    const char *author;   /* of self-written text */
+    uint64_t seed;        /* of self-written text */
+    size_t context;       /* tokens per chunk */
+    size_t chunks_wanted; /* of the text; the divergence knows how many were done */
     bool has_text, has_tasks, stopped;
     wt_divergence divergence;                  /* where has_text; of the chunks done before a stop */
     wt_task_result answers, reference_answers; /* where has_tasks */
