@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Every test: an ordinary build with its unit, command, corpus and interop tests, then the same under the address and
+# undefined-behaviour sanitizers (interop apart, which would only be slower). Ends with ctest's own summary.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=$(nproc 2>/dev/null || echo 2)
+export CTEST_OUTPUT_ON_FAILURE=1
+
+cmake --preset asan >/dev/null
+cmake --build --preset asan -j "$jobs"
+cmake --preset release -DWT_WERROR=ON >/dev/null
+cmake --build --preset release -j "$jobs"
+
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export LSAN_OPTIONS=suppressions=$PWD/tools/leaks.supp:print_suppressions=0
+echo "== under address and undefined-behaviour sanitizers"
+ctest --test-dir build/asan --no-tests=error -LE interop -j "$jobs"
+echo "== release build"
+ctest --test-dir build/release --no-tests=error -j 1
