@@ -58,8 +58,8 @@ int wt_generate(wt_engine *engine, const wt_tokenizer *tokenizer, const int32_t 
     if (hp->context && prompt_len + options->max_tokens > hp->context) {
         wt_fail(err, WT_ERR_ARGUMENT, "a prompt of %zu tokens and %zu new ones exceed the model's context of %u",
                 prompt_len, options->max_tokens, hp->context);
-        return wt_hint(err, prompt_len < hp->context ? "ask for at most %zu new tokens" : "shorten the prompt (%zu)",
-                       hp->context - (prompt_len < hp->context ? prompt_len : hp->context));
+        if (prompt_len >= hp->context) return wt_hint(err, "shorten the prompt");
+        return wt_hint(err, "ask for at most %zu new tokens", hp->context - prompt_len);
     }
     wt_kv_cache *cache = wt_kv_cache_new(engine, 1, prompt_len + options->max_tokens, err);
     float *hidden = wt_alloc_aligned(prompt_len, hp->width * sizeof *hidden, err);
