@@ -174,13 +174,13 @@ static int parse_tensor(wt_gguf *g, cursor *c, wt_tensor *t, uint64_t *offset) {
         return wt_hint(c->err, "convert the model again with a current llama.cpp");
     }
     t->type = (wt_type)type;
-    uint64_t row_bytes;
-    if (!wt_type_row_bytes(t->type, t->dims[0], &row_bytes)) {
+    if (t->dims[0] % info->block != 0) {
         return wt_fail(c->err, WT_ERR_FORMAT,
                        "cannot read '%s': rows of %" PRIu64 " in tensor '%s' are no whole number of %s blocks of %u",
                        c->path, t->dims[0], t->name, info->name, info->block);
     }
-    if (!wt_mul_u64(row_bytes, t->rows, &t->bytes)) {
+    uint64_t row_bytes;
+    if (!wt_type_row_bytes(t->type, t->dims[0], &row_bytes) || !wt_mul_u64(row_bytes, t->rows, &t->bytes)) {
         return wt_fail(c->err, WT_ERR_FORMAT, "cannot read '%s': the size of tensor '%s' overflows", c->path, t->name);
     }
     return 0;
