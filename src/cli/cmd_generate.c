@@ -31,6 +31,7 @@ typedef struct stream {
     const wt_tokenizer *tokenizer;
     bool print, terminal, write_failed;
     bool trim; /* a text that begins with BOS begins with the space that the tokenizer puts before words: drop it */
+    const char *prompt; /* goes in front of the first token, so that a prompt that is refused is not shown; or NULL */
     char *text;
     size_t len, cap, printed;
     size_t wanted; /* tokens */
@@ -61,6 +62,12 @@ static int append(stream *s, const char *bytes, size_t n) {
     return 0;
 }
 
+static int show_prompt(stream *s) {
+    const char *prompt = s->prompt;
+    s->prompt = NULL;
+    return prompt ? append(s, prompt, strlen(prompt)) : 0;
+}
+
 static int on_token(void *user, int32_t token) {
     stream *s = user;
     char small[256], *piece = small;
@@ -69,6 +76,7 @@ static int on_token(void *user, int32_t token) {
         if (!(piece = wt_calloc(n, 1, s->err))) return 1;
         wt_token_text(s->tokenizer, token, false, piece, n);
     }
+    if (show_prompt(s) != 0) return 1;
     size_t skip = s->trim && n > 0 && piece[0] == ' ';
     if (n > 0) s->trim = false;
     int failed = append(s, piece + skip, n - skip);
@@ -134,8 +142,6 @@ static int generate(const settings *s, wt_session *session, wt_tokens *prompt, w
     size_t count = st->wanted = choose_count(s, session, prompt->count);
     wt_threads_set((int)s->threads);
     if (wt_session_start(session, prompt->count + count, s->bf16, wt_session_spare_memory(), err) != 0) return -1;
-    if (st->print && append(st, s->prompt, strlen(s->prompt)) != 0) return -1;
-    if (st->print) print_new(st, false);
     wt_generate_options options = {.max_tokens = count,
                                    .temperature = s->temperature,
                                    .seed = s->seed,
@@ -150,9 +156,11 @@ static int run(const void *given, wt_error *err) {
     wt_session session = {0};
     wt_tokens prompt = {0}, out = {0};
     stream st = {.print = !s->json, .terminal = isatty(STDOUT_FILENO) == 1, .trim = !*s->prompt, .err = err};
+    if (st.print) st.prompt = s->prompt;
     double start = wt_clock();
     int rc = generate(s, &session, &prompt, &out, &st, err);
     double seconds = wt_clock() - start;
+    if (rc == 0 && show_prompt(&st) != 0) rc = -1; /* the model ended the text at once */
     if (st.print && st.len > 0) {
         print_new(&st, true);
         if (st.text[st.len - 1] != '\n') putchar('\n');

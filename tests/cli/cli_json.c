@@ -38,7 +38,7 @@ static void print_value(json_t *value) {
 int main(int argc, char **argv) {
     if (argc < 2) return fail("", "no file", "");
     json_error_t error;
-    json_t *root = json_load_file(argv[1], JSON_REJECT_DUPLICATES, &error);
+    json_t *root = json_load_file(argv[1], JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!root) return fail(argv[1], "no valid JSON:", error.text);
     int rc = 0;
     const char *mode = argc > 2 ? argv[2] : "";

@@ -28,10 +28,10 @@ wt() { wt_in /dev/null "$@"; }
 fail() {
     failures=$((failures + 1))
     {
-        echo "FAILED: $command"
+        echo "FAILED: ${command:0:200}"
         echo "  $1"
         echo "  status $status; stdout:"
-        head -c 2000 "$out" 2>/dev/null | head -12 | sed 's/^/    /'
+        head -c 2000 "$out" 2>/dev/null | head -12 | cut -c1-200 | sed 's/^/    /'
         echo "  stderr:"
         head -c 2000 "$err" 2>/dev/null | head -12 | sed 's/^/    /'
     } >&2

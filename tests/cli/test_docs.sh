@@ -1,0 +1,48 @@
+# Documentation that cannot go stale: docs/commands.md is what the program prints, docs/json.md names every key, the man
+# pages render without a complaint.
+source "$(dirname "$0")/lib.sh"
+
+wt help --markdown
+expect_status 0
+command='diff docs/commands.md'
+diff "$SOURCE/docs/commands.md" "$out" >"$err" || fail "docs/commands.md is stale: build/wildtype help --markdown > docs/commands.md"
+checks=$((checks + 1))
+
+printf 'He looked\n0\na\nb\nc\nd\n' >tasks.txt
+documented() {
+    expect_json
+    local key
+    for key in $(json --keys "$@"); do
+        grep -q "^| \`$key\` |" "$SOURCE/docs/json.md" || fail "docs/json.md does not explain the key $key"
+        checks=$((checks + 1))
+    done
+}
+wt inspect --json --metadata
+documented
+for part in tokenizer tensors.0 roles.0 types.0 metadata.0 metadata.12; do documented $part; done
+wt eval --reference seedling --chunks 1 --tasks tasks.txt --json
+documented
+documented tasks
+wt eval --chunks 1 --json
+documented
+wt generate -n 2 --json
+documented
+wt tokenize seedling hello --json --pieces
+documented
+
+command -v groff >/dev/null || {
+    echo 'note: no groff here, the man pages were not rendered'
+    finish
+    exit
+}
+for page in '' inspect eval generate tokenize help; do
+    wt help --man $page
+    expect_status 0
+    cp "$out" page.1
+    command="groff -man of $page"
+    groff -man -Tutf8 -P-cbou -ww -rLL=78n page.1 >"$out" 2>"$err" || fail 'groff failed'
+    expect_silent err
+    expect_out 'NAME'
+    rm page.1
+done
+finish
