@@ -4,7 +4,7 @@
  */
 #include "engine/tokenizer.h"
 
-#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,100 +13,43 @@
 #include "engine/tokenizer_private.h"
 #include "engine/unicode.h"
 
-#define SPACE_MARK "\xe2\x96\x81" /* U+2581, what SentencePiece writes for a space */
-
 int token_push(wt_tokens *out, int32_t id, wt_error *err) {
     if (wt_grow((void **)&out->ids, &out->capacity, out->count + 1, sizeof *out->ids, err) != 0) return -1;
     out->ids[out->count++] = id;
     return 0;
 }
 
-/* A stretch of raw text, or (token >= 0) a special token that was found. */
-typedef struct fragment {
-    size_t at, len;
-    int32_t token;
-} fragment;
-
-typedef struct fragments {
-    fragment *items;
-    size_t count, capacity;
-} fragments;
-
-static int push_fragment(fragments *f, fragment item, wt_error *err) {
-    if (wt_grow((void **)&f->items, &f->capacity, f->count + 1, sizeof *f->items, err) != 0) return -1;
-    f->items[f->count++] = item;
-    return 0;
-}
-
-/* Cuts every occurrence of one special token out of one raw fragment. */
-static int cut_fragment(const wt_tokenizer *t, const char *text, fragment raw, int32_t id, fragments *out,
-                        wt_error *err) {
-    wt_str token = token_str(t, id);
-    for (;;) {
-        const char *hit = raw.len >= token.len ? memmem(text + raw.at, raw.len, token.data, token.len) : NULL;
-        if (!hit) break;
-        size_t left = (size_t)(hit - (text + raw.at));
-        fragment before = {raw.at, left, -1};
-        while ((t->flags[id] & TOKEN_LSTRIP) && before.len > 0 && isspace((unsigned char)text[before.at + before.len - 1]))
-            before.len--;
-        if (before.len > 0 && push_fragment(out, before, err) != 0) return -1;
-        if (push_fragment(out, (fragment){0, 0, id}, err) != 0) return -1;
-        raw.at += left + token.len;
-        raw.len -= left + token.len;
-        while ((t->flags[id] & TOKEN_RSTRIP) && raw.len > 0 && isspace((unsigned char)text[raw.at])) {
-            raw.at++;
-            raw.len--;
-        }
-    }
-    return raw.len > 0 ? push_fragment(out, raw, err) : 0;
-}
-
-static int partition(const wt_tokenizer *t, const char *text, size_t len, bool parse_special, fragments *f,
-                     wt_error *err) {
-    fragments next = {0};
-    int rc = -1;
-    if (len > 0 && push_fragment(f, (fragment){0, len, -1}, err) != 0) goto done;
-    for (size_t s = 0; s < t->n_special; s++) {
-        int32_t id = t->special[s];
-        wt_str token = token_str(t, id);
-        if (!parse_special && (t->flags[id] & (TOKEN_CONTROL | TOKEN_UNKNOWN))) continue;
-        if (!memmem(text, len, token.data, token.len)) continue;
-        next.count = 0;
-        for (size_t i = 0; i < f->count; i++) {
-            if (f->items[i].token >= 0 ? push_fragment(&next, f->items[i], err) != 0
-                                       : cut_fragment(t, text, f->items[i], id, &next, err) != 0)
-                goto done;
-        }
-        fragments swap = *f;
-        *f = next;
-        next = swap;
-    }
-    rc = 0;
-done:
-    free(next.items);
-    return rc;
-}
-
-/* Raw text for SentencePiece: every space becomes its mark, with one in front where `prefix`. */
-static int spm_fragment(const wt_tokenizer *t, const char *text, size_t len, bool prefix, wt_tokens *out,
-                        wt_error *err) {
+char *escape_spaces(const char *text, size_t len, bool prefix, size_t *escaped, wt_error *err) {
     size_t size, used = 0;
-    if (!wt_mul_size(len + 1, 3, &size)) return wt_fail_memory(err, SIZE_MAX);
-    char *escaped = wt_calloc(size, 1, err);
-    if (!escaped) return -1;
+    if (!wt_mul_size(len + 1, sizeof SPACE_MARK - 1, &size)) {
+        wt_fail_memory(err, SIZE_MAX);
+        return NULL;
+    }
+    char *out = wt_calloc(size, 1, err);
+    if (!out) return NULL;
     if (prefix) {
-        memcpy(escaped, SPACE_MARK, 3);
+        memcpy(out, SPACE_MARK, 3);
         used = 3;
     }
     for (size_t i = 0; i < len; i++) {
         if (text[i] == ' ') {
-            memcpy(escaped + used, SPACE_MARK, 3);
+            memcpy(out + used, SPACE_MARK, 3);
             used += 3;
         } else {
-            escaped[used++] = text[i];
+            out[used++] = text[i];
         }
     }
-    int rc = spm_tokenize(t, escaped, used, out, err);
+    *escaped = used;
+    return out;
+}
+
+/* Raw text between special tokens. `first`: a space goes in front, where the vocabulary wants one. */
+static int tokenize_raw(const wt_tokenizer *t, const char *text, size_t len, bool first, wt_tokens *out,
+                        wt_error *err) {
+    if (!t->is_spm && !t->habits.raw_bytes) return bpe_tokenize(t, text, len, out, err);
+    char *escaped = escape_spaces(text, len, t->is_spm && t->add_space_prefix && first, &len, err);
+    if (!escaped) return -1;
+    int rc = t->is_spm ? spm_tokenize(t, escaped, len, out, err) : bpe_tokenize(t, escaped, len, out, err);
     free(escaped);
     return rc;
 }
@@ -115,20 +58,14 @@ int wt_tokenize(const wt_tokenizer *tokenizer, const char *text, size_t len, int
     const wt_tokenizer *t = tokenizer;
     fragments f = {0};
     int rc = -1;
-    bool after_special = true; /* a space goes in front of the first text and of one that follows a special token */
-    if (partition(t, text, len, flags & WT_TOKENIZE_PARSE_SPECIAL, &f, err) != 0) goto done;
+    if (special_cut(t, text, len, flags & WT_TOKENIZE_PARSE_SPECIAL, &f, err) != 0) goto done;
     if ((flags & WT_TOKENIZE_ADD_SPECIAL) && t->add_bos && token_push(out, t->bos, err) != 0) goto done;
     for (size_t i = 0; i < f.count; i++) {
         const fragment *x = &f.items[i];
-        if (x->token >= 0) {
-            if (token_push(out, x->token, err) != 0) goto done;
-            after_special = true;
-            continue;
-        }
-        int failed = t->is_spm ? spm_fragment(t, text + x->at, x->len, t->add_space_prefix && after_special, out, err)
-                               : bpe_tokenize(t, text + x->at, x->len, out, err);
-        if (failed) goto done;
-        after_special = false;
+        bool first = i == 0 || f.items[i - 1].token >= 0; /* of the text, or after a special token */
+        if (x->token >= 0 ? token_push(out, x->token, err) != 0
+                          : tokenize_raw(t, text + x->at, x->len, first, out, err) != 0)
+            goto done;
     }
     if ((flags & WT_TOKENIZE_ADD_SPECIAL) && t->add_eos && token_push(out, t->eos, err) != 0) goto done;
     rc = 0;
@@ -151,6 +88,42 @@ static void put(sink *s, const char *bytes, size_t n) {
     }
 }
 
+/* SentencePiece: marks become spaces again. */
+static void put_unescaped(sink *s, wt_str token) {
+    for (size_t at = 0; at < token.len;) {
+        bool mark = token.len - at >= 3 && memcmp(token.data + at, SPACE_MARK, 3) == 0;
+        put(s, mark ? " " : token.data + at, 1);
+        at += mark ? 3 : 1;
+    }
+}
+
+/* Byte-level BPE: characters become the bytes that they stand for; one that stands for none is spelled out. */
+static void put_decoded(sink *s, wt_str token) {
+    for (size_t at = 0; at < token.len;) {
+        uint32_t code = wt_utf8_decode(token.data, token.len, &at);
+        int byte = bpe_byte_of_code(code);
+        if (byte >= 0) {
+            char c = (char)byte;
+            put(s, &c, 1);
+            continue;
+        }
+        char bytes[4], hex[4];
+        size_t n = wt_utf8_encode(code, bytes);
+        put(s, "[UNK_BYTE_0x", 12);
+        for (size_t i = 0; i < n; i++) put(s, hex, (size_t)snprintf(hex, sizeof hex, "%02x", (unsigned char)bytes[i]));
+        put(s, token.data, token.len);
+        put(s, "]", 1);
+    }
+}
+
+/* A byte token, written "<0xXX>". */
+static void put_byte(sink *s, wt_str token) {
+    char digits[3] = "", c;
+    for (size_t i = 0; i < 2 && 3 + i < token.len; i++) digits[i] = token.data[3 + i];
+    c = (char)strtol(digits, NULL, 16);
+    put(s, &c, 1);
+}
+
 size_t wt_token_text(const wt_tokenizer *tokenizer, int32_t id, bool special, char *buf, size_t size) {
     const wt_tokenizer *t = tokenizer;
     sink s = {buf, size, 0};
@@ -161,26 +134,13 @@ size_t wt_token_text(const wt_tokenizer *tokenizer, int32_t id, bool special, ch
         if (special) put(&s, token.data, token.len);
     } else if (flags & TOKEN_USER) {
         put(&s, token.data, token.len);
-    } else if (flags & TOKEN_BYTE) {
-        for (int b = 0; b < 256; b++) {
-            if (t->byte_ids[b] == id) {
-                char byte = (char)b;
-                put(&s, &byte, 1);
-                break;
-            }
-        }
     } else if (flags & TOKEN_NORMAL) {
-        for (size_t at = 0; at < token.len;) {
-            size_t from = at;
-            uint32_t code = wt_utf8_decode(token.data, token.len, &at);
-            int byte = t->is_spm ? (code == 0x2581 ? ' ' : -1) : bpe_byte_of_code(code);
-            if (byte >= 0) {
-                char c = (char)byte;
-                put(&s, &c, 1);
-            } else {
-                put(&s, token.data + from, at - from);
-            }
-        }
+        if (t->is_spm || t->habits.raw_bytes)
+            put_unescaped(&s, token);
+        else
+            put_decoded(&s, token);
+    } else if (flags & TOKEN_BYTE) {
+        put_byte(&s, token);
     }
     return s.used;
 }

@@ -16,8 +16,8 @@ typedef struct wt_tokens {
 } wt_tokens;
 
 /*
- * Reads the vocabulary. Copies what it needs, so the file may be closed. Unknown models and pre-tokenizers fail with the
- * list of known ones; a vocabulary that contradicts itself (counts, ids out of range) fails with the key.
+ * Reads the vocabulary. Copies what it needs, so the file may be closed. Unknown models and pre-tokenizers fail with
+ * the list of known ones; a vocabulary that contradicts itself (counts, ids out of range) fails with the key.
  */
 wt_tokenizer *wt_tokenizer_open(const wt_gguf *gguf, wt_error *err);
 void wt_tokenizer_close(wt_tokenizer *tokenizer);
@@ -44,11 +44,12 @@ int32_t wt_tokenizer_bos(const wt_tokenizer *tokenizer);  /* -1: none */
 int32_t wt_tokenizer_eos(const wt_tokenizer *tokenizer);
 bool wt_tokenizer_adds_bos(const wt_tokenizer *tokenizer); /* whether the model wants BOS in front */
 bool wt_tokenizer_adds_eos(const wt_tokenizer *tokenizer);
-bool wt_tokenizer_is_eog(const wt_tokenizer *tokenizer, int32_t id); /* ends generation (eos, eot, eom, <|im_end|>, ...) */
+bool wt_tokenizer_is_eog(const wt_tokenizer *tokenizer,
+                         int32_t id);                          /* ends generation (eos, eot, eom, <|im_end|>, ...) */
 const char *wt_tokenizer_model(const wt_tokenizer *tokenizer); /* "llama", "gpt2" */
 const char *wt_tokenizer_pre(const wt_tokenizer *tokenizer);   /* "default", "qwen2", ...; "" where none applies */
 
-/* Whether two vocabularies are the same tokens in the same order; what a divergence needs. Says the first difference. */
+/* Whether two vocabularies are the same tokens in the same order; what a divergence needs. */
 int wt_tokenizer_same(const wt_tokenizer *a, const wt_tokenizer *b, wt_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Byte-level BPE (GPT-2): words are split off by patterns, their bytes are written as printable characters, and neighbours
- * merge in the order of the merge list.
+ * Byte-level BPE (GPT-2): words are split off by patterns, their bytes are written as printable characters, and
+ * neighbours merge in the order of the merge list.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static bool bpe_key(const wt_tokenizer *t, const char *text, uint32_t at, uint32
 /* A piece that is no token: those of its bytes that are; the rest is dropped, as llama.cpp drops it. */
 static int push_bytes(const wt_tokenizer *t, const char *text, size_t len, wt_tokens *out, wt_error *err) {
     for (size_t i = 0; i < len; i++) {
-        int32_t id = token_find(t, text + i, 1);
+        int32_t id = t->habits.raw_bytes ? t->byte_ids[(unsigned char)text[i]] : token_find(t, text + i, 1);
         if (id >= 0 && token_push(out, id, err) != 0) return -1;
     }
     return 0;
@@ -48,15 +48,32 @@ static int push_bytes(const wt_tokenizer *t, const char *text, size_t len, wt_to
 
 static int word_tokenize(const wt_tokenizer *t, merger *m, const char *word, size_t len, wt_tokens *out,
                          wt_error *err) {
-    int32_t whole = t->ignore_merges ? token_find(t, word, len) : -1;
-    if (whole >= 0) return token_push(out, whole, err);
+    bool whole = t->habits.ignore_merges || (t->habits.newline_tokens && word[0] == '\n');
+    int32_t id = whole ? token_find(t, word, len) : -1;
+    if (id >= 0) return token_push(out, id, err);
     if (merger_start(m, word, len, err) != 0 || merger_run(m, t, word, bpe_key, err) != 0) return -1;
     for (int32_t i = m->n ? 0 : -1; i >= 0; i = m->symbols[i].next) {
         const symbol *s = &m->symbols[i];
-        int32_t id = token_find(t, word + s->at, s->len);
+        id = token_find(t, word + s->at, s->len);
         if (id >= 0 ? token_push(out, id, err) != 0 : push_bytes(t, word + s->at, s->len, out, err) != 0) return -1;
     }
     return 0;
+}
+
+/* Code points as the vocabulary writes them: at most 4 bytes each, each of which takes at most 2. */
+static size_t write_word(const wt_tokenizer *t, const uint32_t *codes, size_t count, char *word) {
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        char bytes[4];
+        size_t n = wt_utf8_encode(codes[i], bytes);
+        for (size_t b = 0; b < n; b++) {
+            if (t->habits.raw_bytes)
+                word[used++] = bytes[b];
+            else
+                used += wt_utf8_encode(bpe_code_of_byte((unsigned char)bytes[b]), word + used);
+        }
+    }
+    return used;
 }
 
 int bpe_tokenize(const wt_tokenizer *t, const char *text, size_t len, wt_tokens *out, wt_error *err) {
@@ -69,14 +86,8 @@ int bpe_tokenize(const wt_tokenizer *t, const char *text, size_t len, wt_tokens 
     for (size_t at = 0; at < len;) codes[count++] = wt_utf8_decode(text, len, &at);
     if (wt_pretokenizer_split(t->splitter, codes, count, &ends, &n, err) != 0) goto done;
     for (size_t w = 0, from = 0; w < n; from = ends[w++]) {
-        size_t used = 0;
-        /* At most 4 bytes a code point, each of which takes at most 2. */
         if (wt_grow((void **)&word, &word_cap, (ends[w] - from) * 8, 1, err) != 0) goto done;
-        for (size_t i = from; i < ends[w]; i++) {
-            char bytes[4];
-            size_t k = wt_utf8_encode(codes[i], bytes);
-            for (size_t b = 0; b < k; b++) used += wt_utf8_encode(bpe_code_of_byte((unsigned char)bytes[b]), word + used);
-        }
+        size_t used = write_word(t, codes + from, ends[w] - from, word);
         if (word_tokenize(t, &m, word, used, out, err) != 0) goto done;
     }
     rc = 0;

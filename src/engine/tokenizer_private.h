@@ -1,4 +1,4 @@
-/* What the files of the tokenizer share: the vocabulary and the two ways of merging. */
+/* What the files of the tokenizer share: the vocabulary, its special tokens and the two ways of merging. */
 #ifndef WT_ENGINE_TOKENIZER_PRIVATE_H
 #define WT_ENGINE_TOKENIZER_PRIVATE_H
 
@@ -17,7 +17,7 @@ enum {
     TOKEN_LSTRIP = 128,
 };
 
-/* A hash table from byte strings to numbers; the strings belong to somebody else. Open addressing, index + 1, 0 empty. */
+/* A hash table from byte strings to numbers; the strings belong to somebody else. Slots: index + 1, or 0. */
 typedef struct string_table {
     uint32_t *slots;
     size_t mask;
@@ -30,22 +30,28 @@ typedef struct merge {
 
 struct wt_tokenizer {
     char model[16], pre[48];
-    int32_t n, bos, eos, unk;
-    bool is_spm, add_bos, add_eos, add_space_prefix, ignore_merges;
-    char *text;           /* all tokens' bytes, one after another */
-    uint32_t *offsets;    /* [n + 1] into text */
-    uint8_t *flags;       /* [n] */
-    float *scores;        /* [n], SPM */
-    string_table ids;     /* token bytes -> id */
-    int32_t byte_ids[256];/* SPM: the token of each byte, -1: none */
+    int32_t n, bos, eos;
+    bool is_spm, add_bos, add_eos, add_space_prefix;
+    wt_pretokenizer_habits habits; /* BPE's; none for SPM */
+    char *text;                    /* all tokens' bytes, one after another */
+    uint32_t *offsets;             /* [n + 1] into text */
+    uint8_t *flags;                /* [n] */
+    float *scores;                 /* [n], SPM */
+    string_table ids;              /* token bytes -> id */
+    int32_t byte_ids[256];         /* the token "<0xXX>" of each byte (SPM: or the byte itself), -1: none */
+    uint8_t joins[8192];           /* SPM: a bit for each pair of bytes that stand side by side in some token */
     char *merge_text;
-    merge *merges;        /* [n_merges], BPE */
+    merge *merges; /* [n_merges], BPE */
     size_t n_merges;
-    string_table ranks;   /* pair -> rank */
+    string_table ranks; /* pair -> rank */
     wt_pretokenizer *splitter;
-    int32_t *special;     /* tokens that are looked for in raw text, longest first */
+    int32_t *special;    /* tokens that are looked for in raw text, longest first */
+    uint32_t *sorted;    /* the same as places in `special`, in the order of their bytes */
+    uint32_t first[257]; /* where in `sorted` the tokens begin that start with a byte */
     size_t n_special;
 };
+
+#define SPACE_MARK "\xe2\x96\x81" /* U+2581, what SentencePiece writes for a space */
 
 static inline wt_str token_str(const wt_tokenizer *t, int32_t id) {
     return (wt_str){t->text + t->offsets[id], t->offsets[id + 1] - t->offsets[id]};
@@ -57,12 +63,36 @@ int32_t token_find(const wt_tokenizer *t, const char *s, size_t len);
 /* The rank of merging two neighbours, or -1. */
 int32_t merge_find(const wt_tokenizer *t, const char *left, size_t left_len, const char *right, size_t right_len);
 
+/* Reads which tokens are special (ends of text, names to be found in raw text), from keys and from names. */
+int special_read(wt_tokenizer *t, const wt_gguf *g, wt_error *err);
+
+/* The id that a key names where it is there and in range, else `fallback` where that is in range, else -1. */
+int special_id(const wt_tokenizer *t, const wt_gguf *g, const char *key, int32_t fallback, int32_t *out, wt_error *err);
+
+/* A stretch of raw text, or (token >= 0) a special token that was found. */
+typedef struct fragment {
+    size_t at, len;
+    int32_t token;
+} fragment;
+
+/* Zero-initialise; free `items` with free(). */
+typedef struct fragments {
+    fragment *items;
+    size_t count, capacity;
+} fragments;
+
+/* Cuts special tokens out of a text: control and unknown ones only where `parse`. */
+int special_cut(const wt_tokenizer *t, const char *text, size_t len, bool parse, fragments *out, wt_error *err);
+
 /* Appends an id. */
 int token_push(wt_tokens *out, int32_t id, wt_error *err);
 
 /* Tokenizes a text without special tokens in it. */
 int spm_tokenize(const wt_tokenizer *t, const char *text, size_t len, wt_tokens *out, wt_error *err);
 int bpe_tokenize(const wt_tokenizer *t, const char *text, size_t len, wt_tokens *out, wt_error *err);
+
+/* A copy of the text with every space replaced by its mark, one more in front where `prefix`; the caller frees it. */
+char *escape_spaces(const char *text, size_t len, bool prefix, size_t *escaped, wt_error *err);
 
 /* The code point that byte-level BPE writes for a byte, and back (-1: for none). */
 uint32_t bpe_code_of_byte(unsigned char byte);

@@ -1,8 +1,8 @@
 /*
- * Reading a vocabulary. The habits that no key spells out (which tokens end a text, which control tokens are not marked as
- * such, what phi-3's do with white space) follow llama.cpp, which goes by names.
+ * Reading a vocabulary: tokens, their kinds and scores, merges, and the keys beside them. What contradicts itself is
+ * refused; where llama.cpp has a habit (a text ends at its first NUL, a token without text gets a name, an id out of
+ * range counts as absent), so has this file.
  */
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +68,8 @@ static int find_array(const wt_gguf *g, const char *key, bool strings, uint64_t 
     return 0;
 }
 
+#define EMPTY_NAME 24 /* room for the name of a token without text */
+
 static int read_tokens(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
     const wt_kv *tokens;
     if (find_array(g, "tokenizer.ggml.tokens", true, 1, &tokens, err) != 0) return -1;
@@ -81,7 +83,10 @@ static int read_tokens(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
     if (!strs) return -1;
     wt_kv_strings(tokens, strs);
     size_t bytes = 0;
-    for (int32_t i = 0; i < t->n; i++) bytes += strs[i].len ? strs[i].len : 24; /* they are in the file: no overflow */
+    for (int32_t i = 0; i < t->n; i++) { /* they are in the file: no overflow */
+        strs[i].len = strnlen(strs[i].data, strs[i].len);
+        bytes += strs[i].len ? strs[i].len : EMPTY_NAME;
+    }
     int rc = -1;
     if (bytes > UINT32_MAX) {
         wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use '%s': a vocabulary of %zu bytes", wt_gguf_path(g), bytes);
@@ -97,12 +102,16 @@ static int read_tokens(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
         if (strs[i].len)
             memcpy(t->text + at, strs[i].data, strs[i].len);
         else /* llama.cpp gives tokens without text a name */
-            strs[i].len = (size_t)snprintf(t->text + at, 24, "[EMPTY_%d]", i);
+            strs[i].len = (size_t)snprintf(t->text + at, EMPTY_NAME, "[EMPTY_%d]", i);
         t->offsets[i + 1] = at + (uint32_t)strs[i].len;
         size_t slot = slot_of(hash_bytes(HASH_START, t->text + at, strs[i].len), t->ids.mask);
         for (; t->ids.slots[slot]; slot = (slot + 1) & t->ids.mask) {
             wt_str other = token_str(t, (int32_t)t->ids.slots[slot] - 1);
-            if (other.len == strs[i].len && memcmp(other.data, t->text + at, other.len) == 0) break; /* the last wins */
+            if (other.len != strs[i].len || memcmp(other.data, t->text + at, other.len) != 0) continue;
+            wt_fail(err, WT_ERR_FORMAT, "cannot use '%s': tokens %u and %d are both '%.*s'", wt_gguf_path(g),
+                    t->ids.slots[slot] - 1, i, other.len > 64 ? 64 : (int)other.len, other.data);
+            wt_hint(err, "llama.cpp refuses such a vocabulary too; convert the model again");
+            goto done;
         }
         t->ids.slots[slot] = (uint32_t)i + 1;
     }
@@ -122,6 +131,11 @@ static int read_kinds(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
         if (t->scores[i] != t->scores[i]) t->scores[i] = 0.0f; /* NaN has no place in an order */
         int64_t type = types ? wt_kv_integer(types, (uint64_t)i) : 1;
         t->flags[i] = type >= 0 && type < 7 ? flag_of[type] : 0;
+        if (t->flags[i] == TOKEN_BYTE && token_str(t, i).len < 3) {
+            return wt_fail(err, WT_ERR_FORMAT,
+                           "cannot use '%s': token %d is of the type 'byte', but is not written <0xXX>",
+                           wt_gguf_path(g), i);
+        }
     }
     return 0;
 }
@@ -129,6 +143,7 @@ static int read_kinds(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
 static int read_merges(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
     const wt_kv *kv;
     if (find_array(g, "tokenizer.ggml.merges", true, 0, &kv, err) != 0) return -1;
+    if (!kv && t->habits.without_merges) return table_new(&t->ranks, 0, err);
     if (!kv || kv->count >= INT32_MAX) {
         return wt_fail(err, WT_ERR_FORMAT, "cannot use '%s': key 'tokenizer.ggml.merges' is %s", wt_gguf_path(g),
                        kv ? "too long" : "missing");
@@ -147,6 +162,7 @@ static int read_merges(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
     uint32_t at = 0;
     for (size_t i = 0; i < t->n_merges; i++) {
         /* "LEFT RIGHT"; the first character may be a space of LEFT's own. */
+        strs[i].len = strnlen(strs[i].data, strs[i].len);
         const char *space = strs[i].len > 1 ? memchr(strs[i].data + 1, ' ', strs[i].len - 1) : NULL;
         if (!space) continue; /* llama.cpp keeps it as a merge of nothing with nothing */
         uint32_t left = (uint32_t)(space - strs[i].data), right = (uint32_t)(strs[i].len - left - 1);
@@ -166,183 +182,90 @@ done:
     return rc;
 }
 
-/* A special token's id: the key's where it is there and in range, else `fallback` where that is in range. */
-static int read_id(const wt_tokenizer *t, const wt_gguf *g, const char *key, int32_t fallback, int32_t *out,
-                   wt_error *err) {
-    uint64_t id = 0;
-    int rc = wt_gguf_get_u64(g, key, &id, err);
-    if (rc < 0) return -1;
-    *out = fallback < t->n ? fallback : -1;
-    if (rc == 1 && id < (uint64_t)t->n) *out = (int32_t)id;
+static bool str_is(wt_str s, const char *what) { return s.len == strlen(what) && memcmp(s.data, what, s.len) == 0; }
+
+/* Reads a string that ends at its first NUL. */
+static int read_str(const wt_gguf *g, const char *key, wt_str *out, wt_error *err) {
+    *out = (wt_str){"", 0};
+    if (wt_gguf_get_str(g, key, out, err) < 0) return -1;
+    out->len = strnlen(out->data, out->len);
     return 0;
 }
 
-static int32_t find_name(const wt_tokenizer *t, const char *name) { return token_find(t, name, strlen(name)); }
-
-/* Marks the tokens of a NULL-terminated list of names. */
-static void mark_names(wt_tokenizer *t, const char *const *names, uint8_t flags) {
-    for (; *names; names++) {
-        int32_t id = find_name(t, *names);
-        if (id >= 0) t->flags[id] |= flags;
-    }
-}
-
-/* One of a kind of special token: from its key, or the first of the names that the vocabulary has. */
-static int mark_kind(wt_tokenizer *t, const wt_gguf *g, const char *key, const char *const *names, uint8_t flags,
-                     wt_error *err) {
-    int32_t id;
-    if (read_id(t, g, key, -1, &id, err) != 0) return -1;
-    bool by_name = id < 0;
-    for (; id < 0 && *names; names++) id = find_name(t, *names);
-    if (id >= 0) t->flags[id] |= (uint8_t)(flags | (by_name ? TOKEN_CONTROL : 0));
-    return 0;
-}
-
-static int mark_specials(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
-#define NAMES(...) (const char *const[]){__VA_ARGS__, NULL}
-    if (mark_kind(t, g, "tokenizer.ggml.eot_token_id",
-                  NAMES("<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
-                        "<EOT>", "_<EOT>", "[EOT]", "<｜end▁of▁sentence｜>", "<end_of_utterance>"),
-                  TOKEN_EOG, err) ||
-        mark_kind(t, g, "tokenizer.ggml.eom_token_id", NAMES("<|eom_id|>"), TOKEN_EOG, err) ||
-        mark_kind(t, g, "tokenizer.ggml.fim_pre_token_id",
-                  NAMES("<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>",
-                        "<|code_prefix|>", "<|prefix|>"),
-                  0, err) ||
-        mark_kind(t, g, "tokenizer.ggml.fim_suf_token_id",
-                  NAMES("<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>",
-                        "<|code_suffix|>", "<|suffix|>"),
-                  0, err) ||
-        mark_kind(t, g, "tokenizer.ggml.fim_mid_token_id",
-                  NAMES("<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>",
-                        "<|code_middle|>", "<|middle|>"),
-                  0, err) ||
-        mark_kind(t, g, "tokenizer.ggml.fim_pad_token_id", NAMES("<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"),
-                  TOKEN_EOG, err) ||
-        mark_kind(t, g, "tokenizer.ggml.fim_rep_token_id",
-                  NAMES("<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"), TOKEN_EOG, err) ||
-        mark_kind(t, g, "tokenizer.ggml.fim_sep_token_id", NAMES("<|file_sep|>"), TOKEN_EOG, err))
-        return -1;
-    mark_names(t,
-               NAMES("<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
-                     "<end_of_turn>", "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]",
-                     "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>",
-                     "<｜end▁of▁sentence｜>", "[e~["),
-               TOKEN_EOG | TOKEN_CONTROL);
-    for (const char *const *name = NAMES("<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"); *name; name++) {
-        int32_t id = find_name(t, *name);
-        if (id >= 0) t->flags[id] = (uint8_t)((t->flags[id] & TOKEN_EOG) | TOKEN_USER);
-    }
-#undef NAMES
-    if (t->eos >= 0) t->flags[t->eos] |= TOKEN_EOG;
-    /* "<|end|>" ends a part, not the text, where there are tokens that end the text. */
-    int32_t end = find_name(t, "<|end|>");
-    bool call = find_name(t, "<|call|>") >= 0 || find_name(t, "<|calls|>") >= 0;
-    if (end >= 0 && call && (find_name(t, "<|return|>") >= 0 || find_name(t, "<|flush|>") >= 0))
-        t->flags[end] = TOKEN_USER;
-    int32_t s = find_name(t, "</s>");
-    if (s >= 0 && find_name(t, "<|tool_response>") >= 0) t->flags[s] = TOKEN_NORMAL;
-    return 0;
-}
-
-static int longest_first(const void *a, const void *b, void *context) {
-    const wt_tokenizer *t = context;
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    size_t m = token_str(t, x).len, n = token_str(t, y).len;
-    return m != n ? (m < n ? 1 : -1) : (x > y) - (x < y);
-}
-
-static int collect_specials(wt_tokenizer *t, wt_error *err) {
-    if (!(t->special = wt_calloc((size_t)t->n, sizeof *t->special, err))) return -1;
-    for (int32_t i = 0; i < t->n; i++) {
-        if (t->flags[i] & (TOKEN_CONTROL | TOKEN_USER | TOKEN_UNKNOWN)) t->special[t->n_special++] = i;
-    }
-    qsort_r(t->special, t->n_special, sizeof *t->special, longest_first, t);
-    return 0;
-}
-
-static bool lower_contains(wt_str s, const char *what) {
-    size_t n = strlen(what);
-    for (size_t i = 0; i + n <= s.len; i++) {
-        size_t j = 0;
-        while (j < n && tolower((unsigned char)s.data[i + j]) == what[j]) j++;
-        if (j == n) return true;
-    }
-    return false;
-}
-
-/* Which special tokens swallow white space is not in the file; llama.cpp goes by the model's and the tokenizer's name. */
-static int mark_stripping(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
-    wt_str name = {"", 0};
-    if (wt_gguf_get_str(g, "general.name", &name, err) < 0) return -1;
-    int32_t id;
-    if (strstr(t->pre, "jina-v2-de") || strstr(t->pre, "jina-v2-es") || strstr(t->pre, "jina-v2-code")) {
-        if ((id = find_name(t, "<mask>")) >= 0) t->flags[id] |= TOKEN_LSTRIP;
-    } else if (lower_contains(name, "phi-3") || lower_contains(name, "phi3")) {
-        for (size_t i = 0; i < t->n_special; i++) t->flags[t->special[i]] |= TOKEN_RSTRIP;
-        if ((id = find_name(t, "</s>")) >= 0) t->flags[id] |= TOKEN_RSTRIP;
-        static const char *const keep[] = {"<unk>", "<s>", "<|endoftext|>"};
-        for (int i = 0; i < 3; i++) {
-            if ((id = find_name(t, keep[i])) >= 0) t->flags[id] &= (uint8_t)~TOKEN_RSTRIP;
-        }
-    } else if (lower_contains(name, "modern-bert") && (id = find_name(t, "[MASK]")) >= 0) {
-        t->flags[id] |= TOKEN_LSTRIP;
-    }
-    return 0;
-}
-
-/* The model's kind and its defaults. */
-static int read_model(wt_tokenizer *t, const wt_gguf *g, int32_t defaults[3], wt_error *err) {
-    wt_str model = {"", 0}, pre = {"", 0};
-    if (wt_gguf_get_str(g, "tokenizer.ggml.model", &model, err) < 0) return -1;
-    if (wt_gguf_get_str(g, "tokenizer.ggml.pre", &pre, err) < 0) return -1;
-    t->is_spm = model.len == 5 && memcmp(model.data, "llama", 5) == 0;
-    if (!t->is_spm && !(model.len == 4 && memcmp(model.data, "gpt2", 4) == 0)) {
+/* The model's kind and its defaults: ids of BOS and EOS. */
+static int read_model(wt_tokenizer *t, const wt_gguf *g, int32_t defaults[2], wt_error *err) {
+    wt_str model, pre;
+    if (read_str(g, "tokenizer.ggml.model", &model, err) != 0) return -1;
+    if (read_str(g, "tokenizer.ggml.pre", &pre, err) != 0) return -1;
+    t->is_spm = str_is(model, "llama");
+    bool gemma4 = str_is(model, "gemma4");
+    if (!t->is_spm && !gemma4 && !str_is(model, "gpt2")) {
         wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use '%s': tokenizer '%.*s' is not supported", wt_gguf_path(g),
                 model.len > 64 ? 64 : (int)model.len, model.data);
-        return wt_hint(err, model.len ? "known are: llama (SentencePiece), gpt2 (byte-level BPE)"
-                                      : "the file holds no tokenizer; known are: llama (SentencePiece), gpt2 (byte-level BPE)");
+        return wt_hint(err, "%sknown are: llama (SentencePiece), gpt2 (byte-level BPE), gemma4",
+                       model.len ? "" : "the file holds no tokenizer; ");
     }
     memcpy(t->model, model.data, model.len);
     if (t->is_spm) {
         t->add_bos = t->add_space_prefix = true;
-        memcpy(defaults, (const int32_t[]){1, 2, 0}, 3 * sizeof *defaults);
+        memcpy(defaults, (const int32_t[]){1, 2}, 2 * sizeof *defaults);
         return 0;
     }
-    memcpy(defaults, (const int32_t[]){11, 11, -1}, 3 * sizeof *defaults);
+    memcpy(defaults, gemma4 ? (const int32_t[]){-1, -1} : (const int32_t[]){11, 11}, 2 * sizeof *defaults);
+    if (gemma4) pre = (wt_str){"gemma4", 6};
     if (pre.len == 0) pre = (wt_str){"default", 7}; /* as llama.cpp, for files from before there were names */
-    snprintf(t->pre, sizeof t->pre, "%.*s", pre.len > 64 ? 64 : (int)pre.len, pre.data);
-    wt_pretokenizer_habits habits;
-    if (!(t->splitter = wt_pretokenizer_open(t->pre, &habits, err))) {
+    snprintf(t->pre, sizeof t->pre, "%.*s", (int)(pre.len < sizeof t->pre ? pre.len : sizeof t->pre - 1), pre.data);
+    if (!(t->splitter = wt_pretokenizer_open(t->pre, &t->habits, err))) {
         return wt_error_prefix(err, "cannot use '%s'", wt_gguf_path(g));
     }
-    t->ignore_merges = habits.ignore_merges;
-    t->add_bos = habits.add_bos;
-    if (habits.no_bos_token) defaults[0] = -1;
+    t->add_bos = t->habits.add_bos;
+    if (t->habits.no_bos_token) defaults[0] = -1;
+    return 0;
+}
+
+/* Which tokens stand for single bytes, and for SentencePiece which bytes can stand side by side in a token. */
+static void index_bytes(wt_tokenizer *t) {
+    for (int b = 0; b < 256; b++) {
+        char name[8], byte = (char)b;
+        snprintf(name, sizeof name, "<0x%02X>", b);
+        t->byte_ids[b] = token_find(t, name, 6);
+        if (t->byte_ids[b] < 0 && t->is_spm) t->byte_ids[b] = token_find(t, &byte, 1);
+    }
+    for (int32_t i = 0; t->is_spm && i < t->n; i++) {
+        wt_str token = token_str(t, i);
+        for (size_t k = 1; k < token.len; k++) {
+            size_t pair = (size_t)(unsigned char)token.data[k - 1] << 8 | (unsigned char)token.data[k];
+            t->joins[pair >> 3] |= (uint8_t)(1u << (pair & 7));
+        }
+    }
+}
+
+/* Whether BOS and EOS are added; a vocabulary that wants one that it does not have is refused. */
+static int read_added(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
+    if (wt_gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &t->add_bos, err) < 0) return -1;
+    if (wt_gguf_get_bool(g, "tokenizer.ggml.add_eos_token", &t->add_eos, err) < 0) return -1;
+    t->add_bos = t->add_bos || t->habits.always_bos;
+    if ((t->add_bos && t->bos < 0) || (t->add_eos && t->eos < 0)) {
+        const char *which = t->add_bos && t->bos < 0 ? "bos" : "eos";
+        wt_fail(err, WT_ERR_FORMAT, "cannot use '%s': texts are to have a token (%s) added that the vocabulary lacks",
+                wt_gguf_path(g), which);
+        return wt_hint(
+            err, "set 'tokenizer.ggml.%s_token_id' to one of the %d tokens, or 'tokenizer.ggml.add_%s_token' to false",
+            which, t->n, which);
+    }
     return 0;
 }
 
 static int read_vocabulary(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
-    int32_t defaults[3]; /* BOS, EOS, unknown */
+    int32_t defaults[2];
     if (read_model(t, g, defaults, err) != 0 || read_tokens(t, g, err) != 0 || read_kinds(t, g, err) != 0) return -1;
     if (!t->is_spm && read_merges(t, g, err) != 0) return -1;
-    if (read_id(t, g, "tokenizer.ggml.bos_token_id", defaults[0], &t->bos, err) != 0) return -1;
-    if (read_id(t, g, "tokenizer.ggml.eos_token_id", defaults[1], &t->eos, err) != 0) return -1;
-    if (read_id(t, g, "tokenizer.ggml.unknown_token_id", defaults[2], &t->unk, err) != 0) return -1;
-    if (wt_gguf_get_bool(g, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err) < 0) return -1;
-    if (wt_gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &t->add_bos, err) < 0) return -1;
-    if (wt_gguf_get_bool(g, "tokenizer.ggml.add_eos_token", &t->add_eos, err) < 0) return -1;
-    if (!t->is_spm) t->add_space_prefix = false;
-    t->add_bos = t->add_bos && t->bos >= 0;
-    t->add_eos = t->add_eos && t->eos >= 0;
-    for (int b = 0; b < 256; b++) {
-        char name[8], byte = (char)b;
-        snprintf(name, sizeof name, "<0x%02X>", b);
-        t->byte_ids[b] = find_name(t, name);
-        if (t->byte_ids[b] < 0) t->byte_ids[b] = token_find(t, &byte, 1);
-    }
-    if (mark_specials(t, g, err) != 0 || collect_specials(t, err) != 0) return -1;
-    return mark_stripping(t, g, err);
+    if (special_id(t, g, "tokenizer.ggml.bos_token_id", defaults[0], &t->bos, err) != 0) return -1;
+    if (special_id(t, g, "tokenizer.ggml.eos_token_id", defaults[1], &t->eos, err) != 0) return -1;
+    if (t->is_spm && wt_gguf_get_bool(g, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err) < 0) return -1;
+    index_bytes(t);
+    if (read_added(t, g, err) != 0) return -1;
+    return special_read(t, g, err);
 }
 
 wt_tokenizer *wt_tokenizer_open(const wt_gguf *gguf, wt_error *err) {
@@ -367,5 +290,6 @@ void wt_tokenizer_close(wt_tokenizer *tokenizer) {
     free(tokenizer->merges);
     free(tokenizer->ranks.slots);
     free(tokenizer->special);
+    free(tokenizer->sorted);
     free(tokenizer);
 }
