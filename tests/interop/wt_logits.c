@@ -31,6 +31,11 @@ static bool set_wrong(wt_hparams *hp, const char *name, double v) {
     if (strcmp(name, "rope_kind") == 0) return hp->rope_kind = (wt_rope_kind)v, true;
     if (strcmp(name, "activation") == 0) return hp->activation = (wt_activation)v, true;
     if (strcmp(name, "window") == 0) return hp->window = (uint32_t)v, true;
+    if (strcmp(name, "window_all") == 0) { /* a window that llama.cpp ignores, honoured in every layer */
+        hp->window = (uint32_t)v;
+        memset(hp->windowed, 1, hp->n_layers);
+        return true;
+    }
     if (strcmp(name, "rope_dims") == 0) return hp->rope_dims = (uint32_t)v, true;
     if (strcmp(name, "rope_original_context") == 0) return hp->rope_original_context = (uint32_t)v, true;
     if (strcmp(name, "window_period") == 0) {
