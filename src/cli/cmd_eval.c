@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -42,7 +43,8 @@ static size_t choose_context(const work *w) {
         if (!sessions[i]->model) continue;
         uint64_t trained = wt_model_hparams(sessions[i]->model)->context;
         if (trained < 4 || context <= trained) continue;
-        if (!w->options->context) context = trained;
+        if (!w->options->context)
+            context = trained;
         else
             wt_note("'%s' was trained on %llu tokens of context, fewer than --context %llu", sessions[i]->name,
                     (unsigned long long)trained, (unsigned long long)context);
@@ -176,9 +178,12 @@ static int run(const void *given, wt_error *err) {
     w.result.seconds = wt_clock() - start;
     w.result.stopped = rc != 0 && err->code == WT_ERR_INTERRUPTED;
     if (rc == 0 || (w.result.stopped && (w.result.has_text || w.result.has_tasks))) {
-        if (!w.options->json) wt_eval_print(&w.result);
-        else if (wt_eval_print_json(&w.result, rc == 0 ? err : NULL) != 0) rc = -1;
+        if (!w.options->json)
+            wt_eval_print(&w.result);
+        else if (wt_eval_print_json(&w.result, rc == 0 ? err : NULL) != 0)
+            rc = -1;
     }
+    if (rc == 0 && isatty(STDERR_FILENO) == 1) fprintf(stderr, "\n%.1f seconds\n", w.result.seconds);
     wt_chunks_release(&w.chunks);
     wt_tasks_release(&w.tasks);
     wt_session_close(&w.candidate);
@@ -280,9 +285,8 @@ static const settings DEFAULTS = {.seed = 1};
 const wt_command WT_COMMAND_EVAL = {
     .name = "eval",
     .summary = "measure perplexity, or divergence from a reference",
-    .synopsis =
-        "[MODEL] [--text FILE] [OPTION]...\n"
-        "CANDIDATE --reference MODEL [--text FILE] [OPTION]...",
+    .synopsis = "[MODEL] [--text FILE] [OPTION]...\n"
+                "CANDIDATE --reference MODEL [--text FILE] [OPTION]...",
     .description =
         "Measures how well a model predicts a text (perplexity), and with a reference how far the candidate's "
         "predictions "

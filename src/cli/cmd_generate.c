@@ -48,8 +48,10 @@ static void print_new(stream *s, bool all) {
         bool harmless =
             n > 0 && (c >= 0x20 || c == '\n' || c == '\t') && c != 0x7F && !(c == 0xC2 && (unsigned char)at[1] < 0xA0);
         size_t bytes = n > 0 ? (size_t)n : 1;
-        if (s->terminal && !harmless) fputs("\xEF\xBF\xBD", stdout);
-        else fwrite(at, 1, bytes, stdout);
+        if (s->terminal && !harmless)
+            fputs("\xEF\xBF\xBD", stdout);
+        else
+            fwrite(at, 1, bytes, stdout);
         s->printed += bytes;
     }
     if (fflush(stdout) != 0) s->write_failed = true;

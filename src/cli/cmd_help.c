@@ -36,10 +36,14 @@ static int run(const void *given, wt_error *err) {
     const settings *s = given;
     const wt_command *command = s->command ? wt_command_find(s->command) : NULL;
     if (s->command && !command) return wt_command_unknown(s->command, err);
-    if (s->man) wt_help_man(stdout, command);
-    else if (s->markdown) wt_help_markdown(stdout);
-    else if (command) wt_help_command(stdout, command);
-    else wt_help_overview(stdout);
+    if (s->man)
+        wt_help_man(stdout, command);
+    else if (s->markdown)
+        wt_help_markdown(stdout);
+    else if (command)
+        wt_help_command(stdout, command);
+    else
+        wt_help_overview(stdout);
     return WT_EXIT_DONE;
 }
 

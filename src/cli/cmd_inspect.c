@@ -76,7 +76,8 @@ static void print_summary(const view *v) {
     if (wt_gguf_tensor_count(v->gguf) > 0)
         printf("%-15s %s, %.2f bits each\n", "parameters", wt_format_count(a, f->parameters),
                bits_per_weight(f->tensor_bytes, f->parameters));
-    else printf("%-15s none: there are no tensors in this file\n", "parameters");
+    else
+        printf("%-15s none: there are no tensors in this file\n", "parameters");
     print_fact_line("layers", f->layers);
     print_fact_line("width", f->width);
     print_fact("heads", f->heads);
@@ -219,11 +220,10 @@ static json_t *tensors_json(const view *v) {
         const wt_tensor *t = wt_gguf_tensor(v->gguf, i);
         json_t *shape = json_array();
         for (uint32_t d = 0; d < t->n_dims; d++) json_array_append_new(shape, json_integer((json_int_t)t->dims[d]));
-        json_array_append_new(list, json_pack("{s:o, s:o, s:s, s:I, s:f, s:f}", "name",
-                                              wt_json_text(t->name, strlen(t->name)), "shape", shape, "type",
-                                              type_name(t->type), "bytes", (json_int_t)t->bytes, "bits_per_weight",
-                                              bits_per_weight(t->bytes, t->dims[0] * t->rows), "share",
-                                              share_of_file(v, t->bytes)));
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:s, s:I, s:f, s:f}", "name", wt_json_text(t->name, strlen(t->name)), "shape",
+                            shape, "type", type_name(t->type), "bytes", (json_int_t)t->bytes, "bits_per_weight",
+                            bits_per_weight(t->bytes, t->dims[0] * t->rows), "share", share_of_file(v, t->bytes)));
     }
     return list;
 }

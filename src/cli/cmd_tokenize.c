@@ -99,8 +99,10 @@ static int run(const void *given, wt_error *err) {
     if (!(tokenizer = wt_tokenizer_open(gguf, err))) goto done;
     if (!(text = read_input(s, &len, err))) goto done;
     if (wt_tokenize(tokenizer, text, len, flags, &tokens, err) != 0) goto done;
-    if (s->json) rc = print_json(s, tokenizer, &tokens, err);
-    else rc = s->pieces ? print_pieces(tokenizer, &tokens, err) : print_ids(&tokens);
+    if (s->json)
+        rc = print_json(s, tokenizer, &tokens, err);
+    else
+        rc = s->pieces ? print_pieces(tokenizer, &tokens, err) : print_ids(&tokens);
 done:
     free(text);
     free(tokens.ids);

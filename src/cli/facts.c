@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "cli/source.h"
+#include "engine/tokenizer.h"
 
 static bool is_whole(wt_kv_type t) {
     return t != WT_KV_F32 && t != WT_KV_F64 && t != WT_KV_STRING && t != WT_KV_ARRAY && t != WT_KV_BOOL;
@@ -39,7 +40,7 @@ static wt_str read_name(const wt_gguf *gguf, const char *key) {
     return wt_gguf_get_str(gguf, key, &s, NULL) == 1 ? s : (wt_str){0};
 }
 
-/* Finds out whether the engine could run the file; opening reads names and shapes, no weights. */
+/* Finds out whether the engine could run the file. Reads names, shapes and the vocabulary, no weights. */
 static const char *find_gap(const wt_gguf *gguf, wt_error *gap) {
     if (wt_gguf_tensor_count(gguf) == 0) {
         wt_fail(gap, WT_ERR_UNSUPPORTED, "the file has no weights");
@@ -49,7 +50,12 @@ static const char *find_gap(const wt_gguf *gguf, wt_error *gap) {
     if (!model) return gap->message;
     wt_model_close(model);
     const wt_tensor *t = wt_source_undecodable(gguf);
-    if (!t) return NULL;
+    if (!t) {
+        wt_tokenizer *tokenizer = wt_tokenizer_open(gguf, gap);
+        bool known = tokenizer != NULL;
+        wt_tokenizer_close(tokenizer);
+        return known ? NULL : gap->message;
+    }
     wt_fail(gap, WT_ERR_UNSUPPORTED, "tensor '%s' has type %s, which this build cannot decode", t->name,
             wt_type_find(t->type)->name);
     return gap->message;
@@ -71,8 +77,10 @@ void wt_facts_read(wt_facts *f, const wt_gguf *gguf) {
     f->bos = read_fact(gguf, "tokenizer.ggml.bos_token_id");
     f->eos = read_fact(gguf, "tokenizer.ggml.eos_token_id");
     const wt_kv *tokens = wt_gguf_find_kv(gguf, "tokenizer.ggml.tokens");
-    if (tokens && tokens->type == WT_KV_ARRAY) f->vocabulary = (wt_fact){true, tokens->count, tokens->count};
-    else f->vocabulary = read_arch_fact(gguf, f->architecture, "vocab_size");
+    if (tokens && tokens->type == WT_KV_ARRAY)
+        f->vocabulary = (wt_fact){true, tokens->count, tokens->count};
+    else
+        f->vocabulary = read_arch_fact(gguf, f->architecture, "vocab_size");
     for (size_t i = 0; i < wt_gguf_tensor_count(gguf); i++) {
         const wt_tensor *t = wt_gguf_tensor(gguf, i);
         f->parameters += t->dims[0] * t->rows; /* cannot overflow: the reader has checked the bytes of all */

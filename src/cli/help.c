@@ -76,8 +76,10 @@ static void option_label(const wt_option *o, char *label, size_t size) {
 static void labelled(FILE *f, const char *label, const char *help) {
     size_t used = INDENT + strlen(label);
     fprintf(f, "%*s%s", INDENT, "", label);
-    if (used + 2 > OPTION_COLUMN) fprintf(f, "\n%*s", OPTION_COLUMN, "");
-    else fprintf(f, "%*s", (int)(OPTION_COLUMN - used), "");
+    if (used + 2 > OPTION_COLUMN)
+        fprintf(f, "\n%*s", OPTION_COLUMN, "");
+    else
+        fprintf(f, "%*s", (int)(OPTION_COLUMN - used), "");
     wrap(f, help, OPTION_COLUMN);
 }
 
@@ -123,13 +125,12 @@ void wt_help_overview(FILE *f) {
     fprintf(f, "wildtype %s: %s\n\nusage: wildtype COMMAND [OPTION]... [ARGUMENT]...\n\ncommands\n", wt_version(),
             PITCH);
     for (const wt_command *const *c = WT_COMMANDS; *c; c++) fprintf(f, "  %-10s  %s\n", (*c)->name, (*c)->summary);
-    fputs(
-        "\ntry it now, with the model that is built in\n"
-        "  wildtype generate --prompt \"The old captain\"\n"
-        "  wildtype inspect\n"
-        "  wildtype eval\n"
-        "\n'wildtype COMMAND --help' explains a command; 'wildtype --version' shows the version\n",
-        f);
+    fputs("\ntry it now, with the model that is built in\n"
+          "  wildtype generate --prompt \"The old captain\"\n"
+          "  wildtype inspect\n"
+          "  wildtype eval\n"
+          "\n'wildtype COMMAND --help' explains a command; 'wildtype --version' shows the version\n",
+          f);
 }
 
 /* roff: backslashes and hyphens are escaped, a line must not begin with a dot or an apostrophe. */

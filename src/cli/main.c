@@ -31,8 +31,10 @@ int wt_command_unknown(const char *name, wt_error *err) {
     names[n] = NULL;
     wt_usage(err, "unknown command '%s'", name);
     const char *near = wt_nearest(name, names);
-    if (near) wt_hint(err, "did you mean 'wildtype %s'? 'wildtype --help' lists the commands", near);
-    else wt_hint(err, "'wildtype --help' lists the commands");
+    if (near)
+        wt_hint(err, "did you mean 'wildtype %s'? 'wildtype --help' lists the commands", near);
+    else
+        wt_hint(err, "'wildtype --help' lists the commands");
     return WT_EXIT_USAGE;
 }
 

@@ -132,8 +132,10 @@ static void suggest_option(const wt_command *command, const char *name, wt_error
     for (const wt_option *o = WT_COMMON_OPTIONS; o->name && n < 63; o++) names[n++] = o->name;
     names[n] = NULL;
     const char *near = wt_nearest(name, names);
-    if (near) wt_hint(err, "did you mean '--%s'? 'wildtype %s --help' lists all options", near, command->name);
-    else wt_hint(err, "'wildtype %s --help' lists the options", command->name);
+    if (near)
+        wt_hint(err, "did you mean '--%s'? 'wildtype %s --help' lists all options", near, command->name);
+    else
+        wt_hint(err, "'wildtype %s --help' lists the options", command->name);
 }
 
 /* One word that begins with a dash; *i moves on where the value is the next word. */

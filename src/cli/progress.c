@@ -55,8 +55,10 @@ static void format_time(char *text, size_t size, double seconds) {
         return;
     }
     unsigned s = (unsigned)(seconds + 0.5);
-    if (s >= 3600) snprintf(text, size, "%u:%02u:%02u", s / 3600, s / 60 % 60, s % 60);
-    else snprintf(text, size, "%u:%02u", s / 60, s % 60);
+    if (s >= 3600)
+        snprintf(text, size, "%u:%02u:%02u", s / 3600, s / 60 % 60, s % 60);
+    else
+        snprintf(text, size, "%u:%02u", s / 60, s % 60);
 }
 
 /* "measuring  45%  12,345 of 27,000 tokens  3,210 tokens/s  0:05 left", cut to the terminal's width. */
@@ -69,8 +71,10 @@ static void draw(double now, double done, double total, const char *unit) {
     n += snprintf(text + n, sizeof text - (size_t)n, " %.30s", unit);
     double seconds = now - line.started, speed = seconds > 0 ? (done - line.first) / seconds : 0;
     if (speed > 0 && seconds > 0.5) {
-        if (speed >= 10) wt_format_count(rate, (uint64_t)(speed + 0.5));
-        else snprintf(rate, sizeof rate, "%.1f", speed);
+        if (speed >= 10)
+            wt_format_count(rate, (uint64_t)(speed + 0.5));
+        else
+            snprintf(rate, sizeof rate, "%.1f", speed);
         n += snprintf(text + n, sizeof text - (size_t)n, "  %s %.30s/s", rate, unit);
         if (total > done) {
             format_time(left, sizeof left, (total - done) / speed);

@@ -21,9 +21,8 @@ int wt_session_start(wt_session *s, size_t context, bool bf16, size_t resident_b
         wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use --bf16: this processor has no bf16 products");
         return wt_hint(err, "leave it out: fp32 is slower and more exact");
     }
-    wt_engine_options options = {.precision = bf16 ? WT_PRECISION_BF16 : WT_PRECISION_F32,
-                                 .context = context,
-                                 .resident_bytes = resident_bytes};
+    wt_engine_options options = {
+        .precision = bf16 ? WT_PRECISION_BF16 : WT_PRECISION_F32, .context = context, .resident_bytes = resident_bytes};
     return (s->engine = wt_engine_open(s->model, &options, err)) ? 0 : -1;
 }
 

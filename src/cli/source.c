@@ -10,19 +10,17 @@
  * and nothing is read from the disk until a page is touched. WT_SEEDLING_FILE is the path, from cmake/cli.cmake.
  * Aligned as the file's own tensors are.
  */
-__asm__(
-    ".pushsection .rodata\n"
-    ".balign 64\n"
-    ".hidden wt_seedling_begin\n"
-    ".hidden wt_seedling_end\n"
-    ".globl wt_seedling_begin\n"
-    ".globl wt_seedling_end\n"
-    "wt_seedling_begin:\n"
-    ".incbin \"" WT_SEEDLING_FILE
-    "\"\n"
-    "wt_seedling_end:\n"
-    ".byte 0\n"
-    ".popsection\n");
+__asm__(".pushsection .rodata\n"
+        ".balign 64\n"
+        ".hidden wt_seedling_begin\n"
+        ".hidden wt_seedling_end\n"
+        ".globl wt_seedling_begin\n"
+        ".globl wt_seedling_end\n"
+        "wt_seedling_begin:\n"
+        ".incbin \"" WT_SEEDLING_FILE "\"\n"
+        "wt_seedling_end:\n"
+        ".byte 0\n"
+        ".popsection\n");
 
 extern const unsigned char wt_seedling_begin[] __attribute__((visibility("hidden")));
 extern const unsigned char wt_seedling_end[] __attribute__((visibility("hidden")));

@@ -62,6 +62,11 @@ expect_out "^runs here +no: .*blk.1.ffn_up.weight"
 wt inspect missing.gguf
 expect_status 0
 expect_out "^runs here +no: .*blk.1.ffn_up.weight"
+"$CLI_GGUF" "$seedling" tokenizer.gguf set-str tokenizer.ggml.model martian
+wt inspect tokenizer.gguf
+expect_status 0
+expect_out '^tokenizer +martian'
+expect_out "^runs here +no: .*'martian'"
 "$CLI_GGUF" "$seedling" parts split 3
 for part in 1 2 3; do
     wt inspect parts-0000$part-of-00003.gguf
