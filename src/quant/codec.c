@@ -1,35 +1,36 @@
-/* The table of codecs: which function decodes a type. One family of types a file. */
 #include "quant/codec.h"
 
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "quant/codec_families.h"
 
-static wt_codec table[WT_TYPE_LIMIT];
+static wt_codec tables[WT_CPU_LEVELS][WT_TYPE_LIMIT];
 
-bool wt_codec_wants(const char *variant) {
+static void fill_tables(void) {
+    for (int level = WT_CPU_REFERENCE; level < WT_CPU_LEVELS; level++) {
+        wt_codec *table = tables[level];
+        wt_codec_float(table);
+        wt_codec_legacy(table);
+        wt_codec_k(table);
 #if defined(__x86_64__)
-    const char *forced = getenv("WT_KERNELS");
-    bool allowed = !forced || strcmp(forced, "avx512") == 0 || strcmp(forced, variant) == 0;
-    if (strcmp(variant, "avx2") == 0) return allowed && __builtin_cpu_supports("avx2");
-    return allowed && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
-#else
-    (void)variant;
-    return false;
+        if (level >= WT_CPU_AVX2) {
+            wt_codec_float_avx2(table);
+            wt_codec_legacy_avx2(table);
+            wt_codec_k_avx2(table);
+        }
+        if (level >= WT_CPU_AVX512) {
+            wt_codec_float_avx512(table);
+            wt_codec_legacy_avx512(table);
+        }
 #endif
+    }
 }
 
-static void fill_table(void) {
-    wt_codec_float(table);
-    wt_codec_legacy(table);
-    wt_codec_k(table);
-}
-
-const wt_codec *wt_codec_of(wt_type type) {
+const wt_codec *wt_codec_at(wt_type type, wt_cpu_level level) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     static const wt_codec none;
-    pthread_once(&once, fill_table);
-    return (unsigned)type < WT_TYPE_LIMIT ? &table[type] : &none;
+    pthread_once(&once, fill_tables);
+    return (unsigned)type < WT_TYPE_LIMIT ? &tables[level][type] : &none;
 }
+
+const wt_codec *wt_codec_of(wt_type type) { return wt_codec_at(type, wt_cpu_chosen()); }

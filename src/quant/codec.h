@@ -1,23 +1,30 @@
 /*
  * Block codecs: what a block's bytes mean. One table, indexed by type number (sizes are model/types.h's). This floor knows
  * nothing of models. Formats: ggml's, as described in docs/formats; F16 is IEEE half, BF16 the upper half of a float.
+ *
+ * A family of types is a file (codec_k.c), whose plain C fills the family's rows; its variants for instruction sets
+ * (codec_k_avx2.c) overwrite the rows that they have something faster for. All decode to the same bits.
  */
 #ifndef WT_QUANT_CODEC_H
 #define WT_QUANT_CODEC_H
 
+#include "base/cpu.h"
 #include "model/types.h"
 
-/* Decodes n weights (a whole number of blocks) from src (any alignment) to dst. */
+/* Decodes n weights (a whole number of blocks) from src (any alignment) to dst (that of a float). They do not overlap. */
 typedef void (*wt_decode_fn)(const void *src, float *dst, size_t n);
 
 typedef struct wt_codec {
     wt_decode_fn decode; /* NULL: this build cannot decode the type */
 } wt_codec;
 
-/* The codec of a type, never NULL; the variants for this processor are chosen on the first call. */
+/* The codec of a type for this processor (see base/cpu.h), never NULL. Thread-safe. */
 const wt_codec *wt_codec_of(wt_type type);
 
-/* Half-precision conversions, bit-exact and rounding to nearest even. */
+/* As wt_codec_of with the variants up to `level`, which this processor must have (wt_cpu_best); for tests. */
+const wt_codec *wt_codec_at(wt_type type, wt_cpu_level level);
+
+/* Half-precision conversions, bit-exact and rounding to nearest even. A NaN stays one, made quiet by wt_f32_to_f16. */
 float wt_f16_to_f32(uint16_t h);
 uint16_t wt_f32_to_f16(float f);
 

@@ -1,10 +1,7 @@
+/* Floats of 32 and 16 bits: blocks of one weight. */
 #include <string.h>
 
 #include "quant/codec_families.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 float wt_f16_to_f32(uint16_t h) { return wt_half_to_float(h); }
 
@@ -34,16 +31,6 @@ static void decode_f16(const void *src, float *dst, size_t n) {
     }
 }
 
-#if defined(__x86_64__)
-__attribute__((target("avx,f16c"))) static void decode_f16_f16c(const void *src, float *dst, size_t n) {
-    const unsigned char *p = src;
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(dst + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 2 * i))));
-    decode_f16(p + 2 * i, dst + i, n - i);
-}
-#endif
-
 static void decode_bf16(const void *src, float *dst, size_t n) {
     const unsigned char *p = src;
     for (size_t i = 0; i < n; i++) {
@@ -58,7 +45,4 @@ void wt_codec_float(wt_codec *table) {
     table[WT_F32].decode = decode_f32;
     table[WT_F16].decode = decode_f16;
     table[WT_BF16].decode = decode_bf16;
-#if defined(__x86_64__)
-    if (wt_codec_wants("avx2") && __builtin_cpu_supports("f16c")) table[WT_F16].decode = decode_f16_f16c;
-#endif
 }
