@@ -147,7 +147,7 @@ async function checkFigures() {
             [model("gnarled-F16"), model("sapling-F16"), text("novel_haggard")],
             [make(model("stories260K-F32"), "stories-noise", "noise", "0.1"), model("stories260K-F32"), text("tinystories")]);
     } else console.log("skipped: ../shared is absent, so its models are not compared");
-    const cases = [["256", 4], ["100", 3]]; // contexts that are and are not a multiple of our tiles
+    const cases = [["128", 3], ["100", 3]]; // contexts that are and are not a multiple of our tiles
     for (const [i, [candidate, reference, text]] of pairs.entries()) {
         const [context, chunks] = cases[i === 0 ? 0 : i === 1 ? 1 : 0];
         const theirs = await measure(candidate, reference, text, Number(context), chunks);
