@@ -89,7 +89,8 @@ static int write_text(work *w, wt_error *err) {
     const settings *s = w->options;
     const wt_session *author = s->reference ? &w->reference : &w->candidate;
     size_t count = s->chunks ? s->chunks : SELF_CHUNKS, context = w->result.context;
-    wt_note("no --text: '%s' writes its own, %zu chunks of %zu tokens", author->name, count, context);
+    wt_note("no --text: '%s' writes its own, %zu chunk%s of %zu tokens", author->name, count, count == 1 ? "" : "s",
+            context);
     if (count > SIZE_MAX / sizeof(int32_t) / context) return wt_fail_memory(err, SIZE_MAX);
     int32_t *tokens = wt_calloc(count * context, sizeof *tokens, err);
     if (!tokens) return -1;

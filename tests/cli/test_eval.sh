@@ -3,7 +3,7 @@ source "$(dirname "$0")/lib.sh"
 
 # A text that needs nothing from outside: what the seedling writes.
 wt generate -n 250 --seed 7
-for seed in 8 9 10 11 12; do
+for seed in 8 9 10; do
     cat "$out" >>text.txt
     wt generate -n 250 --seed $seed
 done
@@ -131,7 +131,7 @@ else
 fi
 
 if [ -d "$shared/models" ]; then
-    head -c 40000 "$shared/text/novel_chesterton.txt" >novel.txt
+    head -c 8000 "$shared/text/novel_chesterton.txt" >novel.txt
     wt eval "$shared/models/gnarled-F16.gguf" --reference "$shared/models/sapling-F16.gguf" --text novel.txt --json
     expect_status 0
     expect_number 'the same function' "$(json kld_mean) < 1e-6 && $(json same_top) > 0.99"
