@@ -1,6 +1,9 @@
 /* Opening a model for running; see session.h. */
 #include "cli/session.h"
 
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int wt_session_open(wt_session *s, const char *path, wt_error *err) {
@@ -34,7 +37,27 @@ void wt_session_close(wt_session *s) {
     *s = (wt_session){0};
 }
 
+/* The number after `key` in a file like /proc/meminfo, or the first one where key is ""; SIZE_MAX where there is none. */
+static size_t read_limit(const char *path, const char *key, size_t unit) {
+    FILE *f = fopen(path, "r");
+    if (!f) return SIZE_MAX;
+    char line[256];
+    size_t found = SIZE_MAX, n = strlen(key);
+    while (found == SIZE_MAX && fgets(line, sizeof line, f)) {
+        unsigned long long value;
+        if (strncmp(line, key, n) == 0 && sscanf(line + n, "%llu", &value) == 1 && value < SIZE_MAX / unit)
+            found = (size_t)value * unit;
+    }
+    fclose(f);
+    return found;
+}
+
 size_t wt_session_spare_memory(void) {
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (size_t)pages / 2 * (size_t)size : 0;
+    size_t available = read_limit("/proc/meminfo", "MemAvailable:", 1024);
+    size_t allowed = read_limit("/sys/fs/cgroup/memory.max", "", 1); /* a container's limit; "max" is no number */
+    if (available == SIZE_MAX) {
+        long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+        available = pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0;
+    }
+    return (allowed < available ? allowed : available) / 2;
 }

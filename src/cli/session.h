@@ -27,7 +27,7 @@ int wt_session_start(wt_session *session, size_t context, bool bf16, size_t resi
 /* NULL-safe for members; may be called on what is half open. */
 void wt_session_close(wt_session *session);
 
-/* Half of the machine's memory, in bytes: what may be spent on keeping weights ready between calls. */
+/* Half of the memory that is free to use, in bytes: what may be spent on keeping weights ready between calls. */
 size_t wt_session_spare_memory(void);
 
 #endif
