@@ -81,6 +81,9 @@ typedef struct fragments {
     size_t count, capacity;
 } fragments;
 
+/* Sorts tokens by length, longest first, equal ones in stock llama.cpp's order. */
+void special_sort(const wt_tokenizer *t, int32_t *ids, size_t n);
+
 /* Cuts special tokens out of a text: control and unknown ones only where `parse`. */
 int special_cut(const wt_tokenizer *t, const char *text, size_t len, bool parse, fragments *out, wt_error *err);
 

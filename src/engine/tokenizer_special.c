@@ -96,13 +96,6 @@ static int mark_specials(wt_tokenizer *t, const wt_gguf *g, wt_error *err) {
     return 0;
 }
 
-static int longest_first(const void *a, const void *b, void *context) {
-    const wt_tokenizer *t = context;
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    size_t m = token_str(t, x).len, n = token_str(t, y).len;
-    return m != n ? (m < n ? 1 : -1) : (x > y) - (x < y);
-}
-
 static int by_bytes(const void *a, const void *b, void *context) {
     const wt_tokenizer *t = context;
     wt_str x = token_str(t, t->special[*(const uint32_t *)a]), y = token_str(t, t->special[*(const uint32_t *)b]);
@@ -119,7 +112,7 @@ static int collect_specials(wt_tokenizer *t, wt_error *err) {
     for (int32_t i = 0; i < t->n; i++) {
         if (t->flags[i] & IN_RAW_TEXT) t->special[n++] = i;
     }
-    qsort_r(t->special, n, sizeof *t->special, longest_first, t);
+    special_sort(t, t->special, n);
     for (size_t i = 0; i < n; i++) t->sorted[i] = (uint32_t)i;
     qsort_r(t->sorted, n, sizeof *t->sorted, by_bytes, t);
     for (size_t i = 0, byte = 0; byte < 257; byte++) {

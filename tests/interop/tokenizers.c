@@ -1,15 +1,16 @@
 /*
- * Tokenizers against stock llama.cpp, byte for byte: its shared library is loaded from the judge's node package, so that
- * invalid UTF-8 and NUL bytes reach it too, and everything runs in one process at full speed.
+ * Tokenizers against stock llama.cpp, byte for byte: its shared library is loaded from the judge's node package, so
+ * that invalid UTF-8 and NUL bytes reach it too, and everything runs in one process at full speed.
  *
- * Vocabularies: every GGUF of the folders given; the gpt-2 vocabulary with each pre-tokenizer's name written into it; and a
- * vocabulary of pairs of bytes, whose ids show nearly every difference in where words end. Texts: hard strings, code points
- * in several surroundings, random strings and bytes, long runs. Where several names mean the same, the first is compared
- * on all of them and the aliases on the hard strings; --full compares everything everywhere, over all code points.
+ * Vocabularies: every GGUF of the folders given; the gpt-2 vocabulary with each pre-tokenizer's name written into it;
+ * and a vocabulary of pairs of bytes, whose ids show nearly every difference in where words end. Texts: hard strings,
+ * code points in several surroundings, random strings and bytes, long runs. Where several names mean the same, the
+ * first is compared on all of them and the aliases on the hard strings; --full compares everything everywhere, over
+ * all code points.
  *
- * Usage: WT_JUDGE=/path/with/node_modules tokenizers [--full] [--golden] [--rounds N] [--seed N] [--only NAME] FILE|FOLDER...
- * --golden prints tests/unit/tokenizer_golden.h. Exit: 0 all equal, 1 a difference (printed with its seed and string),
- * 2 wrong usage, 77 no judge (skipped).
+ * Usage: WT_JUDGE=/path/with/node_modules tokenizers [--full] [--golden] [--rounds N] [--seed N] [--only NAME]
+ * FILE|FOLDER... --golden prints tests/unit/tokenizer_golden.h. Exit: 0 all equal, 1 a difference (printed with its
+ * seed and string), 2 wrong usage, 77 no judge (skipped).
  */
 #include <dlfcn.h>
 #include <glob.h>
@@ -333,8 +334,7 @@ done:
     return rc;
 }
 
-static int write_pairs(const char *pre, const char *path, wt_error *err) {
-    image m = hard_pairs(pre, seed);
+static int write_image(image m, const char *path, wt_error *err) {
     wt_output out;
     int rc = wt_output_open(&out, path, err);
     if (rc == 0 && wt_output_write(&out, m.data, m.size, err) != 0) {
@@ -346,6 +346,13 @@ static int write_pairs(const char *pre, const char *path, wt_error *err) {
     image_free(&m);
     return rc;
 }
+
+/* The vocabularies full of special tokens. */
+static const struct specials {
+    const char *name, *model;
+    bool spm;
+} specials[] = {
+    {"specials, SPM", "test", true}, {"specials, SPM phi-3", "Phi-3-Test", true}, {"specials, BPE", "test", false}};
 
 /* ---- the run ---- */
 
@@ -384,7 +391,7 @@ static void run_pre(const char *pre, bool alias, const char *base, const char *p
         wt_error err = {0};
         snprintf(name, sizeof name, "%s on %s", pre, kind ? "pairs" : "gpt-2");
         pair p;
-        bool ok = (kind ? write_pairs(pre, path, &err) : write_renamed(base, pre, path, &err)) == 0;
+        bool ok = (kind ? write_image(hard_pairs(pre, seed), path, &err) : write_renamed(base, pre, path, &err)) == 0;
         if (!ok || !pair_open(&p, name, path, &err)) {
             printf("FAILED  %s: %s\n", name, err.message);
             failures++;
@@ -395,13 +402,44 @@ static void run_pre(const char *pre, bool alias, const char *base, const char *p
     }
 }
 
+static void run_specials(const char *path, bool golden) {
+    for (size_t i = 0; i < sizeof specials / sizeof *specials; i++) {
+        wt_error err = {0};
+        pair p;
+        if (only && strcmp(only, "specials") != 0) return;
+        if (write_image(hard_specials(specials[i].spm, specials[i].model), path, &err) != 0 ||
+            !pair_open(&p, specials[i].name, path, &err)) {
+            printf("FAILED  %s: %s\n", specials[i].name, err.message);
+            failures++;
+            continue;
+        }
+        wt_rng rng;
+        wt_rng_init(&rng, seed, 3, 0);
+        char text[256];
+        bool ok = true;
+        uint64_t hash = 0;
+        for (int k = 0; ok && k < HARD_SPECIALS_ROUNDS; k++) {
+            size_t len = hard_specials_text(&rng, text, sizeof text);
+            int32_t ids[1024];
+            int32_t n = judge.tokenize(p.stock, text, (int32_t)len, ids, 1024, true, k % 2 == 0);
+            hash = hard_hash(hash, ids, (size_t)n);
+            for (int flags = 0; ok && !golden && flags < 4; flags++) ok = same_flags(&p, text, len, flags);
+        }
+        if (golden)
+            printf("    {\"%s\", 0x%016llx},\n", specials[i].name, (unsigned long long)hash);
+        else if (ok)
+            compare(&p, LEVEL_RANDOM, false);
+        pair_close(&p);
+    }
+}
+
 /* Stock llama.cpp's ids of the hard texts on pairs of bytes, as hashes for the unit tests. */
 static void print_golden(const char *pre, const char *path) {
     wt_error err = {0};
     pair p;
     static int32_t ids[1 << 16];
     uint64_t hash = 0;
-    if (write_pairs(pre, path, &err) != 0 || !pair_open(&p, pre, path, &err)) {
+    if (write_image(hard_pairs(pre, seed), path, &err) != 0 || !pair_open(&p, pre, path, &err)) {
         fprintf(stderr, "%s: %s\n", pre, err.message);
         failures++;
         return;
@@ -440,6 +478,7 @@ static int run_vocabularies(char **paths, int count, bool golden) {
                 run_pre(pres[i][k], k > 0, base, path);
         }
     }
+    run_specials(path, golden);
     unlink(path);
     return rmdir(scratch);
 }

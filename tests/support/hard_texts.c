@@ -1,6 +1,6 @@
 #include "support/hard_texts.h"
 
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/unicode.h"
@@ -74,6 +74,7 @@ const hard_text HARD_TEXTS[] = {
     HARD("<0x41><0x0A>"),
     HARD("#include <stdio.h>\nint main(void) {\n\tprintf(\"%d\\n\", x[i++] += 0x1F);\r\n    return 0; // done\n}\n"),
     HARD("def f(x):\n    if x > 1:\n        return x ** 2\n\n\n    return None\n"),
+    HARD("a       b\n\n\n      c        d   e    f\t\t\tg"),
     HARD("https://example.org/a/b?c=d&e=f#g user@host.tld C:\\dir\\file"),
     HARD("$5.00 +3 <= 4 ^2 ~x |y| `code` a=b != c && d || !e %f @g &h *i* _j_ {k} [l] (m) \"n\" \\o /p :q ;r ,s .t ?u"),
     HARD("...!!!??? -- --- ---- ===== ***** ///// ////\n/\n.../ ,/\r\n/"),
@@ -261,4 +262,100 @@ image hard_pairs(const char *pre, uint64_t seed) {
     }
     image_pad(&m, 32);
     return m;
+}
+
+/* Texts and types of the tokens behind the bytes; of the type 1, what merging needs comes first. */
+static const struct special {
+    const char *text;
+    int32_t type; /* 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte */
+    float score;
+} SPECIALS[] = {
+    {"\xe2\x96\x81", 1, -1},
+    {"a", 1, -2},
+    {"b", 1, -3},
+    {"c", 1, -4},
+    {"ab", 1, -5},
+    {"bc", 1, -4.5f},
+    {"abc", 1, -9},
+    {"\xe2\x96\x81"
+     "a",
+     1, -6},
+    {"\xe2\x96\x81\xe2\x96\x81", 1, -5},
+    {"ca", 1, -5},
+    {"<|endoftext|>", 3, 0},
+    {"<|end|>", 1, 0},
+    {"<|fim_prefix|>", 1, 0},
+    {"<unused1>", 3, 0},
+    {"<unused2>", 5, 0},
+    {"<a>", 4, 0},
+    {"<a", 4, 0},
+    {"a>", 4, 0},
+    {"a><", 4, 0},
+    {">b<", 3, 0},
+    {"\n\n", 4, 0},
+    {"  ", 4, 0},
+    {"   ", 4, 0},
+    {"<x>", 3, 0},
+    {"<x><y>", 3, 0},
+    {"<mask>", 3, 0},
+    {"</s><s>", 4, 0},
+    {"caba", 4, 0},
+    {"abac", 4, 0},
+    {"abc<", 3, 0},
+    {"<other>", 2, 0},
+    {"\xc3\xa9<", 4, 0},
+    {"\xa9\xc3", 4, 0},
+    {"<|channel|>", 3, 0},
+    {"<|im_end|>", 4, 0},
+};
+#define N_SPECIALS (sizeof SPECIALS / sizeof *SPECIALS)
+
+image hard_specials(bool spm, const char *name) {
+    image m = {0};
+    char text[16];
+    const uint64_t n = 3 + 256 + N_SPECIALS;
+    image_head(&m, 3, 0, spm ? 6 : 8);
+    image_kv_str(&m, "general.architecture", "llama");
+    image_kv_str(&m, "general.name", name);
+    image_kv_str(&m, "tokenizer.ggml.model", spm ? "llama" : "gpt2");
+    image_kv_array(&m, "tokenizer.ggml.tokens", 8, n);
+    image_str(&m, "<unk>");
+    image_str(&m, "<s>");
+    image_str(&m, "</s>");
+    for (uint32_t b = 0; b < 256; b++) {
+        if (spm)
+            snprintf(text, sizeof text, "<0x%02X>", b);
+        else if (b == 'a' || b == 'b' || b == 'c') /* among the specials */
+            snprintf(text, sizeof text, "[%c]", b);
+        else
+            write_byte(b, text);
+        image_str(&m, text);
+    }
+    for (size_t i = 0; i < N_SPECIALS; i++) image_str(&m, SPECIALS[i].text);
+    image_kv_array(&m, "tokenizer.ggml.token_type", 5, n);
+    for (uint32_t i = 0; i < 259; i++) image_u32(&m, i == 0 ? 2 : i < 3 ? 3 : spm ? 6 : 1);
+    for (size_t i = 0; i < N_SPECIALS; i++) image_u32(&m, (uint32_t)SPECIALS[i].type);
+    image_kv_array(&m, "tokenizer.ggml.scores", 6, n);
+    for (uint32_t i = 0; i < 259; i++) image_bytes(&m, &(float){0}, 4);
+    for (size_t i = 0; i < N_SPECIALS; i++) image_bytes(&m, &SPECIALS[i].score, 4);
+    if (!spm) {
+        image_kv_array(&m, "tokenizer.ggml.merges", 8, 4);
+        for (int i = 0; i < 4; i++) image_str(&m, (const char *const[]){"b c", "a b", "a bc", "c a"}[i]);
+        image_kv_u32(&m, "tokenizer.ggml.bos_token_id", 1);
+    }
+    image_pad(&m, 32);
+    return m;
+}
+
+size_t hard_specials_text(wt_rng *rng, char *out, size_t room) {
+    static const char *const around[] = {" ", "  ", "\n",  "\t",   "a",     "b",    "c",   "<",
+                                         ">", "x",  "<s>", "</s>", "<unk>", "\xc3", "\xa9"};
+    size_t len = 0, want = 1 + wt_rng_below(rng, room - 32);
+    while (len < want) {
+        size_t i = wt_rng_below(rng, 2 * N_SPECIALS);
+        const char *piece = i < N_SPECIALS ? SPECIALS[i].text : around[i % (sizeof around / sizeof *around)];
+        memcpy(out + len, piece, strlen(piece));
+        len += strlen(piece);
+    }
+    return len;
 }
