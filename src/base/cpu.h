@@ -1,6 +1,6 @@
 /*
- * Which instruction set the kernels and codecs may use: what the processor and the system have, or less where WT_KERNELS
- * in the environment says so. Decided once.
+ * Which instruction set the kernels and codecs may use: what the processor and the system have, or less where
+ * WT_KERNELS in the environment says so. Decided once.
  */
 #ifndef WT_BASE_CPU_H
 #define WT_BASE_CPU_H

@@ -1,10 +1,10 @@
 /*
  * Element-wise and row kernels of the forward pass: everything but matrix products. A plain C reference, AVX2 and
  * AVX-512 variants behind one table for the level of base/cpu.h; WT_KERNELS=reference|avx2|avx512 in the environment
- * lowers it. All variants give the same bits (a NaN's payload aside): sums run in 16 fixed stripes, which are then added in
- * a fixed tree, nothing is contracted to a fused multiply-add, and exp, tanh are our own polynomials, within 1.5 and 3
- * units in the last place; the test prints the worst. Pointers need a float's alignment only; rows may have any length below
- * 2^31, 0 included, and different arguments do not overlap unless it says so.
+ * lowers it. All variants give the same bits (a NaN's payload aside): sums run in 16 fixed stripes, which are then
+ * added in a fixed tree, nothing is contracted to a fused multiply-add, and exp, tanh are our own polynomials, within 1
+ * and 1.5 units in the last place; the test prints the worst. Pointers need a float's alignment only; rows may have any
+ * length below 2^31, 0 included, and different arguments do not overlap unless it says so.
  */
 #ifndef WT_ENGINE_KERNELS_H
 #define WT_ENGINE_KERNELS_H
@@ -29,8 +29,8 @@ typedef struct wt_kernels {
     void (*softcap)(float *x, float cap, size_t n);
 
     /*
-     * In place: x[i] = exp(scale * (x[i] - max)) / sum over the first `n` of a row; entries n..padded-1 become 0. scale > 0.
-     * -Inf becomes 0, a row of nothing else becomes zeros; NaN or +Inf anywhere makes the whole row NaN.
+     * In place: x[i] = exp(scale * (x[i] - max)) / sum over the first `n` of a row; entries n..padded-1 become 0.
+     * scale is above 0. -Inf becomes 0, a row of nothing else becomes zeros; NaN or +Inf anywhere makes the whole row NaN.
      */
     void (*softmax)(float *x, float scale, size_t n, size_t padded);
 
@@ -39,8 +39,8 @@ typedef struct wt_kernels {
     void (*rope_halves)(float *x, const float *cos, const float *sin, size_t n);
 
     /*
-     * Largest element and, of ties, its first index (`index` may be NULL). NaN is never the largest; where nothing is above
-     * -Inf, that and index 0.
+     * Largest element and, of ties, its first index (`index` may be NULL). NaN is never the largest; where nothing is
+     * above -Inf, that and index 0.
      */
     float (*max)(const float *x, size_t n, size_t *index);
 
@@ -48,8 +48,8 @@ typedef struct wt_kernels {
     double (*sum_exp)(const float *x, float max, size_t n);
 
     /*
-     * sum of exp(p[i] - max_p) * ((double)p[i] - (double)q[i]), in double: the numerator of a divergence. Exactly 0 where q
-     * equals p. Where p[i] is -Inf, 0 is added whatever q[i] is.
+     * sum of exp(p[i] - max_p) * ((double)p[i] - (double)q[i]), in double: the numerator of a divergence. Exactly 0
+     * where q equals p. Where p[i] is -Inf, 0 is added whatever q[i] is.
      */
     double (*kl_sum)(const float *p, float max_p, const float *q, size_t n);
 } wt_kernels;

@@ -1,7 +1,7 @@
 /*
- * The kernels for AVX2: element by element in registers of 8, sums in pairs of registers, which are the 16 stripes. A rest
- * is copied to a buffer and filled up with what adds nothing. Multiplications and additions stay apart (no contraction),
- * so that the bits are the reference's.
+ * The kernels for AVX2: element by element in registers of 8, sums in pairs of registers, which are the 16 stripes. A
+ * rest is copied to a buffer and filled up with what adds nothing. Multiplications and additions stay apart (no
+ * contraction), so that the bits are the reference's.
  */
 #include <immintrin.h>
 #include <math.h>
@@ -199,8 +199,7 @@ static void softmax(float *x, float scale, size_t n, size_t padded) {
     }
     double sum = total(&t);
     float inverse = sum == 0.0 ? 0.0f : (float)(1.0 / sum);
-    for (i = 0; i < whole; i += LANES)
-        _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_loadu_ps(x + i), splat(inverse)));
+    for (i = 0; i < whole; i += LANES) _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_loadu_ps(x + i), splat(inverse)));
     for (; i < n; i++) x[i] *= inverse;
 }
 

@@ -1,9 +1,10 @@
 /*
- * What the kernels' variants share: the constants of exp and tanh. The order of operations is written out in each variant
- * and must be the reference's, without fused multiply-adds, for all of them to give the same bits.
+ * What the kernels' variants share: the constants of exp and tanh. The order of operations is written out in each
+ * variant and must be the reference's, without fused multiply-adds, for all of them to give the same bits.
  *
- * exp x: n = round(x log2 e), r = x - n ln 2 with ln 2 in two parts of which the first has so few bits that n times it is
- * exact, e^r = 1 + r + r² P(r), times 2^n. x is bounded first; at the bounds the result is Inf and 0 by itself.
+ * exp x: n = round(x log2 e), r = x - n ln 2 with ln 2 in two parts of which the first has so few bits that n times it
+ * is exact, e^r = 1 + r + r² P(r), times 2^n. x is bounded first; at the bounds the result is Inf and 0 by itself.
+ *
  * tanh x, |x| < WT_TANH_SMALL: x + x³ Q(x²); else 1 - 2 / (e^2|x| + 1); the sign is x's.
  */
 #ifndef WT_ENGINE_KERNELS_PRIVATE_H

@@ -1,6 +1,6 @@
 /*
- * The kernels in plain C: what the other variants must equal bit for bit, and what runs where there is no other. Sums keep
- * 16 stripes in an array; the inner loops over them are for the compiler to vectorise.
+ * The kernels in plain C: what the other variants must equal bit for bit, and what runs where there is no other. Sums
+ * keep 16 stripes in an array; the inner loops over them are for the compiler to vectorise.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -20,7 +20,7 @@ static inline float float_of(uint32_t u) {
     return x;
 }
 
-/* `yes ? a : b` without a branch, which GCC would not vectorise; for the same reason comparisons are math.h's quiet ones. */
+/* `yes ? a : b` without a branch, which GCC would not vectorise; that is also why comparisons are math.h's quiet ones. */
 static inline float choose(bool yes, float a, float b) {
     uint32_t mask = 0u - (uint32_t)yes;
     return float_of((bits_of(a) & mask) | (bits_of(b) & ~mask));
@@ -159,7 +159,8 @@ static double sum_exp(const float *x, float max_x, size_t n) {
 /* What p never takes adds nothing, whatever q says of it: 0 log 0 is 0. */
 static inline double kl_term(float p, float from, float q) {
     bool taken = !(p == -INFINITY);
-    return (double)choose(taken, exp_of(p - from), 0.0f) * ((double)choose(taken, p, 0.0f) - (double)choose(taken, q, 0.0f));
+    return (double)choose(taken, exp_of(p - from), 0.0f) *
+           ((double)choose(taken, p, 0.0f) - (double)choose(taken, q, 0.0f));
 }
 
 static double kl_sum(const float *p, float max_p, const float *q, size_t n) {

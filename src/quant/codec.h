@@ -1,6 +1,7 @@
 /*
- * Block codecs: what a block's bytes mean. One table, indexed by type number (sizes are model/types.h's). This floor knows
- * nothing of models. Formats: ggml's, as described in docs/formats; F16 is IEEE half, BF16 the upper half of a float.
+ * Block codecs: what a block's bytes mean. One table, indexed by type number (sizes are model/types.h's). This floor
+ * knows nothing of models. Formats: ggml's; F16 is IEEE half, BF16 the upper half of a
+ * float.
  *
  * A family of types is a file (codec_k.c), whose plain C fills the family's rows; its variants for instruction sets
  * (codec_k_avx2.c) overwrite the rows that they have something faster for. All decode to the same bits.
@@ -11,7 +12,7 @@
 #include "base/cpu.h"
 #include "model/types.h"
 
-/* Decodes n weights (a whole number of blocks) from src (any alignment) to dst (that of a float). They do not overlap. */
+/* Decodes n weights (a whole number of blocks) from src (any alignment) to dst (that of a float); no overlap. */
 typedef void (*wt_decode_fn)(const void *src, float *dst, size_t n);
 
 typedef struct wt_codec {

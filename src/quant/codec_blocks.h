@@ -7,13 +7,28 @@
 
 #include <stdint.h>
 
-/* ---- 32 weights with one scale d, or a scale and a minimum m; weight j is in the low nibble of qs[j], j + 16 in the high ---- */
+/* ---- 32 weights with a scale d, or d and a minimum m; weight j is the low nibble of qs[j], j + 16 the high ---- */
 
-typedef struct wt_block_q4_0 { uint16_t d; uint8_t qs[16]; } wt_block_q4_0; /* d (q - 8) */
-typedef struct wt_block_q4_1 { uint16_t d, m; uint8_t qs[16]; } wt_block_q4_1; /* d q + m */
-typedef struct wt_block_q5_0 { uint16_t d; uint8_t qh[4], qs[16]; } wt_block_q5_0; /* d (q - 16); fifth bits in qh */
-typedef struct wt_block_q5_1 { uint16_t d, m; uint8_t qh[4], qs[16]; } wt_block_q5_1;
-typedef struct wt_block_q8_0 { uint16_t d; int8_t qs[32]; } wt_block_q8_0; /* d q */
+typedef struct wt_block_q4_0 {
+    uint16_t d;
+    uint8_t qs[16];
+} wt_block_q4_0; /* d (q - 8) */
+typedef struct wt_block_q4_1 {
+    uint16_t d, m;
+    uint8_t qs[16];
+} wt_block_q4_1; /* d q + m */
+typedef struct wt_block_q5_0 {
+    uint16_t d;
+    uint8_t qh[4], qs[16];
+} wt_block_q5_0; /* d (q - 16); fifth bits in qh */
+typedef struct wt_block_q5_1 {
+    uint16_t d, m;
+    uint8_t qh[4], qs[16];
+} wt_block_q5_1;
+typedef struct wt_block_q8_0 {
+    uint16_t d;
+    int8_t qs[32];
+} wt_block_q8_0; /* d q */
 _Static_assert(sizeof(wt_block_q4_0) == 18, "packed");
 _Static_assert(sizeof(wt_block_q4_1) == 20, "packed");
 _Static_assert(sizeof(wt_block_q5_0) == 22, "packed");
@@ -24,11 +39,27 @@ _Static_assert(sizeof(wt_block_q8_0) == 34, "packed");
 
 #define WT_SUPER 256
 
-typedef struct wt_block_q2_k { uint8_t scales[16], qs[64]; uint16_t d, dmin; } wt_block_q2_k;
-typedef struct wt_block_q3_k { uint8_t hmask[32], qs[64], scales[12]; uint16_t d; } wt_block_q3_k;
-typedef struct wt_block_q4_k { uint16_t d, dmin; uint8_t scales[12], qs[128]; } wt_block_q4_k;
-typedef struct wt_block_q5_k { uint16_t d, dmin; uint8_t scales[12], qh[32], qs[128]; } wt_block_q5_k;
-typedef struct wt_block_q6_k { uint8_t ql[128], qh[64]; int8_t scales[16]; uint16_t d; } wt_block_q6_k;
+typedef struct wt_block_q2_k {
+    uint8_t scales[16], qs[64];
+    uint16_t d, dmin;
+} wt_block_q2_k;
+typedef struct wt_block_q3_k {
+    uint8_t hmask[32], qs[64], scales[12];
+    uint16_t d;
+} wt_block_q3_k;
+typedef struct wt_block_q4_k {
+    uint16_t d, dmin;
+    uint8_t scales[12], qs[128];
+} wt_block_q4_k;
+typedef struct wt_block_q5_k {
+    uint16_t d, dmin;
+    uint8_t scales[12], qh[32], qs[128];
+} wt_block_q5_k;
+typedef struct wt_block_q6_k {
+    uint8_t ql[128], qh[64];
+    int8_t scales[16];
+    uint16_t d;
+} wt_block_q6_k;
 _Static_assert(sizeof(wt_block_q2_k) == 84, "packed");
 _Static_assert(sizeof(wt_block_q3_k) == 110, "packed");
 _Static_assert(sizeof(wt_block_q4_k) == 144, "packed");

@@ -18,7 +18,10 @@ void wt_codec_k_avx2(wt_codec *table);
 
 /* IEEE half to float, exact; NaN keeps its payload. */
 static inline float wt_half_to_float(uint16_t h) {
-    union { uint32_t u; float f; } out, smallest = {.u = 113u << 23};
+    union {
+        uint32_t u;
+        float f;
+    } out, smallest = {.u = 113u << 23};
     uint32_t rest = (uint32_t)(h & 0x7fff) << 13, exponent = rest & (0x7c00u << 13);
     out.u = rest + ((127 - 15) << 23);
     if (exponent == 0x7c00u << 13) {

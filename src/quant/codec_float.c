@@ -12,7 +12,10 @@ uint16_t wt_f32_to_f16(float f) {
     if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x1ff)); /* NaN, made quiet */
     if (magnitude >= 0x477ff000) return (uint16_t)(sign | 0x7c00); /* rounds to 65536 or more */
     if (magnitude < 0x38800000) {                                  /* subnormal half: adding 0.5 aligns and rounds */
-        union { float f; uint32_t u; } v = {.u = magnitude}, half = {.u = 126u << 23};
+        union {
+            float f;
+            uint32_t u;
+        } v = {.u = magnitude}, half = {.u = 126u << 23};
         v.f += half.f;
         return (uint16_t)(sign | (v.u - half.u));
     }

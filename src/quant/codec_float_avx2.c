@@ -19,7 +19,10 @@ static void decode_bf16(const void *src, float *dst, size_t n) {
         _mm256_storeu_ps(dst + i, _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16)));
     }
     for (; i < n; i++) {
-        union { uint32_t u; float f; } bits = {.u = (uint32_t)p[2 * i] << 16 | (uint32_t)p[2 * i + 1] << 24};
+        union {
+            uint32_t u;
+            float f;
+        } bits = {.u = (uint32_t)p[2 * i] << 16 | (uint32_t)p[2 * i + 1] << 24};
         dst[i] = bits.f;
     }
 }

@@ -17,7 +17,8 @@ static inline void store(float *p, __m512 v, size_t n) {
 }
 
 static void decode_f16(const void *src, float *dst, size_t n) {
-    for (size_t i = 0; i < n; i += 16) store(dst + i, _mm512_cvtph_ps(load((const uint8_t *)src + 2 * i, n - i)), n - i);
+    for (size_t i = 0; i < n; i += 16)
+        store(dst + i, _mm512_cvtph_ps(load((const uint8_t *)src + 2 * i, n - i)), n - i);
 }
 
 static void decode_bf16(const void *src, float *dst, size_t n) {

@@ -60,8 +60,7 @@ static void decode_q5_k(const void *src, float *dst, size_t n) {
             float ds = d * (float)scale, dm = dmin * (float)min;
             const uint8_t *q = b.qs + run / 2 * 32;
             int shift = run % 2 * 4;
-            for (int j = 0; j < 32; j++)
-                dst[j] = ds * (float)((q[j] >> shift & 15) | (b.qh[j] >> run & 1) << 4) - dm;
+            for (int j = 0; j < 32; j++) dst[j] = ds * (float)((q[j] >> shift & 15) | (b.qh[j] >> run & 1) << 4) - dm;
         }
     }
 }

@@ -1,6 +1,6 @@
 /*
- * The block types of 32 weights for AVX2: codes are brought to signed bytes, 16 a register, then widened to floats. Scaling is
- * a multiplication and, apart from it, an addition, as in the plain variant.
+ * The block types of 32 weights for AVX2: codes are brought to signed bytes, 16 a register, then widened to floats.
+ * Scaling is a multiplication and, apart from it, an addition, as in the plain variant.
  */
 #include <immintrin.h>
 #include <stddef.h>

@@ -68,7 +68,10 @@ static void test_golden_q8_0(void **state) {
 static void test_golden_others(void **state) {
     (void)state;
     need_shared();
-    static const struct { const char *name; wt_type type; } files[] = {
+    static const struct {
+        const char *name;
+        wt_type type;
+    } files[] = {
         {"q4_0", WT_Q4_0}, {"q4_1", WT_Q4_1}, {"q5_0", WT_Q5_0}, {"q5_1", WT_Q5_1}, {"q8_0", WT_Q8_0},
         {"q2_K", WT_Q2_K}, {"q3_K", WT_Q3_K}, {"q4_K", WT_Q4_K}, {"q5_K", WT_Q5_K}, {"q6_K", WT_Q6_K},
     };
@@ -79,8 +82,8 @@ static void test_golden_others(void **state) {
 /* ---- variants ---- */
 
 /*
- * Random bytes make every code, and scales that are infinite, NaN or subnormal. Rows of 0 to some blocks, sources at odd
- * addresses, both buffers up against a guard page; what lies before the destination stays.
+ * Random bytes make every code, and scales that are infinite, NaN or subnormal. Rows of 0 to some blocks, sources at
+ * odd addresses, both buffers up against a guard page; what lies before the destination stays.
  */
 static void test_variants(void **state) {
     (void)state;
@@ -120,10 +123,10 @@ static void test_variants(void **state) {
 /* By the definition: sign, 5 bits of exponent, 10 of fraction. */
 static double half_value(uint16_t h) {
     int exponent = h >> 10 & 31, fraction = h & 1023;
-    double v = exponent == 0    ? ldexp(fraction, -24)
-               : exponent < 31  ? ldexp(1024 + fraction, exponent - 25)
-               : fraction == 0  ? (double)INFINITY
-                                : (double)NAN;
+    double v = exponent == 0   ? ldexp(fraction, -24)
+               : exponent < 31 ? ldexp(1024 + fraction, exponent - 25)
+               : fraction == 0 ? (double)INFINITY
+                               : (double)NAN;
     return h & 0x8000 ? -v : v;
 }
 

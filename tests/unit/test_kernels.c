@@ -47,7 +47,8 @@ static void call_rms_norm(const wt_kernels *k, float *x, const float *a, const f
     (void)out;
     k->rms_norm(x, a, b, 1e-5f, n);
 }
-static void call_rms_norm_in_place(const wt_kernels *k, float *x, const float *a, const float *b, size_t n, double *out) {
+static void call_rms_norm_in_place(const wt_kernels *k, float *x, const float *a, const float *b, size_t n,
+                                   double *out) {
     (void)a, (void)b, (void)out;
     k->rms_norm(x, x, NULL, 1e-6f, n);
 }
@@ -95,13 +96,23 @@ static void call_kl_sum(const wt_kernels *k, float *x, const float *a, const flo
     out[0] = k->kl_sum(a, n ? reference()->max(a, n, NULL) : 0.0f, b, n);
 }
 
-static const struct { const char *name; call_fn call; bool halved; } CALLS[] = {
-    {"rms_norm", call_rms_norm, false},       {"rms_norm in place", call_rms_norm_in_place, false},
-    {"add", call_add, false},                 {"silu_mul", call_silu, false},
-    {"gelu_mul", call_gelu, false},           {"softcap", call_softcap, false},
-    {"softmax", call_softmax, false},         {"rope_pairs", call_rope_pairs, true},
-    {"rope_halves", call_rope_halves, true},  {"max", call_max, false},
-    {"sum_exp", call_sum_exp, false},         {"kl_sum", call_kl_sum, false},
+static const struct {
+    const char *name;
+    call_fn call;
+    bool halved;
+} CALLS[] = {
+    {"rms_norm", call_rms_norm, false},
+    {"rms_norm in place", call_rms_norm_in_place, false},
+    {"add", call_add, false},
+    {"silu_mul", call_silu, false},
+    {"gelu_mul", call_gelu, false},
+    {"softcap", call_softcap, false},
+    {"softmax", call_softmax, false},
+    {"rope_pairs", call_rope_pairs, true},
+    {"rope_halves", call_rope_halves, true},
+    {"max", call_max, false},
+    {"sum_exp", call_sum_exp, false},
+    {"kl_sum", call_kl_sum, false},
 };
 
 /* halved: the arguments a and b have one element per pair, so that reading more crashes. */
@@ -125,8 +136,8 @@ static void compare(const wt_kernels *k, size_t c, const arena *m, wt_rng *rng, 
     }
     for (int i = 0; i < 2; i++) {
         if (!same_double(got[i], want[i]))
-            fail_msg("%s %s, n = %zu, inputs %d: result %d is %a, not %a", k->name, CALLS[c].name, n, (int)kind, i, got[i],
-                     want[i]);
+            fail_msg("%s %s, n = %zu, inputs %d: result %d is %a, not %a", k->name, CALLS[c].name, n, (int)kind, i,
+                     got[i], want[i]);
     }
 }
 
@@ -217,7 +228,7 @@ static void test_exp(void **state) {
         }
     }
     printf("exp: at most %.3f ulp, at %a; subnormal results %.3f\n", worst, (double)worst_at, subnormal);
-    assert_true(worst < 1.5 && subnormal < 1.0);
+    assert_true(worst < 1.0 && subnormal < 1.0);
     assert_true(exp_of(0.0f) == 1.0f && exp_of(-0.0f) == 1.0f);
     assert_true(exp_of(-INFINITY) == 0.0f && exp_of(-104.5f) == 0.0f && exp_of(-3e38f) == 0.0f);
     assert_true(exp_of(INFINITY) == INFINITY && exp_of(88.73f) == INFINITY && exp_of(3e38f) == INFINITY);
@@ -234,7 +245,7 @@ static void test_tanh(void **state) {
         if (x == x) worst = fmax(worst, ulps((double)tanh_of(x), tanh((double)x)));
     }
     printf("tanh: at most %.3f ulp\n", worst);
-    assert_true(worst < 3.0);
+    assert_true(worst < 1.5);
     assert_true(tanh_of(INFINITY) == 1.0f && tanh_of(-INFINITY) == -1.0f && isnan(tanh_of(NAN)));
     assert_true(tanh_of(0.0f) == 0.0f && signbit(tanh_of(-0.0f)));
 }
@@ -455,12 +466,12 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_variants),         cmocka_unit_test(test_variants_functions),
-        cmocka_unit_test(test_exp),              cmocka_unit_test(test_tanh),
-        cmocka_unit_test(test_activations),      cmocka_unit_test(test_rms_norm),
-        cmocka_unit_test(test_softmax),          cmocka_unit_test(test_softmax_specials),
-        cmocka_unit_test(test_rope),             cmocka_unit_test(test_max),
-        cmocka_unit_test(test_sums),             cmocka_unit_test(test_sums_specials),
+        cmocka_unit_test(test_variants),    cmocka_unit_test(test_variants_functions),
+        cmocka_unit_test(test_exp),         cmocka_unit_test(test_tanh),
+        cmocka_unit_test(test_activations), cmocka_unit_test(test_rms_norm),
+        cmocka_unit_test(test_softmax),     cmocka_unit_test(test_softmax_specials),
+        cmocka_unit_test(test_rope),        cmocka_unit_test(test_max),
+        cmocka_unit_test(test_sums),        cmocka_unit_test(test_sums_specials),
         cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
