@@ -1,7 +1,6 @@
 /*
  * Block codecs: what a block's bytes mean. One table, indexed by type number (sizes are model/types.h's). This floor
- * knows nothing of models. Formats: ggml's; F16 is IEEE half, BF16 the upper half of a
- * float.
+ * knows nothing of models. Formats: ggml's; F16 is IEEE half, BF16 the upper half of a float.
  *
  * A family of types is a file (codec_k.c), whose plain C fills the family's rows; its variants for instruction sets
  * (codec_k_avx2.c) overwrite the rows that they have something faster for. All decode to the same bits.
