@@ -118,12 +118,14 @@ wt_packed *wt_pack(wt_type type, const void *data, size_t n, size_t k, wt_precis
     return p;
 }
 
-/* Round to nearest even; NaN stays NaN. */
-static uint16_t to_bf16(float f) {
-    uint32_t bits;
-    memcpy(&bits, &f, sizeof bits);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+/* Rounds to nearest even; NaN becomes a quiet NaN. Without branches, so that the compiler makes vectors of it. */
+static void to_bf16(const float *x, uint16_t *out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        uint32_t nan = (bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : 0;
+        out[i] = (uint16_t)(((bits + 0x7fffu + (bits >> 16 & 1)) | nan) >> 16);
+    }
 }
 
 /*
@@ -155,7 +157,7 @@ static int prepare_rows(prepared_rows *out, const float *x, size_t rows, const w
         unsigned char *target = out->copied + (r - from) * w->padded_k * element;
         size_t filled = r < rows ? w->k : 0;
         if (bf16) {
-            for (size_t i = 0; i < filled; i++) ((uint16_t *)target)[i] = to_bf16(x[r * w->k + i]);
+            to_bf16(x + r * w->k, (uint16_t *)target, filled);
         } else {
             memcpy(target, x + r * w->k, filled * element);
         }

@@ -94,7 +94,7 @@ static int append_part(wt_gguf *g, const char *path, uint64_t i, uint64_t count,
     g->file_bytes += g->maps[i].size;
     size_t kvs = g->n_kvs;
     if (wt_gguf_parse_part(g, g->maps[i].data, g->maps[i].size, path, i == 0, err) != 0) return -1;
-    wt_gguf view = {.path = (char *)path, .kvs = g->kvs + kvs, .n_kvs = g->n_kvs - kvs};
+    wt_gguf view = {.path = (char *)path, .kvs = g->kvs ? g->kvs + kvs : NULL, .n_kvs = g->n_kvs - kvs};
     if (table_build(&view, &view.kv_names, kv_name, view.n_kvs, "key", err) != 0) {
         free(view.kv_names.slots);
         return -1;

@@ -235,15 +235,15 @@ done:
     return rc;
 }
 
-static int parse_alignment(wt_gguf *g, const cursor *c, const wt_kv *kvs, size_t n, uint32_t *alignment) {
-    (void)g;
+/* The alignment that the part's own metadata (entries from `first` on) gives. */
+static int parse_alignment(const wt_gguf *g, const cursor *c, size_t first, uint32_t *alignment) {
     *alignment = WT_GGUF_DEFAULT_ALIGNMENT;
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(kvs[i].key, "general.alignment") != 0) continue;
-        if (kvs[i].type != WT_KV_U32) {
+    for (size_t i = first; i < g->n_kvs; i++) {
+        if (strcmp(g->kvs[i].key, "general.alignment") != 0) continue;
+        if (g->kvs[i].type != WT_KV_U32) {
             return wt_fail(c->err, WT_ERR_FORMAT, "cannot read '%s': key 'general.alignment' is no 32-bit number", c->path);
         }
-        memcpy(alignment, kvs[i].value, 4);
+        memcpy(alignment, g->kvs[i].value, 4);
         if (*alignment == 0 || (*alignment & (*alignment - 1)) != 0 || *alignment > 1u << 20) {
             return wt_fail(c->err, WT_ERR_FORMAT,
                            "cannot read '%s': an alignment of %u, which is no power of two up to 1048576", c->path,
@@ -293,7 +293,7 @@ int wt_gguf_parse_part(wt_gguf *g, const uint8_t *data, size_t size, const char 
         g->kvs[g->n_kvs++] = kv;
     }
     uint32_t alignment;
-    if (parse_alignment(g, &c, g->kvs + first_kv, g->n_kvs - first_kv, &alignment) != 0) return -1;
+    if (parse_alignment(g, &c, first_kv, &alignment) != 0) return -1;
     if (first) g->version = version;
     g->alignment = alignment;
 

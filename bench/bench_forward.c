@@ -1,0 +1,247 @@
+/*
+ * bench_forward [--json] [--keep FOLDER] [MODEL...]: how fast the forward pass is, as a share of what oneDNN's own threaded
+ * sgemm reaches on the same shapes in the same run, which makes the figure mean the same on any machine. Without MODEL it
+ * makes llama-shaped models with random F16 weights of several widths. With bf16 where the processor has it: the speed
+ * against fp32, and the divergence that rounding adds.
+ */
+#include <dnnl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "engine/divergence.h"
+#include "engine/forward.h"
+#include "quant/codec.h"
+
+#define ROWS 2048
+#define REPEATS 5
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void die(const char *what, const wt_error *err) {
+    fprintf(stderr, "bench_forward: %s: %s\n", what, err->message);
+    exit(1);
+}
+
+/* ---- models with random weights ---- */
+
+/* A tensor of normal draws; a pool of 64 Ki of them is enough for timing and quick to make. */
+static void write_random(wt_gguf_writer *w, uint64_t cols, uint64_t rows, wt_rng *rng) {
+    enum { POOL = 1 << 16 };
+    static float pool[POOL];
+    wt_error err;
+    if (pool[0] == 0.0f) {
+        for (int i = 0; i < POOL; i++) pool[i] = (float)wt_rng_normal(rng);
+    }
+    uint16_t *row = malloc(cols * 2);
+    float scale = 1.0f / sqrtf((float)cols), one = 1.0f;
+    for (uint64_t r = 0; r < rows; r++) {
+        uint64_t at = wt_rng_below(rng, POOL);
+        for (uint64_t c = 0; c < cols; c++) row[c] = wt_f32_to_f16(scale * pool[(at + c) % POOL]);
+        if (wt_gguf_writer_data(w, row, cols * 2, &err) != 0) die("writing", &err);
+    }
+    for (uint64_t c = 0; rows == 0 && c < cols; c++) {
+        if (wt_gguf_writer_data(w, &one, 4, &err) != 0) die("writing", &err);
+    }
+    free(row);
+}
+
+typedef struct shape {
+    const char *name;
+    uint64_t cols, rows; /* rows 0: a vector of ones */
+} shape;
+
+static void make_model(const char *path, uint32_t width, uint32_t layers) {
+    wt_error err = {0};
+    const uint32_t heads = width / 64, kv = heads / 4 ? heads / 4 : 1, ffn = width * 3, vocab = 2048;
+    const shape block[] = {{"attn_norm", width, 0},          {"attn_q", width, width},  {"attn_k", width, kv * 64},
+                           {"attn_v", width, kv * 64},       {"attn_output", width, width}, {"ffn_norm", width, 0},
+                           {"ffn_gate", width, ffn},         {"ffn_up", width, ffn},    {"ffn_down", ffn, width}};
+    wt_gguf_writer *w = wt_gguf_writer_open(path, &err);
+    if (!w) die(path, &err);
+    wt_str *strs = wt_calloc(vocab, sizeof *strs, &err);
+    static char names[2048][16];
+    for (uint32_t i = 0; i < vocab; i++) {
+        snprintf(names[i], sizeof names[i], i >= 3 && i < 259 ? "<0x%02X>" : "t%u", i >= 3 && i < 259 ? i - 3 : i);
+        strs[i] = (wt_str){names[i], strlen(names[i])};
+    }
+    int rc = wt_gguf_writer_set_str(w, "general.architecture", "llama", &err) |
+             wt_gguf_writer_set_u32(w, "llama.block_count", layers, &err) |
+             wt_gguf_writer_set_u32(w, "llama.context_length", 4096, &err) |
+             wt_gguf_writer_set_u32(w, "llama.embedding_length", width, &err) |
+             wt_gguf_writer_set_u32(w, "llama.feed_forward_length", ffn, &err) |
+             wt_gguf_writer_set_u32(w, "llama.attention.head_count", heads, &err) |
+             wt_gguf_writer_set_u32(w, "llama.attention.head_count_kv", kv, &err) |
+             wt_gguf_writer_set_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-5f, &err) |
+             wt_gguf_writer_set_str(w, "tokenizer.ggml.model", "llama", &err) |
+             wt_gguf_writer_set_strs(w, "tokenizer.ggml.tokens", strs, vocab, &err);
+    float *scores = wt_calloc(vocab, sizeof *scores, &err);
+    rc |= wt_gguf_writer_set_array(w, "tokenizer.ggml.scores", WT_KV_F32, scores, vocab, &err);
+    const uint64_t embedding[] = {width, vocab}, norm[] = {width};
+    rc |= wt_gguf_writer_add_tensor(w, "token_embd.weight", WT_F16, embedding, 2, &err);
+    rc |= wt_gguf_writer_add_tensor(w, "output_norm.weight", WT_F32, norm, 1, &err);
+    for (uint32_t l = 0; l < layers; l++) {
+        for (size_t i = 0; i < sizeof block / sizeof *block; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "blk.%u.%s.weight", l, block[i].name);
+            const uint64_t dims[] = {block[i].cols, block[i].rows};
+            rc |= wt_gguf_writer_add_tensor(w, name, block[i].rows ? WT_F16 : WT_F32, dims, block[i].rows ? 2 : 1, &err);
+        }
+    }
+    if (rc != 0) die(path, &err);
+    wt_rng rng;
+    wt_rng_init(&rng, 1, width, 0);
+    write_random(w, width, vocab, &rng);
+    write_random(w, width, 0, &rng);
+    for (uint32_t l = 0; l < layers; l++) {
+        for (size_t i = 0; i < sizeof block / sizeof *block; i++) write_random(w, block[i].cols, block[i].rows, &rng);
+    }
+    if (wt_gguf_writer_finish(w, &err) != 0) die(path, &err);
+    free(strs);
+    free(scores);
+}
+
+/* ---- timing ---- */
+
+/* Seconds of one call of oneDNN's sgemm with its own threads, the best of three. */
+static double sgemm_seconds(size_t m, size_t n, size_t k) {
+    float *a = wt_alloc_aligned(m * k, 4, NULL), *b = wt_alloc_aligned(n * k, 4, NULL), *c = wt_alloc_aligned(m * n, 4, NULL);
+    for (size_t i = 0; i < m * k; i++) a[i] = (float)(i % 17) - 8.0f;
+    for (size_t i = 0; i < n * k; i++) b[i] = (float)(i % 13) - 6.0f;
+    double best = 1e9;
+    for (int r = 0; r < 4; r++) {
+        double t = now();
+        dnnl_sgemm('N', 'T', (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, 1.0f, a, (dnnl_dim_t)k, b, (dnnl_dim_t)k, 0.0f, c,
+                   (dnnl_dim_t)n);
+        t = now() - t;
+        if (r > 0 && t < best) best = t;
+    }
+    free(a);
+    free(b);
+    free(c);
+    return best;
+}
+
+static double layer_sgemm_seconds(const wt_hparams *hp) {
+    size_t q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim, w = hp->width;
+    return sgemm_seconds(ROWS, q, w) + 2.0 * sgemm_seconds(ROWS, kv, w) + sgemm_seconds(ROWS, w, q) +
+           2.0 * sgemm_seconds(ROWS, hp->ffn, w) + sgemm_seconds(ROWS, w, hp->ffn);
+}
+
+static double run_seconds(wt_engine *e, const wt_batch *batch, float *hidden) {
+    wt_error err = {0};
+    double t = now();
+    if (wt_engine_run(e, batch, hidden, &err) != 0) die("running", &err);
+    return now() - t;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *x, int n) {
+    qsort(x, (size_t)n, sizeof *x, by_value);
+    return x[n / 2];
+}
+
+/* Mean divergence of bf16 from fp32 on a few chunks of random tokens. */
+static double bf16_divergence(wt_engine *fp32, wt_engine *bf16, const int32_t *tokens) {
+    wt_error err = {0};
+    int32_t *copy = wt_calloc(4 * 128, sizeof *copy, &err);
+    memcpy(copy, tokens, 4 * 128 * sizeof *copy);
+    wt_chunks chunks;
+    wt_divergence d;
+    if (wt_chunks_from_tokens(&chunks, copy, 128, 4, &err) != 0) die("chunks", &err);
+    if (wt_measure(bf16, fp32, NULL, &chunks, 0, &d, NULL, &err) != 0) die("measuring", &err);
+    wt_chunks_release(&chunks);
+    return d.kld_mean;
+}
+
+static void bench_model(const char *path, bool json, bool last) {
+    wt_error err = {0};
+    wt_model *model = wt_model_open(path, &err);
+    wt_engine_options options = {.precision = WT_PRECISION_BF16};
+    wt_engine *e = model ? wt_engine_open(model, NULL, &err) : NULL;
+    if (!e) die(path, &err);
+    wt_engine *b = wt_matmul_has_bf16() ? wt_engine_open(model, &options, &err) : NULL;
+    const wt_hparams *hp = wt_model_hparams(model);
+    size_t context = 256, sequences = ROWS / context, lengths[ROWS / 256];
+    for (size_t i = 0; i < sequences; i++) lengths[i] = context;
+    int32_t *tokens = wt_calloc(ROWS, sizeof *tokens, &err);
+    wt_rng rng;
+    wt_rng_init(&rng, 1, 2, 3);
+    for (size_t i = 0; i < ROWS; i++) tokens[i] = 3 + (int32_t)wt_rng_below(&rng, hp->vocab - 3);
+    float *hidden = wt_alloc_aligned(ROWS, hp->width * sizeof *hidden, &err);
+    wt_batch batch = {.tokens = tokens, .lengths = lengths, .sequences = sequences, .last_block = WT_ALL_BLOCKS};
+    double plain[REPEATS], half[REPEATS], sgemm[REPEATS], ratio[REPEATS], speedup[REPEATS];
+    run_seconds(e, &batch, hidden);
+    for (int r = 0; r < REPEATS; r++) { /* in turn, so that a machine that drifts does so for all */
+        sgemm[r] = hp->n_layers * layer_sgemm_seconds(hp);
+        plain[r] = run_seconds(e, &batch, hidden);
+        half[r] = b ? run_seconds(b, &batch, hidden) : NAN;
+        ratio[r] = sgemm[r] / plain[r];
+        speedup[r] = plain[r] / half[r];
+    }
+    double gflop = wt_engine_block_flops(e, ROWS) * 1e-9, kld = b ? bf16_divergence(e, b, tokens) : NAN;
+    double fp32_rate = gflop / median(plain, REPEATS), sgemm_rate = gflop / median(sgemm, REPEATS);
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    if (json) {
+        printf("  {\"model\": \"%s\", \"width\": %u, \"layers\": %u, \"threads\": %d, \"fp32_gflops\": %.1f, \"sgemm_gflops\": %.1f, "
+               "\"share_of_sgemm\": %.3f, \"tokens_per_second\": %.0f",
+               name, hp->width, hp->n_layers, wt_threads_get(), fp32_rate, sgemm_rate, median(ratio, REPEATS),
+               ROWS / median(plain, REPEATS));
+        if (b) printf(", \"bf16_speedup\": %.2f, \"bf16_kld\": %.3g", median(speedup, REPEATS), kld);
+        printf("}%s\n", last ? "" : ",");
+    } else {
+        printf("%-24s %6u %7u %11.0f %12.0f %8.0f%% %10.0f", name, hp->width, hp->n_layers, fp32_rate, sgemm_rate,
+               100.0 * median(ratio, REPEATS), ROWS / median(plain, REPEATS));
+        if (b)
+            printf(" %9.2fx %9.2g\n", median(speedup, REPEATS), kld);
+        else
+            printf("      none\n");
+    }
+    fflush(stdout);
+    free(tokens);
+    free(hidden);
+    wt_engine_close(e);
+    wt_engine_close(b);
+    wt_model_close(model);
+}
+
+int main(int argc, char **argv) {
+    static const uint32_t widths[] = {256, 512, 1024, 2048};
+    bool json = false;
+    const char *keep = NULL;
+    int first = 1;
+    for (; first < argc && argv[first][0] == '-'; first++) {
+        if (strcmp(argv[first], "--json") == 0) json = true;
+        if (strcmp(argv[first], "--keep") == 0 && first + 1 < argc) keep = argv[++first];
+    }
+    wt_threads_set(0);
+    if (json)
+        printf("[\n");
+    else
+        printf("%-24s %6s %7s %11s %12s %9s %10s %10s %9s\n", "model", "width", "layers", "fp32 GF/s", "sgemm GF/s", "share",
+               "tokens/s", "bf16", "bf16 KLD");
+    for (int i = first; i < argc; i++) bench_model(argv[i], json, i + 1 == argc);
+    for (size_t i = 0; first == argc && i < sizeof widths / sizeof *widths; i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/random-%u.gguf", keep ? keep : "/tmp", widths[i]);
+        make_model(path, widths[i], widths[i] >= 2048 ? 2 : 4);
+        bench_model(path, json, i + 1 == sizeof widths / sizeof *widths);
+        if (!keep) unlink(path);
+    }
+    if (json) printf("]\n");
+    return 0;
+}
