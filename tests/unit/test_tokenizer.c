@@ -88,6 +88,18 @@ static wt_tokens ids_of(const wt_tokenizer *t, const char *text, size_t len, int
     return ids;
 }
 
+/* Builds with a sanitizer take shorter texts and leave out aliases: they look for faults, the others for wrong ids. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED true
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
 #define ALL_FLAGS (WT_TOKENIZE_ADD_SPECIAL | WT_TOKENIZE_PARSE_SPECIAL)
 
 /* The ids that stock llama.cpp gives (hashed) for every pre-tokenizer's name, and for overlapping special tokens. */
@@ -96,6 +108,7 @@ static void test_golden(void **state) {
     size_t wrong = 0;
     for (size_t i = 0; i < sizeof GOLDEN / sizeof *GOLDEN; i++) {
         const char *pre = GOLDEN[i].pre;
+        if (SANITIZED && i > 0 && GOLDEN[i].hash == GOLDEN[i - 1].hash) continue;
         uint64_t hash = 0;
         bool specials = strncmp(pre, "specials", 8) == 0, spm = strstr(pre, "SPM") != NULL;
         wt_tokenizer *t = open_image(specials ? hard_specials(spm, strstr(pre, "phi-3") ? "Phi-3-Test" : "test")
@@ -122,7 +135,7 @@ static void test_golden(void **state) {
 
 /* A megabyte of anything takes a moment, whatever the patterns and merges make of it. */
 static void check_long(const wt_tokenizer *t, const char *unit, const char *end) {
-    size_t n = strlen(unit), len = 0, room = (size_t)1 << 20;
+    size_t n = strlen(unit), len = 0, room = (size_t)1 << (SANITIZED ? 17 : 20);
     char *text = malloc(room + 64);
     assert_non_null(text);
     for (; len < room; len += n) memcpy(text + len, unit, n);
@@ -130,7 +143,7 @@ static void check_long(const wt_tokenizer *t, const char *unit, const char *end)
     double begin = (double)clock() / CLOCKS_PER_SEC;
     wt_tokens ids = ids_of(t, text, len + strlen(end), 0);
     double took = (double)clock() / CLOCKS_PER_SEC - begin;
-    /* Anything that grows with the square of a million takes minutes; sanitizers slow the rest down by ten. */
+    /* What grows with the square of a million takes minutes. */
     if (took > 30) fail_msg("%s: 1 MB of '%s' took %.1f s", wt_tokenizer_pre(t), unit, took);
     if (strcmp(wt_tokenizer_pre(t), "gemma4") != 0) assert_true(ids.count > 1000); /* it writes other characters */
     free(ids.ids);
