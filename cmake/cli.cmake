@@ -4,6 +4,9 @@ set_source_files_properties(${CMAKE_SOURCE_DIR}/src/cli/source.c PROPERTIES
                             COMPILE_DEFINITIONS "WT_SEEDLING_FILE=\"${WT_SEEDLING_FILE}\""
                             OBJECT_DEPENDS ${WT_SEEDLING_FILE})
 
+find_package(Threads REQUIRED)
+target_link_libraries(wildtype PRIVATE Threads::Threads)
+
 include(GNUInstallDirs)
 install(TARGETS wildtype RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 

@@ -174,6 +174,7 @@ static int evaluate(work *w, wt_error *err) {
 static int run(const void *given, wt_error *err) {
     work w = {.options = given};
     double start = wt_clock();
+    wt_interrupt_watch();
     int rc = evaluate(&w, err);
     wt_progress_clear();
     w.result.seconds = wt_clock() - start;

@@ -160,6 +160,7 @@ static int run(const void *given, wt_error *err) {
     stream st = {.print = !s->json, .terminal = isatty(STDOUT_FILENO) == 1, .trim = !*s->prompt, .err = err};
     if (st.print) st.prompt = s->prompt;
     double start = wt_clock();
+    wt_interrupt_watch();
     int rc = generate(s, &session, &prompt, &out, &st, err);
     double seconds = wt_clock() - start;
     if (rc == 0 && show_prompt(&st) != 0) rc = -1; /* the model ended the text at once */

@@ -64,7 +64,6 @@ static int run_command(const wt_command *command, int argc, char **argv, wt_erro
     int status = WT_EXIT_DONE;
     switch (wt_command_parse(command, argc, argv, settings, err)) {
     case WT_PARSED_RUN: {
-        wt_interrupt_watch();
         status = command->run(settings, err);
         break;
     }

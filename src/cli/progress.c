@@ -1,7 +1,14 @@
-/* Progress on a terminal and signals; see progress.h. */
+/*
+ * Progress on a terminal and signals; see progress.h.
+ *
+ * Signals are taken by a thread that waits for them, not by a handler: oneDNN's generated sgemm keeps the stack pointer in
+ * the heap for a while (seen in 2.6), and a handler's frame, put there by the kernel, overwrites what lies below.
+ */
 #include "cli/progress.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,7 +20,7 @@
 /* Seconds between two drawings: often enough to look alive, seldom enough to cost nothing. */
 #define REDRAW 0.1
 
-static volatile sig_atomic_t stop_signal;
+static atomic_int stop_signal;
 
 /* The line on the terminal. */
 static struct {
@@ -24,19 +31,35 @@ static struct {
     int visible;
 } line;
 
-static void remember(int number) { stop_signal = number; }
+/* Waits for the signals of `set`: remembers the first, lets the second do what it does to any program. */
+static void *watch(void *set) {
+    int number;
+    if (sigwait(set, &number) != 0) return NULL;
+    atomic_store(&stop_signal, number);
+    if (sigwait(set, &number) != 0) return NULL;
+    signal(number, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    raise(number);
+    return NULL;
+}
 
 void wt_interrupt_watch(void) {
     static const int SIGNALS[] = {SIGINT, SIGTERM};
+    static sigset_t set;
+    sigemptyset(&set);
     for (size_t i = 0; i < sizeof SIGNALS / sizeof *SIGNALS; i++) {
-        struct sigaction action = {.sa_flags = SA_RESETHAND}, old; /* the second one finds the default again */
-        action.sa_handler = remember;
-        sigemptyset(&action.sa_mask);
-        if (sigaction(SIGNALS[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaction(SIGNALS[i], &action, NULL);
+        struct sigaction old;
+        if (sigaction(SIGNALS[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaddset(&set, SIGNALS[i]);
     }
+    pthread_t thread;
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* threads inherit it: those of OpenMP begin later */
+    if (pthread_create(&thread, NULL, watch, &set) == 0)
+        pthread_detach(thread);
+    else
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-int wt_interrupt_signal(void) { return stop_signal; }
+int wt_interrupt_signal(void) { return atomic_load(&stop_signal); }
 
 double wt_clock(void) {
     struct timespec t;
@@ -89,7 +112,7 @@ static void draw(double now, double done, double total, const char *unit) {
 
 static int report(void *user, const char *stage, double done, double total, const char *unit) {
     (void)user;
-    if (stop_signal) return 1;
+    if (wt_interrupt_signal()) return 1;
     static int terminal = -1;
     if (terminal < 0) terminal = isatty(STDERR_FILENO) == 1;
     if (!terminal) return 0;

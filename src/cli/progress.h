@@ -9,7 +9,8 @@
 
 /*
  * From now on the first SIGINT or SIGTERM is only remembered; the second ends the process as if nobody had asked.
- * Signals that are ignored (nohup, a job in the background) stay ignored.
+ * Signals that are ignored (nohup, a job in the background) stay ignored. Call it once, before any other thread begins,
+ * and only where the work listens to wt_progress_terminal or wt_interrupt_signal.
  */
 void wt_interrupt_watch(void);
 

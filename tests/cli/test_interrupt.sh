@@ -47,11 +47,30 @@ expect_status 143
 interrupt INT 0.5 eval --chunks 100000
 expect_status 130
 expect_silent out
-interrupt INT 0.5 generate --ignore-end -n 255 --threads 1
-[ $status = 0 ] || expect_status 130
+# At any moment: oneDNN's kernels move the stack pointer, and a signal that is handled there would corrupt the heap.
+for delay in 0.08 0.12 0.16 0.20 0.24 0.28 0.32 0.36 0.40 0.50; do
+    interrupt INT $delay generate --ignore-end -n 255 --threads 1
+    checks=$((checks + 1))
+    case $status in
+    0 | 130) ;;
+    *) fail 'neither done nor stopped' ;;
+    esac
+done
 expect_equal 'files left behind' '' "$(ls -A temporary)"
 
 # A batch that goes on for long does not look at signals: the second one ends it.
+command='wildtype tokenize (a command that is over at once does not listen)'
+mkfifo pipe
+set -m
+"$WILDTYPE" tokenize seedling --file pipe </dev/null >"$out" 2>"$err" &
+process=$!
+set +m
+sleep 0.3
+kill -s INT $process
+wait $process 2>/dev/null
+status=$?
+expect_status 130
+
 command='wildtype eval --batch (two signals)'
 set -m
 "$WILDTYPE" eval --text text.txt --batch 16000000 --threads 1 </dev/null >"$out" 2>"$err" &
