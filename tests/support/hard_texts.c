@@ -98,13 +98,65 @@ const hard_text HARD_TEXTS[] = {
         "\xf0\x90\x90\x80\xf0\x90\x90\xa8\xf0\x9e\xa4\x80\xf0\x9d\x94\xb8\xf0\x9d\x9f\x98\xf0\xa0\x80\x80\xf0\xaf\xa0\x80\xf0\xab\x9d\x80"),
     HARD(
         "\xe2\xba\x80\xe2\xbc\x80\xe3\x80\x85\xe3\x80\x87\xe3\x90\x80\xe4\xb7\xbf\xe9\xbf\xbf\xef\xa4\x80\xef\xab\xbf\xf0\xaa\x9b\x9f\xf0\xaa\x9b\xa0\xf0\xb1\x8d\x90"),
+    HARD("'sx'tx'mx'dx'rex'vex'llx 'Sx 'Tx 'Mx 'Dx 'REx 'VEx 'LLx a'sx b'tx c'mx d'dx e'rex f'vex g'llx"),
+    HARD("a\rb\rc\rd\rE\rF\r\rG\nh\ni\nJ\n\nK\t\nl \nm"),
+    HARD("!\n/x ?\n/y .\r\n/z ,//\n\n//w ;\r/v :/\r\n/u"),
+    HARD("aBcDeFgHiJkLmNoPqRsTuVwXyZ AbCdEfGhIjKlMnOpQrStUvWxYz abCDefGHijKLmnOPqrSTuvWXyz \xc3\xa9"
+         "A\xc3\x89"
+         "a\xc3\xa9\xc3\x89"
+         "aA Z\xc3\xa9z\xc3\x89Z \xd0\x96"
+         "a\xd0\xb6"
+         "A"),
+    HARD("a\xd8\x8c"
+         "b\xdb\x94"
+         "c\xe0\xa5\xa4"
+         "d\xe2\x80\xa6"
+         "e\xe3\x80\x82"
+         "f\xef\xbc\x8cg\xe3\x80\x81h(i)j|k.l,m!n?o \xd8\x8c \xdb\x94 \xe0\xa5\xa4"),
+    HARD(
+        "\xe9\xbe\xa4\xe9\xbe\xa5\xe9\xbe\xa6\xe9\xbf\xbf"
+        "a\xe4\xb8\x80"
+        "b\xe4\xb7\xbf"
+        "c\xdf\xbf"
+        "d\xe0\xa0\x80"
+        "e\xed\x9f\xbf"
+        "f\xea\xb0\x80g\xea\xaf\xbfh\xe3\x80\xbfi\xe3\x81\x80j\xe3\x82\x9fk\xe3\x82\xa0l\xe3\x83\xbem\xe3\x83\xbfn\xe3\x84\x80o\xe3\x84\x85p\xe3\x84\xafq\xe3\x84\xb0r\xe3\x84\xb1s\xe3\x86\x8et\xe3\x86\x8f"),
+    HARD(
+        "x\xe1\x82\xa0y\xe1\x83\x85z\xe1\x83\x86"
+        "a\xc2\xb5"
+        "b\xc6\xbb"
+        "c\xc7\x80"
+        "d\xca\x94"
+        "e\xca\xb0"
+        "f\xd2\x82g\xd5\x97h\xe1\xb8\x80i\xe2\x84\x82j\xe2\x86\x83k\xef\xac\x86l\xef\xbc\xa1m\xef\xbd\x9an\xf0\x90\x90\x80o\xf0\x9e\xa5\x83p\xf0\x9e\xa5\x84q\xe2\x80\x98r\xe2\x80\x9fs\xef\xbc\x81t\xef\xbc\x8fu\xef\xbc\x9av\xef\xbd\x9ew"),
+    HARD(
+        "a         b                 c                                 d                                                                  e                                                                                                                                  f                                                                                                                                                                                                                                                                  g                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                   h"),
+    HARD(
+        "a$b $5 #6 %7 &8 *9 @0 [1] {2} \\3 ^4 `5 |6 ~7 +8 =9 <0> -1 _2 /3 :4 ;5 '6 \"7 !8 ?9 .0 ,1 (2)3$$4##5%%6^^7``8"),
+    HARD("IMGIMGAZIMGIMGABCDZIMGIMGABCDEZ IMGIMGABJZ <sentinel:1><sentinel:23>x<sentinel:>"),
+    HARD("1\xd9\xa0"
+         "22\xd9\xa1"
+         "333\xd9\xa2"
+         "4444\xd9\xa3"
+         "55555 12\xc2\xb2"
+         "3456 \xc2\xbd"
+         "7\xc2\xbe"
+         "89"),
+    HARD(
+        "\xe1\x80\x80"
+        "a\xe1\x82\x9f"
+        "b\xe1\x82\xa0"
+        "c\xea\xa9\xa0"
+        "d\xea\xa9\xbf"
+        "e\xea\xa7\xa0"
+        "f\xe0\xb9\x80g\xe0\xb8\xbfh\xe0\xbb\xbfi\xe1\x9e\x80j\xe1\x9f\xbfk\xe1\x84\x80l\xe1\x87\xbfm\xe1\x88\x80n\xe8\xb1\x88o\xe8\xb1\x87p\xef\xab\xbfq\xef\xbd\xa5r\xef\xbe\x9fs\xef\xbe\xa0t\xe2\xbc\x80u\xe2\xbf\x9fv"),
 };
 
 const size_t HARD_TEXT_COUNT = sizeof HARD_TEXTS / sizeof *HARD_TEXTS;
 
 const char *const HARD_PIECES[] = {
     " ",
-    " ",
+    "\r",
     "  ",
     "\n",
     "\r\n",
@@ -207,6 +259,13 @@ size_t hard_random(wt_rng *rng, char *out, size_t room) {
     if (len > room - 40) len = room - 40;
     defuse(out, len);
     return len;
+}
+
+hard_text hard_golden(size_t k, char *buf, size_t room) {
+    if (k < HARD_TEXT_COUNT) return HARD_TEXTS[k];
+    wt_rng rng;
+    wt_rng_init(&rng, 1, 5, k - HARD_TEXT_COUNT);
+    return (hard_text){buf, hard_random(&rng, buf, room)};
 }
 
 uint64_t hard_hash(uint64_t hash, const int32_t *ids, size_t count) {

@@ -25,6 +25,14 @@ extern const size_t HARD_PIECE_COUNT;
 /* Fills out[0..room), room >= 128, with random bytes, code points or pieces; returns how many bytes, at least 1. */
 size_t hard_random(wt_rng *rng, char *out, size_t room);
 
+/*
+ * The texts of the golden hashes, k below HARD_TEXT_COUNT + HARD_GOLDEN_RANDOM: the hard ones, then random ones (in buf). The hashes
+ * run over vocabularies drawn from HARD_GOLDEN_SEEDS seeds from 1 on, because one of them alone misses half of all changes.
+ */
+#define HARD_GOLDEN_SEEDS 3
+#define HARD_GOLDEN_RANDOM 150
+hard_text hard_golden(size_t k, char *buf, size_t room);
+
 /* Carries a hash over one text's ids; start with 0. */
 uint64_t hard_hash(uint64_t hash, const int32_t *ids, size_t count);
 
