@@ -10,6 +10,7 @@
 
 #include "base/checked.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "engine/attention.h"
 #include "engine/kernels.h"
 #include "engine/rope.h"
@@ -376,6 +377,28 @@ static int run_layer(wt_engine *e, uint32_t layer, const wt_batch *batch, work *
 
 /* ---- one run ---- */
 
+/*
+ * Work this small (multiply-adds times two between two meetings of the threads) runs on one thread: on a busy machine the
+ * threads would wait for each other longer than they work. Generation of single tokens by small models is such work.
+ */
+#define WORTH_THREADS 1e8
+
+/* Puts the calling thread's regions on one thread where the work is small; returns what to give threads_restore. */
+static int threads_for(const wt_engine *e, double flops) {
+    int threads = wt_threads_get();
+    double worth = e->options.parallel_flops > 0.0 ? e->options.parallel_flops : WORTH_THREADS;
+    if (flops >= worth || threads == 1) return 0;
+    wt_threads_set(1);
+    return threads;
+}
+
+static void threads_restore(int threads) {
+    if (threads) wt_threads_set(threads);
+}
+
+/* Rows as the tiles of a matrix product see them. */
+static double padded_rows(size_t rows) { return (double)((rows + WT_TILE_ROWS - 1) / WT_TILE_ROWS * WT_TILE_ROWS); }
+
 static void work_release(work *w) {
     float *buffers[] = {w->normed, w->queries, w->attended,   w->keys,        w->values,
                         w->gate,   w->up,      w->store.keys, w->store.values};
@@ -447,6 +470,9 @@ int wt_engine_run(wt_engine *engine, const wt_batch *batch, float *hidden, wt_er
     if (batch->first_block > last)
         return wt_fail(err, WT_ERR_ARGUMENT, "cannot run blocks %u to %u", batch->first_block, last);
     work w = {0};
+    size_t rows = 0;
+    for (size_t s = 0; s < batch->sequences; s++) rows += batch->lengths[s];
+    int threads = threads_for(engine, wt_engine_block_flops(engine, (size_t)padded_rows(rows)) / hp->n_layers);
     int rc = work_prepare(engine, batch, &w, err);
     if (rc == 0 && w.rows > 0) {
         if (batch->first_block == 0) rc = embed(engine, batch->tokens, w.rows, hidden, err);
@@ -456,6 +482,7 @@ int wt_engine_run(wt_engine *engine, const wt_batch *batch, float *hidden, wt_er
             batch->cache->lengths[s] += batch->lengths[s];
     }
     work_release(&w);
+    threads_restore(threads);
     return rc;
 }
 
@@ -495,15 +522,16 @@ int wt_engine_logits_range(wt_engine *engine, const float *x, size_t rows, size_
     if (count == 0) return 0;
     if (engine->tap.input && first == 0)
         engine->tap.input(engine->tap.user, WT_ROLE_OUTPUT, -1, x, rows, hp->width);
-    for (size_t piece = first / HEAD_PIECE; piece <= (first + count - 1) / HEAD_PIECE; piece++) {
-        if (head_piece(engine, x, rows, first, count, piece, logits, err) != 0) return -1;
-    }
-    if (hp->final_softcap > 0.0) {
+    int threads = threads_for(engine, 2.0 * padded_rows(rows) * (double)count * hp->width), rc = 0;
+    for (size_t piece = first / HEAD_PIECE; rc == 0 && piece <= (first + count - 1) / HEAD_PIECE; piece++)
+        rc = head_piece(engine, x, rows, first, count, piece, logits, err);
+    if (rc == 0 && hp->final_softcap > 0.0) {
         const wt_kernels *k = wt_kernels_get();
 #pragma omp parallel for schedule(static)
         for (size_t r = 0; r < rows; r++) k->softcap(logits + r * count, (float)hp->final_softcap, count);
     }
-    return 0;
+    threads_restore(threads);
+    return rc;
 }
 
 int wt_engine_logits(wt_engine *engine, const float *x, size_t rows, float *logits, wt_error *err) {

@@ -1,13 +1,18 @@
-// Stock llama.cpp behind three questions: logits of given tokens, ids of a text, perplexity and divergence over a text.
-// Attention and KV cache run in F32 without flash attention and softmax runs in double, so that what is measured is the file.
+// Stock llama.cpp behind three questions: logits of given tokens, ids of texts, perplexity and divergence over a text.
+// Attention and KV cache run in F32 without flash attention and softmax runs in double, so that what is measured is the
+// file. One thread: these models are small, and threads that wait for each other lose more than they win.
 import fs from "node:fs";
 import {getLlama} from "node-llama-cpp";
 
-export const llama = await getLlama({gpu: false, build: "never", logLevel: "error"});
-const exact = {flashAttention: false, experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32"};
+let quiet = false; // while a file without weights is loaded: node-llama-cpp tries it as a model first and logs that
+export const llama = await getLlama({
+    gpu: false, build: "never", logLevel: "error",
+    logger: (level, message) => { if (!quiet) process.stderr.write(`[llama.cpp] ${message.trimEnd()}\n`); }
+});
+const exact = {flashAttention: false, experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32", threads: 1};
 
 /** Runs `use(model, sequence)` on a loaded model with room for `tokens` tokens. */
-export async function withModel(modelPath, tokens, use) {
+async function withModel(modelPath, tokens, use) {
     const model = await llama.loadModel({modelPath});
     const context = await model.createContext({contextSize: tokens + 8, ...exact});
     try {
@@ -30,11 +35,13 @@ export async function logits(modelPath, tokens) {
     });
 }
 
-/** Ids of a text, without BOS and without reading control tokens out of it. */
-export async function tokenize(modelPath, text) {
+/** Ids of each of some texts, without BOS and without reading control tokens out of them. */
+export async function tokenize(modelPath, texts) {
+    quiet = true;
     const model = await llama.loadModel({modelPath, vocabOnly: true});
-    const ids = Array.from(model.tokenize(text));
+    const ids = texts.map((text) => Array.from(model.tokenize(text)));
     await model.dispose();
+    quiet = false;
     return ids;
 }
 
@@ -51,35 +58,64 @@ async function score(modelPath, textFile, n, chunks) {
             const out = await sequence.controlledEvaluate(chunk.slice(0, n - 1).map((token, i) =>
                 i >= n / 2 ? [token, {generateNext: {logits: true}}] : token));
             for (let i = n / 2; i < n - 1; i++) {
-                const found = out[i].next.logits, logp = new Float64Array(found.size);
-                let max = -Infinity, sum = 0;
-                for (const [token, v] of found) { logp[token] = v; if (v > max) max = v; }
-                for (const v of logp) sum += Math.exp(v - max);
-                const z = max + Math.log(sum);
-                for (let t = 0; t < logp.length; t++) logp[t] -= z;
+                scored.push({target: chunk[i + 1], logp: logSoftmax(out[i].next.logits)});
                 out[i] = null;
-                scored.push({target: chunk[i + 1], logp});
             }
         }
         return scored;
     });
 }
 
-/** {perplexity, reference_perplexity, kld_mean, same_top, tokens} of a candidate; without a reference only the first and last. */
+function logSoftmax(found) {
+    const logp = new Float64Array(found.size);
+    let max = -Infinity, sum = 0;
+    for (const [token, v] of found) { logp[token] = v; if (v > max) max = v; }
+    for (const v of logp) sum += Math.exp(v - max);
+    const z = max + Math.log(sum);
+    for (let t = 0; t < logp.length; t++) logp[t] -= z;
+    return logp;
+}
+
+const scores = new Map(); // the same reference serves several candidates
+async function scoreOnce(...question) {
+    const key = question.join("\n");
+    if (!scores.has(key)) scores.set(key, await score(...question));
+    return scores.get(key);
+}
+
+const mean = (xs) => xs.reduce((a, b) => a + b, 0) / xs.length;
+const stderr = (xs) => {
+    const m = mean(xs);
+    return Math.sqrt(xs.reduce((s, x) => s + (x - m) ** 2, 0) / (xs.length - 1) / xs.length);
+};
+
+function divergence({logp: p}, {logp: q}) {
+    let sum = 0;
+    for (let t = 0; t < p.length; t++) sum += Math.exp(p[t]) * (p[t] - q[t]);
+    return Math.max(sum, 0);
+}
+
+const nll = (s) => s.map(({target, logp}) => -logp[target]);
+const top = ({logp}) => logp.reduce((best, v, t) => v > logp[best] ? t : best, 0);
+
+/** The figures of a candidate against its reference by the names of `wildtype eval --json`; n is even. */
 export async function measure(candidate, reference, textFile, n, chunks) {
-    const mine = await score(candidate, textFile, n, chunks);
-    const ppl = (s) => Math.exp(-s.reduce((a, {target, logp}) => a + logp[target], 0) / s.length);
-    const result = {tokens: mine.length, perplexity: ppl(mine)};
-    if (!reference) return result;
-    const theirs = await score(reference, textFile, n, chunks);
-    const top = (logp) => logp.reduce((best, v, t) => v > logp[best] ? t : best, 0);
-    let kld = 0, same = 0;
-    theirs.forEach(({logp: p}, i) => {
-        const q = mine[i].logp;
-        let sum = 0;
-        for (let t = 0; t < p.length; t++) sum += Math.exp(p[t]) * (p[t] - q[t]);
-        kld += Math.max(sum, 0);
-        same += top(p) === top(q);
-    });
-    return {...result, reference_perplexity: ppl(theirs), kld_mean: kld / mine.length, same_top: same / mine.length};
+    const mine = await scoreOnce(candidate, textFile, n, chunks), theirs = await scoreOnce(reference, textFile, n, chunks);
+    const klds = theirs.map((p, i) => divergence(p, mine[i])), sorted = Float64Array.from(klds).sort();
+    const per = n / 2 - 1, chunkMeans = Array.from({length: klds.length / per}, (_, c) =>
+        mean(klds.slice(c * per, (c + 1) * per)));
+    const at = (share) => {
+        const x = share * (sorted.length - 1), i = Math.floor(x);
+        return sorted[i] + (x - i) * ((sorted[i + 1] ?? sorted[i]) - sorted[i]);
+    };
+    const chances = (s) => s.map(({target, logp}) => Math.exp(logp[target])), before = chances(theirs), after = chances(mine);
+    const perplexity = Math.exp(mean(nll(mine))), reference_perplexity = Math.exp(mean(nll(theirs)));
+    return {
+        tokens: mine.length, perplexity, reference_perplexity,
+        perplexity_stderr: perplexity * stderr(nll(mine)),
+        kld_mean: mean(klds), kld_stderr: stderr(klds), kld_chunk_stderr: stderr(chunkMeans),
+        kld_median: at(0.5), kld_p90: at(0.9), kld_p99: at(0.99), kld_p999: at(0.999), kld_max: sorted.at(-1),
+        same_top: mean(theirs.map((p, i) => Number(top(p) === top(mine[i])))),
+        rms_dp: Math.sqrt(mean(after.map((x, i) => (x - before[i]) ** 2))),
+    };
 }

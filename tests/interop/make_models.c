@@ -10,14 +10,14 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: make-models FOLDER SEED\n");
         return 2;
     }
-    for (size_t i = 0; random_model_at(i); i++) {
+    for (size_t i = 0; random_model_judged(i); i++) {
         char path[4096];
-        snprintf(path, sizeof path, "%s/%s.gguf", argv[1], random_model_at(i)->name);
-        if (random_model_write(random_model_at(i), strtoull(argv[2], NULL, 10), path, &err) != 0) {
+        snprintf(path, sizeof path, "%s/%s.gguf", argv[1], random_model_judged(i)->name);
+        if (random_model_write(random_model_judged(i), strtoull(argv[2], NULL, 10), path, &err) != 0) {
             fprintf(stderr, "make-models: %s\n", err.message);
             return 1;
         }
-        printf("%s\n", random_model_at(i)->name);
+        printf("%s\n", random_model_judged(i)->name);
     }
     return 0;
 }

@@ -9,29 +9,34 @@
 #include "base/rng.h"
 #include "quant/codec.h"
 
-#define SMALL .layers = 2, .width = 64, .heads = 4, .kv_heads = 4, .head_dim = 16, .ffn = 96, .vocab = 300, .context = 512
+#define BODY .layers = 2, .width = 64, .ffn = 96, .vocab = 300, .context = 512
+#define SMALL BODY, .heads = 4, .kv_heads = 4, .head_dim = 16
 #define PLAIN .rope_base = 10000.0, .norm_eps = 1e-5
+#define QWEN .rope_base = 1000000.0, .norm_eps = 1e-6
+#define YARN .rope_yarn = 4.0, .original_context = 64, .attn_factor = 1.1
+#define ALL_BIASES .qkv_bias = true, .out_bias = true, .ffn_bias = true
+/* Where the first norm's epsilon decides: it is as large as the mean square of the embeddings. */
+#define FAINT .norm_eps = 1e-3, .embedding_scale = 0.02
+/* Keys that llama.cpp ignores everywhere but in gemma3: Mistral's and Phi-3's window, a soft cap. */
+#define IGNORED .window = 16, .softcap = 3.0
 
+/* Variants that differ in their layers. */
 static const random_model VARIANTS[] = {
     {"llama", "llama", SMALL, PLAIN, .untied = true},
     {"llama-f16", "llama", SMALL, PLAIN, .untied = true, .f16 = true},
     {"llama-tied-gqa", "llama", .layers = 3, .width = 96, .heads = 6, .kv_heads = 2, .head_dim = 16, .ffn = 160,
      .vocab = 300, .context = 512, .rope_base = 500000.0, .norm_eps = 1e-5},
-    {"llama-factors", "llama", SMALL, .rope_base = 500000.0, .norm_eps = 1e-5, .rope_factors = true, .untied = true},
-    {"llama-linear", "llama", SMALL, PLAIN, .rope_linear = 4.0, .untied = true},
+    {"llama-factors", "llama", SMALL, .rope_base = 500000.0, .norm_eps = 1e-5, .rope_factors = true, .untied = true,
+     .bytes = true},
+    {"llama-linear", "llama", SMALL, PLAIN, .rope_linear = 4.0, .attn_factor = 1.1, .untied = true},
     {"llama-yarn", "llama", SMALL, PLAIN, .rope_yarn = 4.0, .original_context = 64, .untied = true},
-    {"llama-biases", "llama", SMALL, PLAIN, .qkv_bias = true, .out_bias = true, .ffn_bias = true, .untied = true},
-    {"llama-wide-heads", "llama", .layers = 2, .width = 64, .heads = 3, .kv_heads = 1, .head_dim = 32, .ffn = 96,
-     .vocab = 300, .context = 512, PLAIN, .untied = true},
-    /* Small embeddings: the first norm's epsilon decides. The window key is Mistral's, which llama.cpp ignores here. */
-    {"llama-small-embedding", "llama", SMALL, .rope_base = 10000.0, .norm_eps = 1e-3, .embedding_scale = 0.02,
-     .window = 16, .untied = true},
-    {"qwen2", "qwen2", SMALL, .rope_base = 1000000.0, .norm_eps = 1e-6, .qkv_bias = true},
-    {"qwen2-f16", "qwen2", SMALL, .rope_base = 1000000.0, .norm_eps = 1e-6, .qkv_bias = true, .f16 = true},
-    {"qwen3", "qwen3", .layers = 2, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 32, .ffn = 96, .vocab = 300,
-     .context = 512, .rope_base = 1000000.0, .norm_eps = 1e-6},
-    {"qwen3-small-embedding", "qwen3", SMALL, .rope_base = 10000.0, .norm_eps = 1e-3, .embedding_scale = 0.02,
-     .untied = true},
+    {"llama-biases", "llama", SMALL, PLAIN, ALL_BIASES, .untied = true},
+    {"llama-wide-heads", "llama", BODY, .heads = 3, .kv_heads = 1, .head_dim = 32, PLAIN, .untied = true},
+    {"llama-small-embedding", "llama", SMALL, .rope_base = 10000.0, FAINT, IGNORED, .untied = true},
+    {"qwen2", "qwen2", SMALL, QWEN, .qkv_bias = true, .bytes = true},
+    {"qwen2-f16", "qwen2", SMALL, QWEN, .qkv_bias = true, .f16 = true, .bytes = true},
+    {"qwen3", "qwen3", BODY, .heads = 4, .kv_heads = 2, .head_dim = 32, QWEN, .bytes = true},
+    {"qwen3-small-embedding", "qwen3", SMALL, .rope_base = 10000.0, FAINT, IGNORED, .untied = true, .bytes = true},
     {"gemma3", "gemma3", .layers = 7, .width = 64, .heads = 4, .kv_heads = 1, .head_dim = 32, .ffn = 96, .vocab = 300,
      .context = 512, .rope_base = 1000000.0, .norm_eps = 1e-6, .window = 24},
     {"gemma3-variant", "gemma3", .layers = 4, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96,
@@ -42,18 +47,49 @@ static const random_model VARIANTS[] = {
     {"phi3-short", "phi3", SMALL, PLAIN, .rope_long_short = true, .original_context = 512, .attn_factor = 1.19,
      .untied = true, .rope_dims = 16},
     {"phi3-long", "phi3", SMALL, PLAIN, .rope_long_short = true, .original_context = 64, .attn_factor = 1.19,
-     .untied = true, .rope_dims = 16},
-    {"phi3-partial", "phi3", .layers = 2, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96,
-     .vocab = 300, .context = 512, PLAIN, .rope_dims = 12},
+     .untied = true, .rope_dims = 16, .rope_type = "longrope"},
+    {"phi3-partial", "phi3", BODY, .heads = 4, .kv_heads = 2, .head_dim = 16, PLAIN, .rope_dims = 12},
 };
 
-const random_model *random_model_at(size_t i) {
-    return i < sizeof VARIANTS / sizeof *VARIANTS ? &VARIANTS[i] : NULL;
+/* Variants whose difference is a number or a key: of interest to the outside judge alone. */
+static const random_model JUDGED[] = {
+    {"llama-fused-qkv", "llama", BODY, .heads = 4, .kv_heads = 2, .head_dim = 16, PLAIN, .qkv_bias = true,
+     .fused_qkv = true},
+    {"llama-yarn-shrunk", "llama", SMALL, PLAIN, .rope_yarn = 0.5, .original_context = 64, .untied = true},
+    {"llama-scaling-none", "llama", SMALL, PLAIN, .rope_factor = 4.0, .rope_type = "none", .untied = true},
+    {"llama-scaling-old-key", "llama", SMALL, PLAIN, .rope_scale_linear = 4.0, .untied = true},
+    {"qwen2-yarn", "qwen2", SMALL, QWEN, YARN, .qkv_bias = true, .untied = true, .bytes = true},
+    {"qwen2-small-embedding", "qwen2", BODY, .heads = 4, .kv_heads = 2, .head_dim = 16, .rope_base = 10000.0, FAINT,
+     IGNORED, .qkv_bias = true, .bytes = true},
+    {"qwen3-f16", "qwen3", SMALL, QWEN, .f16 = true, .bytes = true},
+    {"qwen3-yarn", "qwen3", SMALL, QWEN, YARN, .qkv_bias = true, .untied = true, .bytes = true},
+    {"gemma3-f16", "gemma3", .layers = 3, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96,
+     .vocab = 300, .context = 512, QWEN, .window = 24, .window_period = 2, .f16 = true},
+    {"gemma3-yarn", "gemma3", .layers = 3, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96,
+     .vocab = 300, .context = 512, PLAIN, YARN, .window = 24, .window_period = 2, .qkv_bias = true},
+    {"gemma3-no-window", "gemma3", SMALL, QWEN, .untied = true},
+    {"gemma3-window-flags", "gemma3", .layers = 4, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96,
+     .vocab = 300, .context = 512, QWEN, .window = 24, .window_flags = true},
+    /* As deep as the 27B model, which llama.cpp gives another attention scale. */
+    {"gemma3-deep", "gemma3", .layers = 62, .width = 32, .heads = 2, .kv_heads = 1, .head_dim = 8, .ffn = 32,
+     .vocab = 300, .context = 512, QWEN, .window = 24},
+    {"phi3-f16", "phi3", SMALL, PLAIN, .f16 = true},
+    {"phi3-yarn", "phi3", SMALL, PLAIN, YARN, .qkv_bias = true, .fused_qkv = true, .fused_bias = true},
+    {"phi3-small-embedding", "phi3", SMALL, .rope_base = 10000.0, FAINT, IGNORED, .untied = true},
+};
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+const random_model *random_model_at(size_t i) { return i < COUNT(VARIANTS) ? &VARIANTS[i] : NULL; }
+
+const random_model *random_model_judged(size_t i) {
+    if (i < COUNT(VARIANTS)) return &VARIANTS[i];
+    return i - COUNT(VARIANTS) < COUNT(JUDGED) ? &JUDGED[i - COUNT(VARIANTS)] : NULL;
 }
 
 const random_model *random_model_find(const char *name) {
-    for (size_t i = 0; random_model_at(i); i++) {
-        if (strcmp(random_model_at(i)->name, name) == 0) return random_model_at(i);
+    for (size_t i = 0; random_model_judged(i); i++) {
+        if (strcmp(random_model_judged(i)->name, name) == 0) return random_model_judged(i);
     }
     return NULL;
 }
@@ -69,7 +105,7 @@ typedef struct planned {
 } planned;
 
 typedef struct plan {
-    planned items[256];
+    planned items[1024];
     size_t n;
 } plan;
 
@@ -89,14 +125,16 @@ static void plan_layer(plan *p, const random_model *m, int l) {
     bool phi = strcmp(m->arch, "phi3") == 0, gemma = strcmp(m->arch, "gemma3") == 0;
     uint64_t w = m->width, q = m->heads * m->head_dim, kv = m->kv_heads * m->head_dim, f = m->ffn;
     add(p, m, l, "attn_norm.weight", w, 0, GAIN);
-    if (phi) {
+    if (phi || m->fused_qkv) {
         add(p, m, l, "attn_qkv.weight", w, q + 2 * kv, WEIGHT);
     } else {
         add(p, m, l, "attn_q.weight", w, q, WEIGHT);
         add(p, m, l, "attn_k.weight", w, kv, WEIGHT);
         add(p, m, l, "attn_v.weight", w, kv, WEIGHT);
     }
-    if (m->qkv_bias) {
+    if (m->qkv_bias && m->fused_bias) {
+        add(p, m, l, "attn_qkv.bias", q + 2 * kv, 0, BIAS);
+    } else if (m->qkv_bias) {
         add(p, m, l, "attn_q.bias", q, 0, BIAS);
         add(p, m, l, "attn_k.bias", kv, 0, BIAS);
         add(p, m, l, "attn_v.bias", kv, 0, BIAS);
@@ -149,7 +187,8 @@ static int set_hparams(wt_gguf_writer *w, const random_model *m, wt_error *err) 
         {"attention.layer_norm_rms_epsilon", m->norm_eps, true}, {"rope.freq_base", m->rope_base, true},
         {"rope.freq_base_swa", m->rope_base_window, true}, {"rope.scaling.attn_factor", m->attn_factor, true},
         {"rope.scaling.original_context_length", m->original_context, false},
-        {"rope.scaling.factor", m->rope_linear > 0.0 ? m->rope_linear : m->rope_yarn, true},
+        {"rope.scaling.factor", m->rope_linear + m->rope_yarn + m->rope_factor, true},
+        {"rope.scale_linear", m->rope_scale_linear, true},
         {"final_logit_softcapping", m->softcap, true}, {"attention.sliding_window", m->window, false},
         {"attention.sliding_window_pattern", m->window_period, false}, {"rope.dimension_count", m->rope_dims, false}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -159,17 +198,73 @@ static int set_hparams(wt_gguf_writer *w, const random_model *m, wt_error *err) 
     }
     char key[128];
     snprintf(key, sizeof key, "%s.rope.scaling.type", m->arch);
-    if (m->rope_linear > 0.0 && wt_gguf_writer_set_str(w, key, "linear", err) != 0) return -1;
-    if (m->rope_yarn > 0.0 && wt_gguf_writer_set_str(w, key, "yarn", err) != 0) return -1;
-    return 0;
+    const char *type = m->rope_linear > 0.0 ? "linear" : m->rope_yarn > 0.0 ? "yarn" : m->rope_type;
+    if (type && wt_gguf_writer_set_str(w, key, type, err) != 0) return -1;
+    if (!m->window_flags) return 0;
+    bool flags[] = {false, true, true, false};
+    snprintf(key, sizeof key, "%s.attention.sliding_window_pattern", m->arch);
+    return wt_gguf_writer_set_array(w, key, WT_KV_BOOL, flags, m->layers, err);
+}
+
+#define MAX_VOCAB 4096
+
+/* The letter that byte-level vocabularies write for a byte, as UTF-8: printable ones for themselves, the rest from 256. */
+static void byte_letter(uint32_t byte, char *out) {
+    uint32_t code = byte, others = 0;
+    for (uint32_t b = 0; b <= byte; b++) {
+        bool printable = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+        if (!printable && b == byte) code = 256 + others;
+        others += !printable;
+    }
+    size_t n = 0;
+    if (code < 128) {
+        out[n++] = (char)code;
+    } else {
+        out[n++] = (char)(0xc0 | code >> 6);
+        out[n++] = (char)(0x80 | (code & 63));
+    }
+    out[n] = '\0';
+}
+
+/* A byte-level vocabulary: every byte, pairs of lower-case letters that merge, and one special at the end. */
+static int set_byte_tokenizer(wt_gguf_writer *w, const random_model *m, wt_error *err) {
+    static char names[MAX_VOCAB][16], merges[MAX_VOCAB][16];
+    wt_str strs[MAX_VOCAB], pairs[MAX_VOCAB];
+    int32_t types[MAX_VOCAB];
+    uint32_t last = m->vocab - 1;
+    for (uint32_t i = 0; i < m->vocab; i++) {
+        types[i] = i == last ? 3 : 1;
+        if (i < 256) {
+            byte_letter(i, names[i]);
+        } else if (i < last) {
+            uint32_t a = 'a' + (i - 256) / 26 % 26, b = 'a' + (i - 256) % 26;
+            snprintf(names[i], sizeof names[i], "%c%c", (char)a, (char)b);
+            snprintf(merges[i - 256], sizeof merges[i - 256], "%c %c", (char)a, (char)b);
+            pairs[i - 256] = (wt_str){merges[i - 256], 3};
+        } else {
+            snprintf(names[i], sizeof names[i], "<|end|>");
+        }
+        strs[i] = (wt_str){names[i], strlen(names[i])};
+    }
+    const char *pre = strncmp(m->arch, "qwen", 4) == 0 ? "qwen2" : "llama-bpe";
+    return wt_gguf_writer_set_str(w, "tokenizer.ggml.model", "gpt2", err) ||
+                   wt_gguf_writer_set_str(w, "tokenizer.ggml.pre", pre, err) ||
+                   wt_gguf_writer_set_strs(w, "tokenizer.ggml.tokens", strs, m->vocab, err) ||
+                   wt_gguf_writer_set_array(w, "tokenizer.ggml.token_type", WT_KV_I32, types, m->vocab, err) ||
+                   wt_gguf_writer_set_strs(w, "tokenizer.ggml.merges", pairs, last - 256, err) ||
+                   wt_gguf_writer_set_u32(w, "tokenizer.ggml.bos_token_id", last, err) ||
+                   wt_gguf_writer_set_u32(w, "tokenizer.ggml.eos_token_id", last, err)
+               ? -1
+               : 0;
 }
 
 /* A SentencePiece vocabulary: three specials, every byte, and single letters. */
 static int set_tokenizer(wt_gguf_writer *w, const random_model *m, wt_error *err) {
-    wt_str strs[4096];
-    static char names[4096][16];
-    float scores[4096];
-    int32_t types[4096];
+    if (m->bytes) return set_byte_tokenizer(w, m, err);
+    wt_str strs[MAX_VOCAB];
+    static char names[MAX_VOCAB][16];
+    float scores[MAX_VOCAB];
+    int32_t types[MAX_VOCAB];
     for (uint32_t i = 0; i < m->vocab; i++) {
         if (i < 3)
             snprintf(names[i], sizeof names[i], "%s", i == 0 ? "<unk>" : i == 1 ? "<s>" : "</s>");

@@ -45,14 +45,16 @@ static void check_variant(const random_model *variant) {
     wt_error err = {0};
     size_t width = variant->width, all = TOKENS, row = width * sizeof(float);
     wt_threads_set(1);
-    wt_engine *e = wt_engine_open(model, NULL, &err);
+    wt_engine_options parallel = {.parallel_flops = 1.0}; /* or such small models would never meet a second thread */
+    wt_engine *e = wt_engine_open(model, &parallel, &err);
     if (!e) fail_msg("%s", err.message);
     float *expected = run(e, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL);
     for (size_t i = 0; i < TOKENS * width; i++) assert_true(isfinite(expected[i]));
 
     for (int threads = 1; threads <= 3; threads++) {
         wt_threads_set(threads);
-        wt_engine_options options = {.resident_bytes = threads == 2 ? 40000 : threads == 3 ? SIZE_MAX : 0};
+        wt_engine_options options = {.resident_bytes = threads == 2 ? 40000 : threads == 3 ? SIZE_MAX : 0,
+                                     .parallel_flops = threads == 1 ? 0.0 : 1.0};
         wt_engine *other = wt_engine_open(model, &options, &err);
         for (int twice = 0; twice < 2; twice++) { /* the second time from what stayed packed */
             float *got = run(other, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL);
