@@ -9,7 +9,9 @@ export const llama = await getLlama({
     gpu: false, build: "never", logLevel: "error",
     logger: (level, message) => { if (!quiet) process.stderr.write(`[llama.cpp] ${message.trimEnd()}\n`); }
 });
-const exact = {flashAttention: false, experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32", threads: 1};
+const exact = {
+    flashAttention: false, experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32", threads: 1
+};
 
 /** Runs `use(model, sequence)` on a loaded model with room for `tokens` tokens. */
 async function withModel(modelPath, tokens, use) {
@@ -100,7 +102,8 @@ const top = ({logp}) => logp.reduce((best, v, t) => v > logp[best] ? t : best, 0
 
 /** The figures of a candidate against its reference by the names of `wildtype eval --json`; n is even. */
 export async function measure(candidate, reference, textFile, n, chunks) {
-    const mine = await scoreOnce(candidate, textFile, n, chunks), theirs = await scoreOnce(reference, textFile, n, chunks);
+    const mine = await scoreOnce(candidate, textFile, n, chunks);
+    const theirs = await scoreOnce(reference, textFile, n, chunks);
     const klds = theirs.map((p, i) => divergence(p, mine[i])), sorted = Float64Array.from(klds).sort();
     const per = n / 2 - 1, chunkMeans = Array.from({length: klds.length / per}, (_, c) =>
         mean(klds.slice(c * per, (c + 1) * per)));
@@ -108,7 +111,8 @@ export async function measure(candidate, reference, textFile, n, chunks) {
         const x = share * (sorted.length - 1), i = Math.floor(x);
         return sorted[i] + (x - i) * ((sorted[i + 1] ?? sorted[i]) - sorted[i]);
     };
-    const chances = (s) => s.map(({target, logp}) => Math.exp(logp[target])), before = chances(theirs), after = chances(mine);
+    const chances = (s) => s.map(({target, logp}) => Math.exp(logp[target]));
+    const before = chances(theirs), after = chances(mine);
     const perplexity = Math.exp(mean(nll(mine))), reference_perplexity = Math.exp(mean(nll(theirs)));
     return {
         tokens: mine.length, perplexity, reference_perplexity,

@@ -1,7 +1,8 @@
 /*
- * wt-logits MODEL TOKENS OUT [CHANGE...]: our engine's logits at every position, for comparison with the outside judge's.
- * TOKENS holds int32 ids; OUT gets float32 [changes + 1, tokens, vocabulary]: one run per deliberate change, made alone,
- * and the unchanged model last, which shows that every change was undone. Per change one line with the right value.
+ * wt-logits MODEL TOKENS OUT [CHANGE...]: our engine's logits at every position, for comparison with the outside
+ * judge's. TOKENS holds int32 ids; OUT gets float32 [changes + 1, tokens, vocabulary]: one run per deliberate change,
+ * made alone, and the unchanged model last, which shows that every change was undone. Per change one line with the
+ * right value.
  *
  * A CHANGE is FIELD=NUMBER, a hyperparameter; or TENSOR=NUMBER, every element of the tensors of that name in all
  * layers; or TENSOR=swap, their upper and lower halves exchanged. --fields lists the hyperparameters.
@@ -144,8 +145,7 @@ static int run(const job *j, wt_error *err) {
     wt_engine *engine = wt_engine_open(j->model, &options, err);
     float *hidden = wt_alloc_aligned(j->rows * width, sizeof *hidden, err);
     float *logits = wt_alloc_aligned(j->rows * vocab, sizeof *logits, err);
-    wt_batch batch = {
-        .tokens = j->tokens, .lengths = &j->rows, .sequences = 1, .last_block = WT_ALL_BLOCKS};
+    wt_batch batch = {.tokens = j->tokens, .lengths = &j->rows, .sequences = 1, .last_block = WT_ALL_BLOCKS};
     int rc = -1;
     if (!engine || !hidden || !logits || wt_engine_run(engine, &batch, hidden, err) != 0) goto done;
     wt_engine_final_norm(engine, hidden, j->rows, hidden);

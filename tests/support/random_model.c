@@ -65,8 +65,9 @@ static const random_model JUDGED[] = {
     {"qwen3-yarn", "qwen3", SMALL, QWEN, YARN, .qkv_bias = true, .untied = true, .bytes = true},
     {"gemma3-f16", "gemma3", .layers = 3, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96,
      .vocab = 300, .context = 512, QWEN, .window = 24, .window_period = 2, .f16 = true},
-    {"gemma3-yarn", "gemma3", .layers = 3, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96,
-     .vocab = 300, .context = 512, PLAIN, YARN, .window = 24, .window_period = 2, .qkv_bias = true},
+    {"gemma3-yarn", "gemma3", .layers = 4, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 32, .ffn = 96,
+     .vocab = 300, .context = 512, PLAIN, .rope_yarn = 8.0, .original_context = 64, .window = 24, .window_period = 2,
+     .qkv_bias = true},
     {"gemma3-no-window", "gemma3", SMALL, QWEN, .untied = true},
     {"gemma3-window-flags", "gemma3", .layers = 4, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96,
      .vocab = 300, .context = 512, QWEN, .window = 24, .window_flags = true},
@@ -208,7 +209,7 @@ static int set_hparams(wt_gguf_writer *w, const random_model *m, wt_error *err) 
 
 #define MAX_VOCAB 4096
 
-/* The letter that byte-level vocabularies write for a byte, as UTF-8: printable ones for themselves, the rest from 256. */
+/* The letter that byte-level vocabularies write for a byte, as UTF-8: the byte itself where printable, or from 256. */
 static void byte_letter(uint32_t byte, char *out) {
     uint32_t code = byte, others = 0;
     for (uint32_t b = 0; b <= byte; b++) {
