@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -43,6 +44,14 @@ static void *watch(void *set) {
     return NULL;
 }
 
+static pthread_t watcher;
+
+/* At the end of the program: the thread is taken down, so that leak checkers find nothing of it. */
+static void end_watch(void) {
+    pthread_cancel(watcher); /* it waits in sigwait, where it may be cancelled */
+    pthread_join(watcher, NULL);
+}
+
 void wt_interrupt_watch(void) {
     static const int SIGNALS[] = {SIGINT, SIGTERM};
     static sigset_t set;
@@ -51,10 +60,9 @@ void wt_interrupt_watch(void) {
         struct sigaction old;
         if (sigaction(SIGNALS[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaddset(&set, SIGNALS[i]);
     }
-    pthread_t thread;
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* threads inherit it: those of OpenMP begin later */
-    if (pthread_create(&thread, NULL, watch, &set) == 0)
-        pthread_detach(thread);
+    if (pthread_create(&watcher, NULL, watch, &set) == 0)
+        atexit(end_watch);
     else
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
