@@ -1,14 +1,16 @@
 // The interop suite: node suite.mjs logits|wrong|tokens|figures. The environment names the programs and folders
-// (CMakeLists.txt beside this file sets it): WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, SOURCE, SCRATCH. Exits 1
-// on any difference. `wrong` reads what `logits` left in SCRATCH.
+// (CMakeLists.txt beside this file sets it): WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, STOCK_QUANTIZE, SOURCE,
+// SCRATCH. Exits 1 on any difference. `wrong` reads what `logits` left in SCRATCH.
 import fs from "node:fs";
 import path from "node:path";
 import {execFileSync} from "node:child_process";
+import {fileURLToPath} from "node:url";
 import {llama, logits, measure, tokenize} from "./judge.mjs";
 import {WRONG, missing} from "./wrong_values.mjs";
 
-const {WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, SOURCE, SCRATCH} = process.env;
+const {WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, STOCK_QUANTIZE, SOURCE, SCRATCH} = process.env;
 const shared = path.join(SOURCE, "..", "shared"), hasShared = fs.existsSync(path.join(shared, "models"));
+const here = path.dirname(fileURLToPath(import.meta.url)); // with node_modules
 const seedling = path.join(SOURCE, "data", "seedling.gguf");
 const passage = path.join(SOURCE, "tests", "data", "passage.txt");
 const seed = process.env.WT_TEST_SEED ?? "7";
@@ -51,7 +53,7 @@ function readFloats(file) {
     return new Float32Array(b.buffer, b.byteOffset, b.length / 4);
 }
 
-/** RMS of the difference over the RMS of the judge's logits; NaN, neither small nor large, where their shapes differ. */
+/** RMS of the difference over the judge's RMS logit; NaN, neither small nor large, where their shapes differ. */
 function relative(ours, theirs) {
     if (ours.length !== theirs.length) return NaN;
     let difference = 0, size = 0;
@@ -124,16 +126,19 @@ async function checkTokens() {
     const files = [passage, ...sharedFiles("text", ".txt")];
     const texts = files.map((f) => fs.readFileSync(f, "utf8").slice(0, 200000));
     files.forEach((f, i) => fs.writeFileSync(scratch(path.basename(f), "part"), texts[i]));
-    for (const model of [seedling, ...sharedFiles("models", ".gguf"), ...sharedFiles("vocab", ".gguf")]) {
-        const all = await tokenize(model, texts);
+    run(MAKE_MODELS, [SCRATCH, seed]);
+    const random = ["llama", "llama-factors", "qwen2"].map((name) => scratch(name, "gguf"));
+    for (const model of [seedling, ...random, ...sharedFiles("models", ".gguf"), ...sharedFiles("vocab", ".gguf")]) {
+        const all = await tokenize(model, random.includes(model) ? texts.slice(0, 1) : texts);
         for (const [i, theirs] of all.entries()) {
             const text = path.basename(files[i]);
             const ours = run(WILDTYPE, ["tokenize", model, "--no-special", "--file", scratch(text, "part")])
                 .trim().split(/\s+/).map(Number);
             const at = theirs.findIndex((id, k) => id !== ours[k]);
+            const near = (ids) => ids.slice(at, at + 5).join(" ");
             report(theirs.length > 0 && at < 0 && ours.length === theirs.length,
-                `${path.basename(model).padEnd(28)} ${text.padEnd(24)} ${theirs.length} ids` + (at < 0 ? "" :
-                    `; the first difference is id ${at}: ${ours.slice(at, at + 5)} against ${theirs.slice(at, at + 5)}`));
+                `${path.basename(model).padEnd(28)} ${text.padEnd(24)} ${theirs.length} ids` +
+                (at < 0 ? "" : `; the first difference is id ${at}: ${near(ours)} against ${near(theirs)}`));
         }
     }
 }
@@ -161,6 +166,17 @@ function pairsOf(model, name, text, noise) {
     return pairs.map((pair) => ({reference: model, text, ...pair}));
 }
 
+/** Files that stock llama.cpp quantized (by number in its enum llama_ftype), judged as what it decodes them to. */
+function stockPairs(model, text) {
+    const types = {Q4_0: 2, Q4_1: 3, Q8_0: 7, Q5_0: 8, Q5_1: 9, Q2_K: 10, Q3_K_M: 12, Q4_K_M: 15, Q5_K_M: 17, Q6_K: 18};
+    return Object.entries(types).map(([type, number]) => {
+        const candidate = scratch(`stock-${type}`, "gguf"), judged = scratch(`stock-${type}-f32`, "gguf");
+        run(STOCK_QUANTIZE, [here, model, candidate, String(number)]);
+        run(STOCK_QUANTIZE, [here, candidate, judged, "0"]);
+        return {reference: model, text, candidate, judged};
+    });
+}
+
 function checkFigure(key, ours, theirs, slack) {
     let allowed;
     if (key === "tokens") allowed = 0;
@@ -175,7 +191,7 @@ function checkFigure(key, ours, theirs, slack) {
 async function checkFigures() {
     sayAbsent("models");
     fs.mkdirSync(SCRATCH, {recursive: true});
-    const pairs = pairsOf(seedling, "seedling", passage, "0.1");
+    const pairs = [...pairsOf(seedling, "seedling", passage, "0.1"), ...stockPairs(seedling, passage)];
     pairs.push({...pairs[0], context: 100}); // no multiple of our tiles' rows
     const shared = (folder, name) => sharedFiles(folder, name)[0];
     if (hasShared) {

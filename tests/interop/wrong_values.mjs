@@ -59,7 +59,7 @@ const MEANT = {
     rope_base_window: ["gemma3"], rope_scale_window: ["gemma3"],
 };
 
-/** What WRONG lacks, as lines: hyperparameters of wt-logits that MEANT does not know, and pairs that no change tries. */
+/** What WRONG lacks, as lines: hyperparameters of wt-logits that MEANT does not know, pairs that no change tries. */
 export function missing(fields) {
     const lines = fields.filter((field) => !MEANT[field]).map((field) => `hyperparameter ${field} is in no table`);
     for (const [field, architectures] of Object.entries(MEANT)) {
