@@ -8,7 +8,7 @@ const yarn = ["rope_yarn=0", "rope_scale=1", "rope_magnitude=1.3", "rope_origina
 const headNorms = ["qk_norm=0", "attn_q_norm.weight=1", "attn_k_norm.weight=1"];
 const postNorms = ["post_norms=0", "post_attention_norm.weight=1", "post_ffw_norm.weight=1"];
 const headBiases = ["biases=0", "attn_q.bias=0", "attn_k.bias=0", "attn_v.bias=0"];
-const ignored = ["window_all=16", "final_softcap=3"]; // keys that the files have and llama.cpp does not heed
+const ignored = ["window_all=16", "final_softcap=0.3"]; // the files have such keys, llama.cpp does not heed them
 
 export const WRONG = {
     "llama": [...everywhere, "rope_kind=1", "activation=1", "tied_head=1"],

@@ -41,7 +41,7 @@ static const random_model VARIANTS[] = {
      .context = 512, .rope_base = 1000000.0, .norm_eps = 1e-6, .window = 24},
     {"gemma3-variant", "gemma3", .layers = 4, .width = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96,
      .vocab = 300, .context = 512, .rope_base = 100000.0, .rope_base_window = 5000.0, .norm_eps = 1e-3,
-     .rope_linear = 8.0, .softcap = 3.0, .window = 40, .window_period = 3, .embedding_scale = 0.005,
+     .rope_linear = 8.0, .softcap = 3.0, .window = 40, .window_period = 3, .embedding_scale = 0.002,
      .untied = true},
     {"phi3", "phi3", SMALL, PLAIN, .window = 16, .untied = true, .rope_dims = 16},
     {"phi3-short", "phi3", SMALL, PLAIN, .rope_long_short = true, .original_context = 512, .attn_factor = 1.19,
