@@ -8,6 +8,8 @@
 #ifndef WT_QUANT_CODEC_H
 #define WT_QUANT_CODEC_H
 
+#include <stdbool.h>
+
 #include "base/cpu.h"
 #include "model/types.h"
 

@@ -1,0 +1,29 @@
+/*
+ * Between the encoders (plain C, one family a file) and the kernels that they spend their time in (one file an instruction set).
+ * A family's file fills its rows of the table of encoders; an instruction set's file fills the kernels it has.
+ */
+#ifndef WT_QUANT_ENCODE_PRIVATE_H
+#define WT_QUANT_ENCODE_PRIVATE_H
+
+#include "quant/encode.h"
+
+typedef struct wt_encode_kernels wt_encode_kernels;
+
+/* Encodes whole blocks; w is never NULL and no block's weights are all 0. */
+typedef void (*wt_encode_fn)(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
+                             const wt_search *search, void *dst);
+
+typedef struct wt_encoder_row {
+    wt_encode_fn encode;
+    wt_encoder traits;
+} wt_encoder_row;
+
+/* Each fills its rows of a table of WT_TYPE_LIMIT. */
+void wt_encoders_float(wt_encoder_row *table);    /* F32, F16, BF16 */
+void wt_encoders_legacy(wt_encoder_row *table);   /* Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 */
+void wt_encoders_ternary(wt_encoder_row *table);  /* Q1_0, Q2_0, TQ1_0, TQ2_0 */
+void wt_encoders_k(wt_encoder_row *table);        /* Q2_K to Q6_K */
+void wt_encoders_iq4(wt_encoder_row *table);      /* IQ4_NL, IQ4_XS, MXFP4, NVFP4 */
+void wt_encoders_codebook(wt_encoder_row *table); /* IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S */
+
+#endif
