@@ -1,0 +1,73 @@
+/*
+ * The inner loops of encoding. Each looks at one run of weights under WT_LANES candidates at a time, a candidate a lane: the sums of
+ * a lane go through the weights in order, so that a variant for vectors adds what the plain loop adds, in the same order, and
+ * gives the same bits. Multiply and add are never fused.
+ */
+#ifndef WT_QUANT_ENCODE_KERNELS_H
+#define WT_QUANT_ENCODE_KERNELS_H
+
+#include "quant/encode_private.h"
+
+#define WT_LANES 16
+
+/* Adding and subtracting this rounds |y| < 2^22 to the nearest integer, ties to even. */
+#define WT_ROUNDER 12582912.0f
+
+/* Cells that a table of values is looked up by: no cell holds more than one of the points between neighbouring values. */
+#define WT_CELLS 32
+
+/*
+ * The values a weight may take, divided by the scale: integers lo..hi (cells NULL), or values in ascending order from lo to
+ * hi. In cell c = min(WT_CELLS - 1, (int)((y - lo) * per_unit)) the nearest value to y is below[c], or above[c] where
+ * y > split[c].
+ */
+typedef struct wt_cells {
+    float per_unit, split[WT_CELLS], below[WT_CELLS], above[WT_CELLS];
+} wt_cells;
+
+typedef struct wt_grid {
+    float lo, hi;
+    const wt_cells *cells;
+} wt_grid;
+
+/*
+ * Candidates for a run without a minimum: the value of weight i under candidate c is q = nearest(grid, x[i] * inverse[c]).
+ * Arrays of WT_LANES * groups. Outputs: qx = sum w x q, qq = sum w q q.
+ */
+typedef struct wt_symmetric_lanes {
+    const float *inverse, *scale;
+    float *qx, *qq;
+    float *error; /* sum w (x - scale q)^2; NULL (then scale may be too): not asked for */
+} wt_symmetric_lanes;
+
+/*
+ * The same with a minimum: q = clamp(round((x[i] + min[c]) * inverse[c]), 0, hi), the weight is scale q - min. Outputs: q = sum w q,
+ * qq = sum w q q, qx = sum w q x.
+ */
+typedef struct wt_affine_lanes {
+    const float *inverse, *scale, *min;
+    float *q, *qq, *qx;
+    float *error;
+} wt_affine_lanes;
+
+struct wt_encode_kernels {
+    void (*symmetric)(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
+                      const wt_symmetric_lanes *lanes);
+    void (*affine)(const float *x, const float *w, size_t n, float hi, size_t groups, const wt_affine_lanes *lanes);
+};
+
+const wt_encode_kernels *wt_encode_kernels_at(wt_cpu_level level);
+
+/* The nearest value of a grid, as every kernel finds it. */
+static inline float wt_grid_nearest(const wt_grid *g, float y) {
+    y = y > g->lo ? y : g->lo;
+    y = y < g->hi ? y : g->hi;
+    if (!g->cells) return (y + WT_ROUNDER) - WT_ROUNDER;
+    int c = (int)((y - g->lo) * g->cells->per_unit);
+    c = c < WT_CELLS - 1 ? c : WT_CELLS - 1;
+    return y > g->cells->split[c] ? g->cells->above[c] : g->cells->below[c];
+}
+
+extern const wt_encode_kernels wt_encode_kernels_avx2, wt_encode_kernels_avx512;
+
+#endif

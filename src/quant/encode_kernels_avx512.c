@@ -1,0 +1,129 @@
+/* 16 candidates a register; two registers of candidates at a time keep the additions from waiting for each other. */
+#include <immintrin.h>
+
+#include "quant/encode_kernels.h"
+
+/* A grid in registers. */
+typedef struct grid512 {
+    __m512 lo, hi, per_unit, split[2], below[2], above[2];
+    bool cells;
+} grid512;
+
+static inline grid512 load_grid(const wt_grid *g) {
+    grid512 r = {.lo = _mm512_set1_ps(g->lo), .hi = _mm512_set1_ps(g->hi), .cells = g->cells != NULL};
+    for (int k = 0; g->cells && k < 2; k++) {
+        r.per_unit = _mm512_set1_ps(g->cells->per_unit);
+        r.split[k] = _mm512_loadu_ps(g->cells->split + 16 * k);
+        r.below[k] = _mm512_loadu_ps(g->cells->below + 16 * k);
+        r.above[k] = _mm512_loadu_ps(g->cells->above + 16 * k);
+    }
+    return r;
+}
+
+static inline __attribute__((always_inline)) __m512 nearest(const grid512 *g, bool cells, __m512 y) {
+    const __m512 rounder = _mm512_set1_ps(WT_ROUNDER);
+    y = _mm512_min_ps(_mm512_max_ps(y, g->lo), g->hi);
+    if (!cells) return _mm512_sub_ps(_mm512_add_ps(y, rounder), rounder);
+    __m512i c = _mm512_cvttps_epi32(_mm512_mul_ps(_mm512_sub_ps(y, g->lo), g->per_unit));
+    c = _mm512_min_epi32(c, _mm512_set1_epi32(WT_CELLS - 1));
+    __mmask16 above = _mm512_cmp_ps_mask(y, _mm512_permutex2var_ps(g->split[0], c, g->split[1]), _CMP_GT_OQ);
+    return _mm512_mask_blend_ps(above, _mm512_permutex2var_ps(g->below[0], c, g->below[1]),
+                                _mm512_permutex2var_ps(g->above[0], c, g->above[1]));
+}
+
+/* `count` registers of candidates, from lane `at` on. */
+static inline __attribute__((always_inline)) void symmetric_some(const float *x, const float *w, size_t n,
+                                                                 const grid512 *g, bool cells, bool errors, int count,
+                                                                 size_t at, const wt_symmetric_lanes *l) {
+    __m512 inverse[2], scale[2], qx[2], qq[2], error[2];
+    for (int k = 0; k < count; k++) {
+        inverse[k] = _mm512_loadu_ps(l->inverse + at + 16 * k);
+        scale[k] = errors ? _mm512_loadu_ps(l->scale + at + 16 * k) : _mm512_setzero_ps();
+        qx[k] = qq[k] = error[k] = _mm512_setzero_ps();
+    }
+    for (size_t i = 0; i < n; i++) {
+        __m512 xi = _mm512_set1_ps(x[i]), wi = _mm512_set1_ps(w[i]);
+        for (int k = 0; k < count; k++) {
+            __m512 q = nearest(g, cells, _mm512_mul_ps(xi, inverse[k])), wq = _mm512_mul_ps(wi, q);
+            qx[k] = _mm512_add_ps(qx[k], _mm512_mul_ps(wq, xi));
+            qq[k] = _mm512_add_ps(qq[k], _mm512_mul_ps(wq, q));
+            if (errors) {
+                __m512 e = _mm512_sub_ps(xi, _mm512_mul_ps(scale[k], q));
+                error[k] = _mm512_add_ps(error[k], _mm512_mul_ps(_mm512_mul_ps(wi, e), e));
+            }
+        }
+    }
+    for (int k = 0; k < count; k++) {
+        _mm512_storeu_ps(l->qx + at + 16 * k, qx[k]);
+        _mm512_storeu_ps(l->qq + at + 16 * k, qq[k]);
+        if (errors) _mm512_storeu_ps(l->error + at + 16 * k, error[k]);
+    }
+}
+
+static inline __attribute__((always_inline)) void symmetric_all(const float *x, const float *w, size_t n,
+                                                                const grid512 *g, bool cells, bool errors,
+                                                                size_t groups, const wt_symmetric_lanes *l) {
+    size_t k = 0;
+    for (; k + 2 <= groups; k += 2) symmetric_some(x, w, n, g, cells, errors, 2, k * WT_LANES, l);
+    if (k < groups) symmetric_some(x, w, n, g, cells, errors, 1, k * WT_LANES, l);
+}
+
+static void symmetric(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
+                      const wt_symmetric_lanes *l) {
+    grid512 g = load_grid(grid);
+    if (g.cells && l->error)
+        symmetric_all(x, w, n, &g, true, true, groups, l);
+    else if (g.cells)
+        symmetric_all(x, w, n, &g, true, false, groups, l);
+    else if (l->error)
+        symmetric_all(x, w, n, &g, false, true, groups, l);
+    else
+        symmetric_all(x, w, n, &g, false, false, groups, l);
+}
+
+static inline __attribute__((always_inline)) void affine_some(const float *x, const float *w, size_t n,
+                                                              const grid512 *g, bool errors, int count, size_t at,
+                                                              const wt_affine_lanes *l) {
+    __m512 inverse[2], scale[2], min[2], sum[2], qx[2], qq[2], error[2];
+    for (int k = 0; k < count; k++) {
+        inverse[k] = _mm512_loadu_ps(l->inverse + at + 16 * k);
+        min[k] = _mm512_loadu_ps(l->min + at + 16 * k);
+        scale[k] = errors ? _mm512_loadu_ps(l->scale + at + 16 * k) : _mm512_setzero_ps();
+        sum[k] = qx[k] = qq[k] = error[k] = _mm512_setzero_ps();
+    }
+    for (size_t i = 0; i < n; i++) {
+        __m512 xi = _mm512_set1_ps(x[i]), wi = _mm512_set1_ps(w[i]);
+        for (int k = 0; k < count; k++) {
+            __m512 shifted = _mm512_add_ps(xi, min[k]);
+            __m512 q = nearest(g, false, _mm512_mul_ps(shifted, inverse[k])), wq = _mm512_mul_ps(wi, q);
+            sum[k] = _mm512_add_ps(sum[k], wq);
+            qx[k] = _mm512_add_ps(qx[k], _mm512_mul_ps(wq, xi));
+            qq[k] = _mm512_add_ps(qq[k], _mm512_mul_ps(wq, q));
+            if (errors) {
+                __m512 e = _mm512_sub_ps(shifted, _mm512_mul_ps(scale[k], q));
+                error[k] = _mm512_add_ps(error[k], _mm512_mul_ps(_mm512_mul_ps(wi, e), e));
+            }
+        }
+    }
+    for (int k = 0; k < count; k++) {
+        _mm512_storeu_ps(l->q + at + 16 * k, sum[k]);
+        _mm512_storeu_ps(l->qx + at + 16 * k, qx[k]);
+        _mm512_storeu_ps(l->qq + at + 16 * k, qq[k]);
+        if (errors) _mm512_storeu_ps(l->error + at + 16 * k, error[k]);
+    }
+}
+
+static void affine(const float *x, const float *w, size_t n, float hi, size_t groups, const wt_affine_lanes *l) {
+    const wt_grid grid = {0.0f, hi, NULL};
+    grid512 g = load_grid(&grid);
+    size_t k = 0;
+    if (l->error) {
+        for (; k + 2 <= groups; k += 2) affine_some(x, w, n, &g, true, 2, k * WT_LANES, l);
+        if (k < groups) affine_some(x, w, n, &g, true, 1, k * WT_LANES, l);
+    } else {
+        for (; k + 2 <= groups; k += 2) affine_some(x, w, n, &g, false, 2, k * WT_LANES, l);
+        if (k < groups) affine_some(x, w, n, &g, false, 1, k * WT_LANES, l);
+    }
+}
+
+const wt_encode_kernels wt_encode_kernels_avx512 = {symmetric, affine};

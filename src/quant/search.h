@@ -1,0 +1,56 @@
+/*
+ * The search for scales that every encoder shares: of a block on its own, and of a super-block whose runs have quantized scales (and
+ * minima). Each scans candidates for the scale of a run, refits in closed form what the best of them gave, then improves
+ * codes and scales against each other on the exact error, with the scales rounded as the format rounds them.
+ */
+#ifndef WT_QUANT_SEARCH_H
+#define WT_QUANT_SEARCH_H
+
+#include "quant/encode_kernels.h"
+
+/* More candidates than this per run are not looked at. */
+#define WT_MAX_STEPS 240
+
+/* Runs of a super-block. */
+#define WT_MAX_RUNS 16
+
+/* A run's values and the code that its largest weight is put on: t of wt_search counts from there. */
+typedef struct wt_codes {
+    wt_grid grid;
+    bool one_sign; /* the grid is symmetric, so a scale and its negative give the same */
+} wt_codes;
+
+/* The grid without what makes it lopsided, where `search` asks for that. */
+wt_codes wt_codes_of(float lo, float hi, const wt_cells *cells, const wt_search *search);
+
+/*
+ * The half-precision scale d of a block x [n] whose weights are d q. Not finite inputs are the caller's to exclude. A block that
+ * rounds to nothing gets 0.
+ */
+uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_codes *codes,
+                         const wt_search *search);
+
+/* The same for d q - m with q in 0..hi: m of any sign; `symmetric`: m = d hi / 2. */
+void wt_search_scale_min(const wt_encode_kernels *k, const float *x, const float *w, size_t n, float hi,
+                         const wt_search *search, uint16_t *d, uint16_t *m);
+
+/* A super-block of `runs` runs of `run` weights d scales[j] q, scales[j] in lo..hi. */
+typedef struct wt_super {
+    size_t runs, run;
+    int lo, hi;
+} wt_super;
+
+void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
+                     const wt_codes *codes, const wt_search *search, uint16_t *d, int *scales);
+
+/* A super-block of runs d scales[j] q - dmin mins[j], q in 0..code_hi, scales and mins in 0..shape->hi. */
+void wt_search_super_min(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
+                         float code_hi, const wt_search *search, uint16_t *d, uint16_t *dmin, int *scales, int *mins);
+
+/* Codes of x [n] under a scale, as the kernels find them; q are integers or, with cells, values. */
+void wt_codes_assign(const float *x, size_t n, const wt_grid *grid, float scale, float min, int8_t *q);
+
+/* A half nearest to `value`, never infinite. */
+uint16_t wt_search_half(float value);
+
+#endif

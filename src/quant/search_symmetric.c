@@ -1,0 +1,267 @@
+/* Scales of runs without a minimum; see search.h. */
+#include <math.h>
+#include <string.h>
+
+#include "quant/codec_families.h"
+#include "quant/search.h"
+
+#define LARGEST_HALF 65504.0f
+
+/* Below this every scale rounds to a half of 0. */
+#define NOTHING 1e-12f
+
+uint16_t wt_search_half(float value) {
+    if (value > LARGEST_HALF) value = LARGEST_HALF;
+    if (value < -LARGEST_HALF) value = -LARGEST_HALF;
+    return wt_f32_to_f16(value);
+}
+
+wt_codes wt_codes_of(float lo, float hi, const wt_cells *cells, const wt_search *search) {
+    wt_codes c = {.grid = {lo, hi, cells}};
+    if (search->symmetric && !cells) {
+        if (-lo > hi) c.grid.lo = -hi;
+        if (hi > -lo) c.grid.hi = -lo;
+    }
+    c.one_sign = !cells && c.grid.lo == -c.grid.hi;
+    return c;
+}
+
+void wt_codes_assign(const float *x, size_t n, const wt_grid *grid, float scale, float min, int8_t *q) {
+    float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
+    for (size_t i = 0; i < n; i++) q[i] = (int8_t)wt_grid_nearest(grid, (x[i] + min) * inverse);
+}
+
+/* The weight of the largest magnitude. */
+static float extreme(const float *x, size_t n) {
+    float largest = 0.0f, found = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        float a = fabsf(x[i]);
+        if (a > largest) {
+            largest = a;
+            found = x[i];
+        }
+    }
+    return found;
+}
+
+/* ---- candidates of one run ---- */
+
+typedef struct scan {
+    size_t count; /* of candidates, a multiple of WT_LANES */
+    float inverse[2 * WT_MAX_STEPS + WT_LANES], qx[2 * WT_MAX_STEPS + WT_LANES], qq[2 * WT_MAX_STEPS + WT_LANES];
+} scan;
+
+/* Candidates that put the extreme weight on the lowest code, then (where that differs) on the highest one. */
+static void scan_prepare(scan *s, float max, const wt_codes *codes, const wt_search *search) {
+    int steps = search->steps < 1 ? 1 : search->steps > WT_MAX_STEPS ? WT_MAX_STEPS : search->steps;
+    float step = steps > 1 ? (search->hi - search->lo) / (float)(steps - 1) : 0.0f, last = 0.0f;
+    s->count = 0;
+    for (int side = 0; side < (codes->one_sign ? 1 : 2); side++) {
+        float code = side == 0 ? codes->grid.lo : codes->grid.hi, toward = code < 0.0f ? -1.0f : 1.0f;
+        for (int i = 0; i < steps; i++) {
+            last = (code + toward * (search->lo + step * (float)i)) / max;
+            s->inverse[s->count++] = last;
+        }
+    }
+    while (s->count % WT_LANES) s->inverse[s->count++] = last;
+}
+
+static void scan_run(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n,
+                     const wt_grid *grid) {
+    wt_symmetric_lanes lanes = {.inverse = s->inverse, .qx = s->qx, .qq = s->qq};
+    k->symmetric(x, w, n, grid, s->count / WT_LANES, &lanes);
+}
+
+/* What a refitted scale takes away from the error: (sum w x q)^2 / sum w q q. */
+static float gain(float qx, float qq) { return qq > 0.0f ? qx * (qx / qq) : 0.0f; }
+
+/* ---- a block on its own ---- */
+
+/* Lanes whose scales are tried exactly. */
+typedef struct tried {
+    float scale[WT_LANES], inverse[WT_LANES], qx[WT_LANES], qq[WT_LANES], error[WT_LANES];
+} tried;
+
+/* Evaluates lanes of half-precision scales; keeps the best in *best (its error in *least). True where it improved. */
+static bool try_scales(const wt_encode_kernels *k, tried *t, const float *x, const float *w, size_t n,
+                       const wt_grid *grid, float *best, float *least) {
+    for (int i = 0; i < WT_LANES; i++) {
+        t->scale[i] = wt_half_to_float(wt_search_half(t->scale[i]));
+        t->inverse[i] = t->scale[i] != 0.0f ? 1.0f / t->scale[i] : 0.0f;
+    }
+    wt_symmetric_lanes lanes = {t->inverse, t->scale, t->qx, t->qq, t->error};
+    k->symmetric(x, w, n, grid, 1, &lanes);
+    bool improved = false;
+    for (int i = 0; i < WT_LANES; i++) {
+        if (t->error[i] < *least) {
+            *least = t->error[i];
+            *best = t->scale[i];
+            improved = true;
+        }
+    }
+    return improved;
+}
+
+/* The halves beside a scale. */
+static float beside(float scale, int by) {
+    return wt_half_to_float((uint16_t)(wt_search_half(scale) + (uint16_t)by));
+}
+
+uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_codes *codes,
+                         const wt_search *search) {
+    float max = extreme(x, n);
+    if (fabsf(max) < NOTHING) return 0;
+    scan s;
+    scan_prepare(&s, max, codes, search);
+    scan_run(k, &s, x, w, n, &codes->grid);
+
+    /* The best candidates, refitted, with the halves beside them; and the plain choice, the extreme weight exactly on a code. */
+    tried t;
+    t.scale[0] = max / codes->grid.lo;
+    for (int i = 1; i < WT_LANES; i += 3) {
+        size_t top = 0;
+        float most = -1.0f;
+        for (size_t c = 0; c < s.count; c++) {
+            float g = gain(s.qx[c], s.qq[c]);
+            if (g > most) {
+                most = g;
+                top = c;
+            }
+        }
+        float scale = s.qq[top] > 0.0f ? s.qx[top] / s.qq[top] : t.scale[0];
+        s.qq[top] = 0.0f;
+        t.scale[i] = scale * search->bias;
+        t.scale[i + 1] = beside(t.scale[i], 1);
+        t.scale[i + 2] = beside(t.scale[i], -1);
+    }
+    float best = 0.0f, least = INFINITY;
+    try_scales(k, &t, x, w, n, &codes->grid, &best, &least);
+    for (int pass = 0; pass < search->passes; pass++) {
+        for (int i = 0; i < WT_LANES; i++) {
+            if (t.qq[i] > 0.0f) t.scale[i] = t.qx[i] / t.qq[i] * search->bias;
+        }
+        if (!try_scales(k, &t, x, w, n, &codes->grid, &best, &least)) break;
+    }
+    return wt_search_half(best);
+}
+
+/* ---- a super-block ---- */
+
+/* How many scales of the super-block are followed at once, and how many scales of a run each of them tries. */
+enum { CHAINS = 3, WINDOW = 5 };
+
+typedef struct chain {
+    float d, error;
+    int scales[WT_MAX_RUNS];
+    float refit_x, refit_q; /* sums of scale * qx and scale^2 * qq: their ratio is the best d for these codes */
+} chain;
+
+static int clamp_scale(const wt_super *shape, float scale) {
+    float q = scale > (float)shape->lo ? scale : (float)shape->lo;
+    q = q < (float)shape->hi ? q : (float)shape->hi;
+    return (int)((q + WT_ROUNDER) - WT_ROUNDER);
+}
+
+/* The exact error of each chain's d, each run at its best scale around targets[j] / d, or around the scale it has. */
+static void evaluate(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
+                     const wt_grid *grid, const float *targets, chain *chains) {
+    float scale[WT_LANES], inverse[WT_LANES], qx[WT_LANES], qq[WT_LANES], error[WT_LANES];
+    int codes[WT_LANES];
+    wt_symmetric_lanes lanes = {inverse, scale, qx, qq, error};
+    for (int c = 0; c < CHAINS; c++) chains[c].error = chains[c].refit_x = chains[c].refit_q = 0.0f;
+    for (size_t j = 0; j < shape->runs; j++) {
+        for (int lane = 0; lane < WT_LANES; lane++) {
+            const chain *c = &chains[lane / WINDOW < CHAINS ? lane / WINDOW : CHAINS - 1];
+            int middle = targets ? clamp_scale(shape, c->d != 0.0f ? targets[j] / c->d : 0.0f) : c->scales[j];
+            codes[lane] = clamp_scale(shape, (float)(middle + lane % WINDOW - WINDOW / 2));
+            scale[lane] = c->d * (float)codes[lane];
+        }
+        for (int lane = 0; lane < WT_LANES; lane++) inverse[lane] = scale[lane] != 0.0f ? 1.0f / scale[lane] : 0.0f;
+        k->symmetric(x + j * shape->run, w + j * shape->run, shape->run, grid, 1, &lanes);
+        for (int i = 0; i < CHAINS; i++) {
+            int best = i * WINDOW;
+            for (int lane = best + 1; lane < (i + 1) * WINDOW; lane++) {
+                if (error[lane] < error[best]) best = lane;
+            }
+            chain *c = &chains[i];
+            float q = (float)codes[best];
+            c->scales[j] = codes[best];
+            c->error += error[best];
+            c->refit_x += q * qx[best];
+            c->refit_q += q * q * qq[best];
+        }
+    }
+}
+
+/* The CHAINS best scales for the targets by the error that rounding them would make, a scale's error counted `curvature`. */
+static void starts(const wt_encode_kernels *k, const wt_super *shape, const float *targets, const float *curvature,
+                   float bias, chain *chains) {
+    static const wt_search AROUND = {.lo = -0.9f, .hi = 0.9f, .steps = 19};
+    const wt_codes codes = {.grid = {(float)shape->lo, (float)shape->hi, NULL}};
+    scan s;
+    float max = extreme(targets, shape->runs);
+    scan_prepare(&s, max, &codes, &AROUND);
+    scan_run(k, &s, targets, curvature, shape->runs, &codes.grid);
+    chains[0].d = max / (float)shape->lo;
+    for (int i = 1; i < CHAINS; i++) {
+        size_t top = 0;
+        float most = -1.0f;
+        for (size_t c = 0; c < s.count; c++) {
+            float g = gain(s.qx[c], s.qq[c]);
+            if (g > most) {
+                most = g;
+                top = c;
+            }
+        }
+        chains[i].d = s.qq[top] > 0.0f ? s.qx[top] / s.qq[top] : chains[0].d;
+        s.qq[top] = 0.0f;
+    }
+    for (int i = 0; i < CHAINS; i++) chains[i].d = wt_half_to_float(wt_search_half(chains[i].d * bias));
+}
+
+void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
+                     const wt_codes *codes, const wt_search *search, uint16_t *d, int *scales) {
+    float targets[WT_MAX_RUNS] = {0}, curvature[WT_MAX_RUNS] = {0};
+    bool nothing = true;
+    for (size_t j = 0; j < shape->runs; j++) {
+        const float *run = x + j * shape->run;
+        float max = extreme(run, shape->run), most = 0.0f;
+        if (fabsf(max) < NOTHING) continue;
+        scan s;
+        scan_prepare(&s, max, codes, search);
+        scan_run(k, &s, run, w + j * shape->run, shape->run, &codes->grid);
+        for (size_t c = 0; c < s.count; c++) {
+            float g = gain(s.qx[c], s.qq[c]);
+            if (g > most) {
+                most = g;
+                targets[j] = s.qx[c] / s.qq[c];
+                curvature[j] = s.qq[c];
+            }
+        }
+        if (targets[j] != 0.0f) nothing = false;
+    }
+    chain chains[CHAINS] = {0}, best = {.error = INFINITY};
+    if (nothing) {
+        *d = 0;
+        memset(scales, 0, shape->runs * sizeof *scales);
+        return;
+    }
+    starts(k, shape, targets, curvature, search->bias, chains);
+    for (int pass = 0;; pass++) {
+        evaluate(k, x, w, shape, &codes->grid, pass == 0 ? targets : NULL, chains);
+        bool improved = false;
+        for (int i = 0; i < CHAINS; i++) {
+            if (chains[i].error < best.error) {
+                best = chains[i];
+                improved = true;
+            }
+        }
+        if (pass >= search->passes || !improved) break;
+        for (int i = 0; i < CHAINS; i++) {
+            if (chains[i].refit_q > 0.0f)
+                chains[i].d = wt_half_to_float(wt_search_half(chains[i].refit_x / chains[i].refit_q * search->bias));
+        }
+    }
+    *d = wt_search_half(best.d);
+    memcpy(scales, best.scales, shape->runs * sizeof *scales);
+}
