@@ -8,9 +8,9 @@
 /* Circumstances; a row may ask for several at once. */
 enum {
     ALWAYS = 0,
-    SHARED = 1 << 0,        /* 4 or more query heads share one head of keys and values */
-    EXPERTS_4 = 1 << 1,     /* 4 experts or more */
-    EXPERTS_8 = 1 << 2,     /* 8 experts, Mixtral's number */
+    SHARED = 1 << 0,    /* 4 or more query heads share one head of keys and values */
+    EXPERTS_4 = 1 << 1, /* 4 experts or more */
+    EXPERTS_8 = 1 << 2, /* 8 experts, Mixtral's number */
     FALCON = 1 << 3,
     NO_FALCON = 1 << 4,
     IMPORTANCE = 1 << 5,
@@ -19,8 +19,8 @@ enum {
     FIRST_4 = 1 << 8,
     FIRST_8TH = 1 << 9,
     FIRST_16TH = 1 << 10,
-    INNER = 1 << 11,        /* neither in the first eighth nor in the last */
-    SPREAD = 1 << 12,       /* the first eighth, the last eighth, and every third between them */
+    INNER = 1 << 11,  /* neither in the first eighth nor in the last */
+    SPREAD = 1 << 12, /* the first eighth, the last eighth, and every third between them */
     NO_EXPERTS_8 = 1 << 13,
 };
 

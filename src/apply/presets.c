@@ -78,7 +78,7 @@ bool wt_file_type_of(wt_type type, wt_file_type *file_type) {
         wt_type type;
         wt_file_type file_type;
     } NAMESAKES[] = {
-        {WT_Q2_K, WT_FILE_Q2_K_S},   {WT_Q3_K, WT_FILE_Q3_K_S},   {WT_Q4_K, WT_FILE_Q4_K_S}, {WT_Q5_K, WT_FILE_Q5_K_S},
+        {WT_Q2_K, WT_FILE_Q2_K_S},   {WT_Q3_K, WT_FILE_Q3_K_S}, {WT_Q4_K, WT_FILE_Q4_K_S}, {WT_Q5_K, WT_FILE_Q5_K_S},
         {WT_IQ2_XS, WT_FILE_IQ2_XS}, {WT_IQ2_S, WT_FILE_IQ2_M}, {WT_IQ3_S, WT_FILE_IQ3_S}, {WT_NVFP4, WT_FILE_NVFP4},
     };
     for (size_t i = 0; i < sizeof NAMESAKES / sizeof *NAMESAKES; i++) {
@@ -98,18 +98,17 @@ bool wt_file_type_of(wt_type type, wt_file_type *file_type) {
 
 /* Parts of names of matrices that are small, sensitive, or looked up rather than multiplied. */
 static const char *const SPARED[] = {
-    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", /* norms; the routers of experts */
-    "altup", "laurel", "per_layer_model_proj",                        /* gemma's */
-    "ssm_conv1d", "shortconv.conv.weight",                            /* convolutions */
-    "indexer.k_proj.weight", "indexer.q_proj.weight",
-    "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight", "time_mix_w2.weight", /* RWKV's */
-    "time_mix_v0.weight", "time_mix_v1.weight", "time_mix_v2.weight", "time_mix_a0.weight", "time_mix_a1.weight",
-    "time_mix_a2.weight", "time_mix_g1.weight", "time_mix_g2.weight", "time_mix_decay_w1.weight",
-    "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight",
-    "attn_rel_b.weight", ".position_embd", "sam.pos_embd", ".rel_pos", /* positions */
-    "sam.neck.", "sam.net_", ".patch_embd", ".patch_merger",           /* pictures */
-    "a.rvq.codebook", "mm.a.code_embd",                                /* sounds */
-};
+    /* norms, the routers of experts, gemma's small ones, convolutions, an indexer's */
+    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel", "per_layer_model_proj",
+    "ssm_conv1d", "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight",
+    /* RWKV's */
+    "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight", "time_mix_w2.weight", "time_mix_v0.weight",
+    "time_mix_v1.weight", "time_mix_v2.weight", "time_mix_a0.weight", "time_mix_a1.weight", "time_mix_a2.weight",
+    "time_mix_g1.weight", "time_mix_g2.weight", "time_mix_decay_w1.weight", "time_mix_decay_w2.weight",
+    "time_mix_lerp_fused.weight",
+    /* positions, pictures, sounds */
+    "attn_rel_b.weight", ".position_embd", "sam.pos_embd", ".rel_pos", "sam.neck.", "sam.net_", ".patch_embd",
+    ".patch_merger", "a.rvq.codebook", "mm.a.code_embd"};
 
 static bool is_quantized(wt_type type) { return wt_type_find(type)->block > 1; }
 
@@ -139,10 +138,14 @@ static wt_part part_of(const char *name, bool tied) {
         const char *piece;
         wt_part part;
     } PIECES[] = {
-        {"attn_qkv.weight", WT_PART_VALUE}, {"attn_kv_b.weight", WT_PART_VALUE},
-        {"attn_v.weight", WT_PART_VALUE},   {"attn_k.weight", WT_PART_KEY},
-        {"attn_q.weight", WT_PART_QUERY},   {"attn_output.weight", WT_PART_ATTENTION_OUT},
-        {"ffn_up", WT_PART_UP},             {"ffn_gate", WT_PART_GATE},
+        {"attn_qkv.weight", WT_PART_VALUE},
+        {"attn_kv_b.weight", WT_PART_VALUE},
+        {"attn_v.weight", WT_PART_VALUE},
+        {"attn_k.weight", WT_PART_KEY},
+        {"attn_q.weight", WT_PART_QUERY},
+        {"attn_output.weight", WT_PART_ATTENTION_OUT},
+        {"ffn_up", WT_PART_UP},
+        {"ffn_gate", WT_PART_GATE},
         {"ffn_down", WT_PART_DOWN},
     };
     if (is_output(name)) return WT_PART_HEAD;
@@ -182,7 +185,8 @@ static int fail_pattern(const char *pattern, int code, size_t where, wt_error *e
     int n = pcre2_get_error_message(code, wide, sizeof wide / sizeof *wide);
     for (int i = 0; i < n; i++) why[i] = (char)wide[i];
     wt_fail(err, WT_ERR_ARGUMENT, "cannot use the pattern '%.200s': %s, at character %zu", pattern, why, where + 1);
-    return wt_hint(err, "patterns are Perl's regular expressions, searched in tensors' names; 'wildtype inspect' lists these");
+    return wt_hint(
+        err, "patterns are Perl's regular expressions, searched in tensors' names; 'wildtype inspect' lists these");
 }
 
 static void free_patterns(pcre2_code **patterns, size_t n) {
@@ -245,17 +249,21 @@ static bool fits(const wt_tensor *t, wt_type type) { return t->dims[0] % wt_type
 
 static int fail_fit(const wt_tensor *t, wt_type type, wt_error *err) {
     const wt_type_info *info = wt_type_find(type);
-    wt_fail(err, WT_ERR_ARGUMENT, "cannot quantize '%s' to %s: its rows of %" PRIu64 " weights are no whole number of %u-weight blocks",
+    wt_fail(err, WT_ERR_ARGUMENT,
+            "cannot quantize '%s' to %s: its rows of %" PRIu64 " weights are no whole number of %u-weight blocks",
             t->name, info->name, t->dims[0], info->block);
-    return wt_hint(err, "give it another type with --tensor-type NAME=TYPE; blocks of 32: Q4_0, Q5_0, Q8_0, IQ4_NL; any "
-                        "row: F16");
+    return wt_hint(err,
+                   "give it another type with --tensor-type NAME=TYPE; blocks of 32: Q4_0, Q5_0, Q8_0, IQ4_NL; any "
+                   "row: F16");
 }
 
 static int fall_back(const wt_tensor *t, wt_type wanted, wt_type *type, wt_error *err) {
     *type = wanted;
     if (fits(t, wanted)) return 0;
-    if (SMALLER[wanted]) *type = SMALLER[wanted];
-    else if (wt_type_find(wanted)->block > 32) return fail_fit(t, wanted, err);
+    if (SMALLER[wanted])
+        *type = SMALLER[wanted];
+    else if (wt_type_find(wanted)->block > 32)
+        return fail_fit(t, wanted, err);
     if (!fits(t, *type)) *type = WT_F16;
     return 0;
 }
@@ -323,7 +331,8 @@ static void learn_model(desk *d) {
 static int mixed_type(desk *d, const wt_tensor *t, wt_type *type, wt_error *err) {
     const wt_part part = part_of(t->name, d->tied);
     const bool ffn = part == WT_PART_DOWN || part == WT_PART_GATE || part == WT_PART_UP;
-    wt_mix_tensor place = {part, d->seen[part]++, part == WT_PART_VALUE ? d->values : d->layers, t->dims[0], t->dims[2]};
+    wt_mix_tensor place = {part, d->seen[part]++, part == WT_PART_VALUE ? d->values : d->layers, t->dims[0],
+                           t->dims[2]};
     if (part == WT_PART_HEAD && d->request->output_type >= 0) {
         *type = (wt_type)d->request->output_type;
         return 0;
@@ -379,7 +388,8 @@ static int assign(desk *d, const wt_tensor *t, wt_assignment *a, wt_error *err) 
     if (a->type == t->type || !is_quantized(t->type) || d->request->allow_requantize) return 0;
     wt_fail(err, WT_ERR_ARGUMENT, "cannot quantize '%s' to %s: '%s' is quantized already, to %s", wt_gguf_path(d->gguf),
             wt_type_find(a->type)->name, t->name, wt_type_find(t->type)->name);
-    return wt_hint(err, "quantize the original (F16, BF16, F32), which loses less; --allow-requantize does it nonetheless");
+    return wt_hint(err,
+                   "quantize the original (F16, BF16, F32), which loses less; --allow-requantize does it nonetheless");
 }
 
 int wt_preset_assign(const wt_gguf *gguf, const wt_preset_request *request, wt_assignment *assignments,
