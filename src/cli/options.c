@@ -112,6 +112,13 @@ static int store(const wt_option *o, const char *shown, const char *value, void 
         memcpy(at, &x, sizeof x);
         return 0;
     }
+    case WT_OPTION_LIST: {
+        wt_text_list *list = (wt_text_list *)at;
+        if (list->count == WT_MOST_VALUES)
+            return wt_usage(err, "option '%s' is given more than %d times", shown, WT_MOST_VALUES);
+        list->items[list->count++] = value;
+        return 0;
+    }
     }
     return wt_usage(err, "option '%s' has no kind", shown);
 }

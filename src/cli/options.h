@@ -18,7 +18,15 @@ typedef enum wt_option_kind {
     WT_OPTION_TEXT,   /* const char *, points into argv */
     WT_OPTION_COUNT,  /* uint64_t, a whole number in min..max (at most 2^53, exact in JSON) */
     WT_OPTION_NUMBER, /* double, finite, in min..max */
+    WT_OPTION_LIST,   /* wt_text_list: may be repeated */
 } wt_option_kind;
+
+/* The values of an option that may be repeated, in their order. */
+enum { WT_MOST_VALUES = 256 };
+typedef struct wt_text_list {
+    const char *items[WT_MOST_VALUES]; /* point into argv */
+    size_t count;
+} wt_text_list;
 
 typedef struct wt_option {
     const char *name; /* without the dashes; NULL ends a table */

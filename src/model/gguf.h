@@ -74,6 +74,15 @@ uint32_t wt_gguf_version(const wt_gguf *gguf);
 uint32_t wt_gguf_alignment(const wt_gguf *gguf);
 int wt_gguf_parts(const wt_gguf *gguf);              /* how many files; 1 where it is not split */
 
+/* Whether `path` leads to the file, or to a part of it; false for what is not there and for files from memory. */
+bool wt_gguf_is_at(const wt_gguf *gguf, const char *path);
+
+/*
+ * Tells the system that these bytes of tensors' data are not needed for now, so that a file that is read once from end to end
+ * does not fill the memory. They stay readable. Nothing happens to files from memory.
+ */
+void wt_gguf_unload(const wt_gguf *gguf, const void *data, uint64_t bytes);
+
 size_t wt_gguf_kv_count(const wt_gguf *gguf);
 const wt_kv *wt_gguf_kv(const wt_gguf *gguf, size_t i);
 const wt_kv *wt_gguf_find_kv(const wt_gguf *gguf, const char *key); /* NULL where absent */
@@ -105,7 +114,10 @@ void wt_kv_strings(const wt_kv *kv, wt_str *out);
 
 typedef struct wt_gguf_writer wt_gguf_writer;
 
-/* Starts a version-3 file at `path` with the default alignment. Nothing is on disk under that name before finish. */
+/*
+ * Starts a version-3 file at `path` with the default alignment. Nothing is on disk under that name before finish. A NULL path
+ * starts one that is only counted (wt_gguf_writer_file_bytes), then abandoned.
+ */
 wt_gguf_writer *wt_gguf_writer_open(const char *path, wt_error *err);
 
 /* Adds an entry byte for byte from another file; an entry of the same key that was added before is replaced in place. */

@@ -3,6 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "model/gguf_private.h"
 
@@ -177,6 +180,38 @@ void wt_gguf_close(wt_gguf *gguf) {
     wt_arena_release(&gguf->arena);
     free(gguf->path);
     free(gguf);
+}
+
+static bool same_file(const char *a, const char *b) {
+    struct stat s, t;
+    return stat(a, &s) == 0 && stat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+bool wt_gguf_is_at(const wt_gguf *gguf, const char *path) {
+    size_t prefix;
+    unsigned part, parts;
+    if (gguf->n_maps == 0) return false;
+    if (!split_name(gguf->path, &prefix, &part, &parts)) return same_file(gguf->path, path);
+    char *name = wt_calloc(strlen(gguf->path) + 32, 1, NULL);
+    bool same = false;
+    for (int i = 0; name && !same && i < gguf->n_maps; i++) {
+        sprintf(name, "%.*s-%05u-of-%05u.gguf", (int)prefix, gguf->path, (unsigned)i + 1, parts);
+        same = same_file(name, path);
+    }
+    free(name);
+    return same;
+}
+
+void wt_gguf_unload(const wt_gguf *gguf, const void *data, uint64_t bytes) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uint8_t *from = data;
+    for (int i = 0; i < gguf->n_maps; i++) {
+        const wt_map *map = &gguf->maps[i];
+        if (from < map->data || from >= map->data + map->size) continue;
+        const uintptr_t first = (uintptr_t)from / page * page, end = ((uintptr_t)from + bytes) / page * page;
+        if (end > first) madvise((void *)first, end - first, MADV_DONTNEED); /* whatever it says: it is advice */
+        return;
+    }
 }
 
 const char *wt_gguf_path(const wt_gguf *gguf) { return gguf->path; }

@@ -38,7 +38,7 @@ struct wt_gguf_writer {
 wt_gguf_writer *wt_gguf_writer_open(const char *path, wt_error *err) {
     wt_gguf_writer *w = wt_calloc(1, sizeof *w, err);
     if (!w) return NULL;
-    if (wt_output_open(&w->out, path, err) != 0) {
+    if (path && wt_output_open(&w->out, path, err) != 0) {
         free(w);
         return NULL;
     }
@@ -271,6 +271,7 @@ static int write_header(wt_gguf_writer *w, wt_error *err) {
 }
 
 int wt_gguf_writer_data(wt_gguf_writer *w, const void *data, uint64_t bytes, wt_error *err) {
+    if (!w->out.stream) return wt_fail(err, WT_ERR_ARGUMENT, "a file that is only counted holds no data");
     if (!w->header_written && write_header(w, err) != 0) return -1;
     const out_tensor *t = w->current < w->n_tensors ? &w->tensors[w->current] : NULL;
     if (!t || bytes > t->bytes - w->current_written)
@@ -284,6 +285,10 @@ int wt_gguf_writer_data(wt_gguf_writer *w, const void *data, uint64_t bytes, wt_
 }
 
 int wt_gguf_writer_finish(wt_gguf_writer *w, wt_error *err) {
+    if (!w->out.stream) {
+        wt_fail(err, WT_ERR_ARGUMENT, "a file that is only counted cannot be finished");
+        goto fail;
+    }
     if (!w->header_written && write_header(w, err) != 0) goto fail;
     if (w->current < w->n_tensors) {
         wt_fail(err, WT_ERR_ARGUMENT, "tensor '%s' was announced but not written", w->tensors[w->current].name);
