@@ -1,7 +1,7 @@
 /*
- * presets FOLDER SCRATCH [--golden]: for every preset, with and without importance, the type of every tensor of many shapes
+ * presets FOLDER SCRATCH [--golden | MODEL...]: for every preset, with and without importance, the type of every tensor of many shapes
  * of models, ours against what stock llama.cpp (under FOLDER/node_modules) writes. What it refuses, we must refuse.
- * --golden prints stock's answers instead: tests/data/presets.golden.
+ * --golden prints stock's answers instead: tests/data/presets.golden. With MODELs, these are asked about as well.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,11 +186,23 @@ static void visit(const bench *b, const char *name, const wt_gguf *model, bool g
     if (!golden) printf("%-14s %4d files, %zu tensors each\n", name, checks - before, wt_gguf_tensor_count(model));
 }
 
+/* A model as it is, weights and all. */
+static void visit_file(bench *b, const char *path) {
+    wt_error err = {0};
+    wt_gguf *model = wt_gguf_open(path, &err);
+    if (!model) die(&err);
+    if (wt_gguf_tensor_count(model) > MOST_TENSORS) exit(1);
+    snprintf(b->model, sizeof b->model, "%s", path);
+    const char *slash = strrchr(path, '/');
+    visit(b, slash ? slash + 1 : path, model, false, false);
+    wt_gguf_close(model);
+}
+
 int main(int argc, char **argv) {
     wt_error err = {0};
     bench b = {0};
     if (argc < 3) {
-        fprintf(stderr, "usage: presets FOLDER SCRATCH [--golden]\n");
+        fprintf(stderr, "usage: presets FOLDER SCRATCH [--golden | MODEL...]\n");
         return 2;
     }
     const bool golden = argc > 3 && strcmp(argv[3], "--golden") == 0;
@@ -214,6 +226,7 @@ int main(int argc, char **argv) {
         image_free(&m);
     }
     if (golden) return 0;
+    for (int i = 3; i < argc; i++) visit_file(&b, argv[i]);
     printf("%d files, %d differ\n", checks, failures);
     return failures || !checks;
 }
