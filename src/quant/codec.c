@@ -12,6 +12,9 @@ static void fill_tables(void) {
         wt_codec_float(table);
         wt_codec_legacy(table);
         wt_codec_k(table);
+        wt_codec_iq4(table);
+        wt_codec_ternary(table);
+        wt_codec_codebook(table);
 #if defined(__x86_64__)
         if (level >= WT_CPU_AVX2) {
             wt_codec_float_avx2(table);

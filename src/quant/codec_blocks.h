@@ -66,6 +66,53 @@ _Static_assert(sizeof(wt_block_q4_k) == 144, "packed");
 _Static_assert(sizeof(wt_block_q5_k) == 176, "packed");
 _Static_assert(sizeof(wt_block_q6_k) == 210, "packed");
 
+/* ---- codes that index a table of values; 32 weights lie as in the types above ---- */
+
+typedef struct wt_block_iq4_nl {
+    uint16_t d;
+    uint8_t qs[16];
+} wt_block_iq4_nl;
+typedef struct wt_block_iq4_xs {
+    uint16_t d, scales_h;
+    uint8_t scales_l[4], qs[128];
+} wt_block_iq4_xs; /* runs of 32 */
+typedef struct wt_block_mxfp4 {
+    uint8_t e, qs[16];
+} wt_block_mxfp4; /* 2^(e - 128) */
+typedef struct wt_block_nvfp4 {
+    uint8_t d[4], qs[32];
+} wt_block_nvfp4; /* four runs of 16; half of an E4M3 each */
+_Static_assert(sizeof(wt_block_iq4_nl) == 18, "packed");
+_Static_assert(sizeof(wt_block_iq4_xs) == 136, "packed");
+_Static_assert(sizeof(wt_block_mxfp4) == 17, "packed");
+_Static_assert(sizeof(wt_block_nvfp4) == 36, "packed");
+
+/* The values that 4-bit codes stand for: IQ4's, and E2M1 doubled (MXFP4, NVFP4). */
+extern const int8_t WT_VALUES_IQ4[16], WT_VALUES_FP4[16];
+
+/* ---- one and two bits, and base 3 ---- */
+
+typedef struct wt_block_q1_0 {
+    uint16_t d;
+    uint8_t qs[16];
+} wt_block_q1_0; /* 128 weights: d where the bit is set, -d where not */
+typedef struct wt_block_q2_0 {
+    uint16_t d;
+    uint8_t qs[16];
+} wt_block_q2_0; /* 64 weights, d (q - 1) */
+typedef struct wt_block_tq1_0 {
+    uint8_t qs[48], qh[4];
+    uint16_t d;
+} wt_block_tq1_0; /* 256 weights, d (digit - 1); five digits a byte, four in qh */
+typedef struct wt_block_tq2_0 {
+    uint8_t qs[64];
+    uint16_t d;
+} wt_block_tq2_0; /* 256 weights, d (q - 1) */
+_Static_assert(sizeof(wt_block_q1_0) == 18, "packed");
+_Static_assert(sizeof(wt_block_q2_0) == 18, "packed");
+_Static_assert(sizeof(wt_block_tq1_0) == 54, "packed");
+_Static_assert(sizeof(wt_block_tq2_0) == 66, "packed");
+
 /* The signed 6-bit scale of run j (of 16) of a Q3_K block. */
 static inline int wt_q3_k_scale(const uint8_t *s, int j) {
     int low = j < 8 ? s[j] & 15 : s[j - 8] >> 4, high = s[8 + j % 4] >> (2 * (j / 4)) & 3;

@@ -8,6 +8,9 @@
 void wt_codec_float(wt_codec *table);  /* F32, F16, BF16 */
 void wt_codec_legacy(wt_codec *table); /* Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 */
 void wt_codec_k(wt_codec *table);      /* Q2_K to Q6_K */
+void wt_codec_iq4(wt_codec *table);    /* IQ4_NL, IQ4_XS, MXFP4, NVFP4 */
+void wt_codec_ternary(wt_codec *table); /* Q1_0, Q2_0, TQ1_0, TQ2_0 */
+void wt_codec_codebook(wt_codec *table); /* IQ1, IQ2, IQ3 */
 
 /* Variants: called after the plain ones, on processors of their level. */
 void wt_codec_float_avx2(wt_codec *table);
@@ -15,6 +18,9 @@ void wt_codec_float_avx512(wt_codec *table);
 void wt_codec_legacy_avx2(wt_codec *table);
 void wt_codec_legacy_avx512(wt_codec *table);
 void wt_codec_k_avx2(wt_codec *table);
+
+/* The scale that byte d of NVFP4 stands for: half of an E4M3 without a sign. */
+float wt_nvfp4_scale(uint8_t d);
 
 /* IEEE half to float, exact; NaN keeps its payload. */
 static inline float wt_half_to_float(uint16_t h) {

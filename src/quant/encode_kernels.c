@@ -41,7 +41,11 @@ static void affine(const float *x, const float *w, size_t n, float hi, size_t gr
     }
 }
 
-static const wt_encode_kernels PLAIN = {symmetric, affine};
+static void assign(const float *x, size_t n, const wt_grid *grid, float inverse, float min, int8_t *q) {
+    for (size_t i = 0; i < n; i++) q[i] = (int8_t)wt_grid_nearest(grid, (x[i] + min) * inverse);
+}
+
+static const wt_encode_kernels PLAIN = {symmetric, affine, assign};
 
 const wt_encode_kernels *wt_encode_kernels_at(wt_cpu_level level) {
 #if defined(__x86_64__)

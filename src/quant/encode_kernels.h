@@ -54,6 +54,8 @@ struct wt_encode_kernels {
     void (*symmetric)(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
                       const wt_symmetric_lanes *lanes);
     void (*affine)(const float *x, const float *w, size_t n, float hi, size_t groups, const wt_affine_lanes *lanes);
+    /* q[i] = nearest(grid, (x[i] + min) * inverse), integers of a byte */
+    void (*assign)(const float *x, size_t n, const wt_grid *grid, float inverse, float min, int8_t *q);
 };
 
 const wt_encode_kernels *wt_encode_kernels_at(wt_cpu_level level);

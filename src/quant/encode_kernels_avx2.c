@@ -115,4 +115,17 @@ static void affine(const float *x, const float *w, size_t n, float hi, size_t gr
     }
 }
 
-const wt_encode_kernels wt_encode_kernels_avx2 = {symmetric, affine};
+static void assign(const float *x, size_t n, const wt_grid *grid, float inverse, float min, int8_t *q) {
+    grid256 g = load_grid(grid);
+    const __m256 by = _mm256_set1_ps(inverse), shift = _mm256_set1_ps(min);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 y = _mm256_mul_ps(_mm256_add_ps(_mm256_loadu_ps(x + i), shift), by);
+        __m256i codes = _mm256_cvtps_epi32(g.cells ? nearest(&g, true, y) : nearest(&g, false, y));
+        __m128i shorts = _mm_packs_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
+        _mm_storel_epi64((__m128i *)(q + i), _mm_packs_epi16(shorts, shorts));
+    }
+    for (; i < n; i++) q[i] = (int8_t)wt_grid_nearest(grid, (x[i] + min) * inverse);
+}
+
+const wt_encode_kernels wt_encode_kernels_avx2 = {symmetric, affine, assign};

@@ -126,4 +126,15 @@ static void affine(const float *x, const float *w, size_t n, float hi, size_t gr
     }
 }
 
-const wt_encode_kernels wt_encode_kernels_avx512 = {symmetric, affine};
+static void assign(const float *x, size_t n, const wt_grid *grid, float inverse, float min, int8_t *q) {
+    grid512 g = load_grid(grid);
+    const __m512 by = _mm512_set1_ps(inverse), shift = _mm512_set1_ps(min);
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 some = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : (__mmask16)0xffff;
+        __m512 y = _mm512_mul_ps(_mm512_add_ps(_mm512_maskz_loadu_ps(some, x + i), shift), by);
+        y = g.cells ? nearest(&g, true, y) : nearest(&g, false, y);
+        _mm512_mask_cvtepi32_storeu_epi8(q + i, some, _mm512_cvtps_epi32(y));
+    }
+}
+
+const wt_encode_kernels wt_encode_kernels_avx512 = {symmetric, affine, assign};

@@ -24,8 +24,9 @@ typedef struct wt_codes {
 wt_codes wt_codes_of(float lo, float hi, const wt_cells *cells, const wt_search *search);
 
 /*
- * The half-precision scale d of a block x [n] whose weights are d q. Not finite inputs are the caller's to exclude. A block that
- * rounds to nothing gets 0.
+ * The half-precision scale d of a block x [n] whose weights are d q. Every candidate is refitted; without passes the best is
+ * taken by what its closed form says, with passes each is tried as the half it becomes, and again refitted. A block that rounds
+ * to nothing gets 0.
  */
 uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_codes *codes,
                          const wt_search *search);
@@ -47,8 +48,8 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
 void wt_search_super_min(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
                          float code_hi, const wt_search *search, uint16_t *d, uint16_t *dmin, int *scales, int *mins);
 
-/* Codes of x [n] under a scale, as the kernels find them; q are integers or, with cells, values. */
-void wt_codes_assign(const float *x, size_t n, const wt_grid *grid, float scale, float min, int8_t *q);
+/* 1 / scale, or 0 for a scale of 0: every weight gets code 0. */
+static inline float wt_inverse(float scale) { return scale != 0.0f ? 1.0f / scale : 0.0f; }
 
 /* A half nearest to `value`, never infinite. */
 uint16_t wt_search_half(float value);

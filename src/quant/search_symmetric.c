@@ -26,11 +26,6 @@ wt_codes wt_codes_of(float lo, float hi, const wt_cells *cells, const wt_search 
     return c;
 }
 
-void wt_codes_assign(const float *x, size_t n, const wt_grid *grid, float scale, float min, int8_t *q) {
-    float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
-    for (size_t i = 0; i < n; i++) q[i] = (int8_t)wt_grid_nearest(grid, (x[i] + min) * inverse);
-}
-
 /* The weight of the largest magnitude. */
 static float extreme(const float *x, size_t n) {
     float largest = 0.0f, found = 0.0f;
@@ -46,9 +41,12 @@ static float extreme(const float *x, size_t n) {
 
 /* ---- candidates of one run ---- */
 
+/* Two sides of WT_MAX_STEPS candidates and one more, filled up to whole registers. */
+enum { MAX_CANDIDATES = 2 * WT_MAX_STEPS + WT_LANES };
+
 typedef struct scan {
     size_t count; /* of candidates, a multiple of WT_LANES */
-    float inverse[2 * WT_MAX_STEPS + WT_LANES], qx[2 * WT_MAX_STEPS + WT_LANES], qq[2 * WT_MAX_STEPS + WT_LANES];
+    float inverse[MAX_CANDIDATES], qx[MAX_CANDIDATES], qq[MAX_CANDIDATES];
 } scan;
 
 /* Candidates that put the extreme weight on the lowest code, then (where that differs) on the highest one. */
@@ -63,7 +61,8 @@ static void scan_prepare(scan *s, float max, const wt_codes *codes, const wt_sea
             s->inverse[s->count++] = last;
         }
     }
-    while (s->count % WT_LANES) s->inverse[s->count++] = last;
+    do s->inverse[s->count++] = last;
+    while (s->count % WT_LANES);
 }
 
 static void scan_run(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n,
@@ -77,34 +76,41 @@ static float gain(float qx, float qq) { return qq > 0.0f ? qx * (qx / qq) : 0.0f
 
 /* ---- a block on its own ---- */
 
-/* Lanes whose scales are tried exactly. */
-typedef struct tried {
-    float scale[WT_LANES], inverse[WT_LANES], qx[WT_LANES], qq[WT_LANES], error[WT_LANES];
-} tried;
-
-/* Evaluates lanes of half-precision scales; keeps the best in *best (its error in *least). True where it improved. */
-static bool try_scales(const wt_encode_kernels *k, tried *t, const float *x, const float *w, size_t n,
-                       const wt_grid *grid, float *best, float *least) {
-    for (int i = 0; i < WT_LANES; i++) {
-        t->scale[i] = wt_half_to_float(wt_search_half(t->scale[i]));
-        t->inverse[i] = t->scale[i] != 0.0f ? 1.0f / t->scale[i] : 0.0f;
+/* Tries every scale in `scale` (made halves) exactly; keeps the best in *best, its error in *least. True where that improved. */
+static bool try_scales(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n,
+                       const wt_grid *grid, float *scale, float *best, float *least) {
+    float error[MAX_CANDIDATES];
+    for (size_t i = 0; i < s->count; i++) {
+        scale[i] = wt_half_to_float(wt_search_half(scale[i]));
+        s->inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
     }
-    wt_symmetric_lanes lanes = {t->inverse, t->scale, t->qx, t->qq, t->error};
-    k->symmetric(x, w, n, grid, 1, &lanes);
+    wt_symmetric_lanes lanes = {s->inverse, scale, s->qx, s->qq, error};
+    k->symmetric(x, w, n, grid, s->count / WT_LANES, &lanes);
     bool improved = false;
-    for (int i = 0; i < WT_LANES; i++) {
-        if (t->error[i] < *least) {
-            *least = t->error[i];
-            *best = t->scale[i];
+    for (size_t i = 0; i < s->count; i++) {
+        if (error[i] < *least) {
+            *least = error[i];
+            *best = scale[i];
             improved = true;
         }
     }
     return improved;
 }
 
-/* The halves beside a scale. */
-static float beside(float scale, int by) {
-    return wt_half_to_float((uint16_t)(wt_search_half(scale) + (uint16_t)by));
+/* The candidate that takes most from the error with the scale its codes would have, as a half. */
+static uint16_t closed_form(const scan *s, float plain, float bias) {
+    float most = -INFINITY;
+    uint16_t best = wt_search_half(plain);
+    for (size_t i = 0; i < s->count; i++) {
+        if (!(s->qq[i] > 0.0f)) continue;
+        uint16_t half = wt_search_half(s->qx[i] / s->qq[i] * bias);
+        float d = wt_half_to_float(half), g = d * (2.0f * s->qx[i] - d * s->qq[i]);
+        if (g > most) {
+            most = g;
+            best = half;
+        }
+    }
+    return best;
 }
 
 uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_codes *codes,
@@ -112,35 +118,15 @@ uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float
     float max = extreme(x, n);
     if (fabsf(max) < NOTHING) return 0;
     scan s;
+    float scale[MAX_CANDIDATES], plain = max / codes->grid.lo, best = plain, least = INFINITY;
     scan_prepare(&s, max, codes, search);
     scan_run(k, &s, x, w, n, &codes->grid);
-
-    /* The best candidates, refitted, with the halves beside them; and the plain choice, the extreme weight exactly on a code. */
-    tried t;
-    t.scale[0] = max / codes->grid.lo;
-    for (int i = 1; i < WT_LANES; i += 3) {
-        size_t top = 0;
-        float most = -1.0f;
-        for (size_t c = 0; c < s.count; c++) {
-            float g = gain(s.qx[c], s.qq[c]);
-            if (g > most) {
-                most = g;
-                top = c;
-            }
-        }
-        float scale = s.qq[top] > 0.0f ? s.qx[top] / s.qq[top] : t.scale[0];
-        s.qq[top] = 0.0f;
-        t.scale[i] = scale * search->bias;
-        t.scale[i + 1] = beside(t.scale[i], 1);
-        t.scale[i + 2] = beside(t.scale[i], -1);
-    }
-    float best = 0.0f, least = INFINITY;
-    try_scales(k, &t, x, w, n, &codes->grid, &best, &least);
+    if (search->passes < 1) return closed_form(&s, plain, search->bias);
     for (int pass = 0; pass < search->passes; pass++) {
-        for (int i = 0; i < WT_LANES; i++) {
-            if (t.qq[i] > 0.0f) t.scale[i] = t.qx[i] / t.qq[i] * search->bias;
-        }
-        if (!try_scales(k, &t, x, w, n, &codes->grid, &best, &least)) break;
+        for (size_t i = 0; i < s.count; i++) scale[i] = (s.qq[i] > 0.0f ? s.qx[i] / s.qq[i] : plain) * search->bias;
+        /* Beside the refitted ones, the plain choice: the extreme weight exactly on the lowest code. */
+        if (pass == 0) scale[s.count - 1] = plain;
+        if (!try_scales(k, &s, x, w, n, &codes->grid, scale, &best, &least)) break;
     }
     return wt_search_half(best);
 }

@@ -1,0 +1,151 @@
+/* Encoders of the K types: 256 weights, in runs that have quantized scales (and minima) of their own. */
+#include <string.h>
+
+#include "quant/codec_blocks.h"
+#include "quant/codec_families.h"
+#include "quant/search.h"
+
+/* Codes under the scales of the runs, counted from the format's lowest code `lo`. */
+static void assign_runs(const wt_encode_kernels *k, const float *x, const wt_super *shape, const wt_grid *grid, int lo,
+                        uint16_t d, const int *scales, uint8_t *q) {
+    float by = wt_half_to_float(d);
+    int8_t codes[WT_SUPER];
+    for (size_t j = 0; j < shape->runs; j++) {
+        float scale = by * (float)scales[j];
+        k->assign(x + j * shape->run, shape->run, grid, wt_inverse(scale), 0.0f, codes + j * shape->run);
+    }
+    for (int i = 0; i < WT_SUPER; i++) q[i] = (uint8_t)(codes[i] - lo);
+}
+
+static void assign_runs_min(const wt_encode_kernels *k, const float *x, const wt_super *shape, int hi, uint16_t d,
+                            uint16_t dmin, const int *scales, const int *mins, uint8_t *q) {
+    const wt_grid grid = {0.0f, (float)hi, NULL};
+    float by = wt_half_to_float(d), by_min = wt_half_to_float(dmin);
+    for (size_t j = 0; j < shape->runs; j++) {
+        float scale = by * (float)scales[j], min = by_min * (float)mins[j];
+        k->assign(x + j * shape->run, shape->run, &grid, wt_inverse(scale), min, (int8_t *)q + j * shape->run);
+    }
+}
+
+/* Two bits of each weight: four shifts of 32 bytes for each half of the block. */
+static void pack_crumbs(const uint8_t *q, uint8_t *qs) {
+    for (int half = 0; half < 2; half++) {
+        for (int l = 0; l < 32; l++) {
+            const uint8_t *at = q + 128 * half + l;
+            qs[32 * half + l] = (uint8_t)((at[0] & 3) | (at[32] & 3) << 2 | (at[64] & 3) << 4 | (at[96] & 3) << 6);
+        }
+    }
+}
+
+#define EACH_BLOCK(type)                                                                                               \
+    unsigned char *to = dst;                                                                                           \
+    uint8_t q[WT_SUPER];                                                                                               \
+    int scales[WT_MAX_RUNS];                                                                                           \
+    type b;                                                                                                            \
+    for (size_t i = 0; i < n; i += WT_SUPER, to += sizeof b, x += WT_SUPER, w += WT_SUPER)
+
+static void encode_q2_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                        void *dst) {
+    static const wt_super SHAPE = {.runs = 16, .run = 16, .hi = 15};
+    int mins[WT_MAX_RUNS];
+    EACH_BLOCK(wt_block_q2_k) {
+        wt_search_super_min(k, x, w, &SHAPE, 3.0f, search, &b.d, &b.dmin, scales, mins);
+        assign_runs_min(k, x, &SHAPE, 3, b.d, b.dmin, scales, mins, q);
+        for (int j = 0; j < 16; j++) b.scales[j] = (uint8_t)(scales[j] | mins[j] << 4);
+        pack_crumbs(q, b.qs);
+        memcpy(to, &b, sizeof b);
+    }
+}
+
+static void encode_q3_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                        void *dst) {
+    static const wt_super SHAPE = {.runs = 16, .run = 16, .lo = -32, .hi = 31};
+    const wt_codes codes = wt_codes_of(-4.0f, 3.0f, NULL, search);
+    EACH_BLOCK(wt_block_q3_k) {
+        wt_search_super(k, x, w, &SHAPE, &codes, search, &b.d, scales);
+        assign_runs(k, x, &SHAPE, &codes.grid, -4, b.d, scales, q);
+        memset(b.scales, 0, sizeof b.scales);
+        for (int j = 0; j < 16; j++) {
+            unsigned s = (unsigned)(scales[j] + 32);
+            b.scales[j % 8] |= (uint8_t)((s & 15) << (j < 8 ? 0 : 4));
+            b.scales[8 + j % 4] |= (uint8_t)(s >> 4 << (2 * (j / 4)));
+        }
+        memset(b.hmask, 0, sizeof b.hmask);
+        for (int j = 0; j < WT_SUPER; j++) b.hmask[j % 32] |= (uint8_t)(q[j] >> 2 << (j / 32));
+        pack_crumbs(q, b.qs);
+        memcpy(to, &b, sizeof b);
+    }
+}
+
+/* Eight 6-bit scales and minima in 12 bytes; wt_q4_k_scale reads them. */
+static void pack_q4_k_scales(const int *scales, const int *mins, uint8_t *s) {
+    for (int j = 0; j < 4; j++) {
+        s[j] = (uint8_t)(scales[j] | scales[j + 4] >> 4 << 6);
+        s[j + 4] = (uint8_t)(mins[j] | mins[j + 4] >> 4 << 6);
+        s[j + 8] = (uint8_t)((scales[j + 4] & 15) | (mins[j + 4] & 15) << 4);
+    }
+}
+
+/* Runs of 32 in pairs: the even one in the low nibbles. */
+static void pack_pairs(const uint8_t *q, uint8_t *qs) {
+    for (int i = 0; i < 128; i++) {
+        const uint8_t *at = q + 64 * (i / 32) + i % 32;
+        qs[i] = (uint8_t)((at[0] & 15) | (at[32] & 15) << 4);
+    }
+}
+
+static const wt_super EIGHT = {.runs = 8, .run = 32, .hi = 63};
+
+static void encode_q4_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                        void *dst) {
+    int mins[WT_MAX_RUNS];
+    EACH_BLOCK(wt_block_q4_k) {
+        wt_search_super_min(k, x, w, &EIGHT, 15.0f, search, &b.d, &b.dmin, scales, mins);
+        assign_runs_min(k, x, &EIGHT, 15, b.d, b.dmin, scales, mins, q);
+        pack_q4_k_scales(scales, mins, b.scales);
+        pack_pairs(q, b.qs);
+        memcpy(to, &b, sizeof b);
+    }
+}
+
+static void encode_q5_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                        void *dst) {
+    int mins[WT_MAX_RUNS];
+    EACH_BLOCK(wt_block_q5_k) {
+        wt_search_super_min(k, x, w, &EIGHT, 31.0f, search, &b.d, &b.dmin, scales, mins);
+        assign_runs_min(k, x, &EIGHT, 31, b.d, b.dmin, scales, mins, q);
+        pack_q4_k_scales(scales, mins, b.scales);
+        pack_pairs(q, b.qs);
+        memset(b.qh, 0, sizeof b.qh);
+        for (int j = 0; j < WT_SUPER; j++) b.qh[j % 32] |= (uint8_t)(q[j] >> 4 << (j / 32));
+        memcpy(to, &b, sizeof b);
+    }
+}
+
+static void encode_q6_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                        void *dst) {
+    static const wt_super SHAPE = {.runs = 16, .run = 16, .lo = -128, .hi = 127};
+    const wt_codes codes = wt_codes_of(-32.0f, 31.0f, NULL, search);
+    EACH_BLOCK(wt_block_q6_k) {
+        wt_search_super(k, x, w, &SHAPE, &codes, search, &b.d, scales);
+        assign_runs(k, x, &SHAPE, &codes.grid, -32, b.d, scales, q);
+        for (int j = 0; j < 16; j++) b.scales[j] = (int8_t)scales[j];
+        for (int l = 0; l < 64; l++) {
+            const uint8_t *at = q + 128 * (l / 32) + l % 32;
+            b.ql[64 * (l / 32) + l % 32] = (uint8_t)((at[0] & 15) | (at[64] & 15) << 4);
+            b.ql[64 * (l / 32) + l % 32 + 32] = (uint8_t)((at[32] & 15) | (at[96] & 15) << 4);
+            b.qh[l] = (uint8_t)(at[0] >> 4 | at[32] >> 4 << 2 | at[64] >> 4 << 4 | at[96] >> 4 << 6);
+        }
+        memcpy(to, &b, sizeof b);
+    }
+}
+
+void wt_encoders_k(wt_encoder_row *table) {
+    const wt_search scales = {.lo = -0.9f, .hi = 0.9f, .steps = 19, .passes = 2, .bias = 1.0f};
+    const wt_search ranges = {.lo = -0.9f, .hi = 0.9f, .steps = 37, .passes = 2, .bias = 1.0f};
+    table[WT_Q2_K] = (wt_encoder_row){encode_q2_k, {.exists = true, .search = ranges}};
+    table[WT_Q3_K] = (wt_encoder_row){encode_q3_k, {.exists = true, .search = scales}};
+    table[WT_Q4_K] = (wt_encoder_row){encode_q4_k, {.exists = true, .search = ranges}};
+    table[WT_Q5_K] = (wt_encoder_row){encode_q5_k, {.exists = true, .search = ranges}};
+    table[WT_Q6_K] = (wt_encoder_row){encode_q6_k, {.exists = true, .search = scales}};
+}

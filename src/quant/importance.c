@@ -1,0 +1,58 @@
+/*
+ * ggml's rules. With measured activations nearly every type weighs a column's mean square by the size of the weight
+ * itself, sqrt(s + x^2), where s is the mean square of the row, or the block, or twice that: large weights count more. Without
+ * them each type has a rule of its own.
+ */
+#include "quant/importance.h"
+
+#include <math.h>
+
+/* How a type weighs, given activations and without. */
+typedef struct rule {
+    wt_type type;
+    size_t span;         /* weights that s is the mean square of; 0: the row */
+    float factor;        /* of s; negative: the activations alone */
+    enum { EVEN, MAGNITUDE, SQUARE, SPREAD /* root mean square of a run of 32, plus the magnitude */ } without;
+} rule;
+
+static const rule RULES[] = {
+    {WT_Q4_0, 0, 1.0f, EVEN},        {WT_Q4_1, 0, 1.0f, EVEN},       {WT_Q5_0, 0, 1.0f, EVEN},
+    {WT_Q5_1, 0, 1.0f, EVEN},        {WT_Q2_K, 256, 1.0f, MAGNITUDE}, {WT_Q3_K, 256, 2.0f, SQUARE},
+    {WT_Q4_K, 256, 2.0f, SPREAD},    {WT_Q5_K, 256, 2.0f, SPREAD},   {WT_Q6_K, 256, -1.0f, SQUARE},
+    {WT_IQ4_NL, 32, 2.0f, SQUARE},   {WT_IQ4_XS, 256, 2.0f, SQUARE},
+};
+
+static float mean_square(const float *x, size_t n) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return (float)(sum / (double)n);
+}
+
+static void weigh_activations(const rule *r, const float *x, const float *h, size_t n, float *w) {
+    size_t span = r->span ? r->span : n;
+    for (size_t start = 0; start < n; start += span) {
+        float s = r->factor * mean_square(x + start, span);
+        for (size_t i = start; i < start + span; i++) w[i] = r->factor < 0.0f ? h[i] : h[i] * sqrtf(s + x[i] * x[i]);
+    }
+}
+
+static void weigh_weights(const rule *r, const float *x, size_t n, float *w) {
+    float spread = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        if (r->without == SPREAD && i % 32 == 0) spread = sqrtf(mean_square(x + i, 32));
+        w[i] = r->without == EVEN ? 1.0f : r->without == SQUARE ? x[i] * x[i] : spread + fabsf(x[i]);
+    }
+}
+
+void wt_importance_stock(wt_type type, const float *x, const float *h, size_t n, float *w) {
+    for (size_t i = 0; i < sizeof RULES / sizeof *RULES; i++) {
+        if (RULES[i].type != type) continue;
+        if (h)
+            weigh_activations(&RULES[i], x, h, n, w);
+        else
+            weigh_weights(&RULES[i], x, n, w);
+        return;
+    }
+    /* Other types do not weigh in ggml: with activations their columns count as much as they are used. */
+    for (size_t i = 0; i < n; i++) w[i] = h ? h[i] : 1.0f;
+}
