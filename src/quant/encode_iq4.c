@@ -138,7 +138,7 @@ static void encode_mxfp4(const wt_encode_kernels *k, const float *x, const float
             for (int j = 0; j < 32; j++) y[j] = x[j] * by;
             int e = HIGHEST - best_lane(k, y, w, 32, 1, scale) + ilogbf(undo) + 128;
             b.e = (uint8_t)(e < 0 ? 0 : e > 255 ? 255 : e);
-            k->assign(y, 32, &grid, ldexpf(by, 128 - b.e), 0.0f, q);
+            k->assign(y, 32, &grid, ldexpf(undo, 128 - b.e), 0.0f, q);
             pack_values(&fp4, q, 32, b.qs);
         }
         memcpy(to, &b, sizeof b);

@@ -66,15 +66,37 @@ static bool refit(const candidates *l, size_t i, const run *r, minimum kind, flo
     return *s > 0.0f;
 }
 
-/* The inverse scales of the search, with a minimum on the lowest weight. `lowest` <= 0 where minima may not be negative. */
-static void prepare(candidates *l, float lowest, float range, float hi, const wt_search *search) {
+/* The inverse scales of the search, the plain one first, all with minimum m; `range` is from there to the highest weight. */
+static void prepare(candidates *l, float m, float range, float hi, const wt_search *search) {
     int steps = search->steps < 1 ? 1 : search->steps > WT_MAX_STEPS ? WT_MAX_STEPS : search->steps;
     float step = steps > 1 ? (search->hi - search->lo) / (float)(steps - 1) : 0.0f;
     l->count = 0;
-    for (int i = 0; i < steps; i++) l->inverse[l->count++] = (hi + search->lo + step * (float)i) / range;
     do l->inverse[l->count++] = hi / range;
-    while (l->count % WT_LANES);
-    for (size_t i = 0; i < l->count; i++) l->min[i] = -lowest;
+    while ((l->count + (size_t)steps) % WT_LANES);
+    for (int i = 0; i < steps; i++) l->inverse[l->count++] = (hi + search->lo + step * (float)i) / range;
+    for (size_t i = 0; i < l->count; i++) l->min[i] = m;
+}
+
+/* A gain that is no more than this better is rounding: of equals, the first is kept. */
+#define BETTER 1.000001f
+
+/* The best refit of the lanes where it gains more than *most; false where none does. */
+static bool best_refit(const candidates *l, const run *r, minimum kind, float hi, float *most, float *s, float *m,
+                       size_t *lane) {
+    bool found = false;
+    for (size_t i = 0; i < l->count; i++) {
+        float scale, min;
+        if (!refit(l, i, r, kind, hi, &scale, &min)) continue;
+        float gain = scale * l->qx[i] - min * r->sum_x; /* what they take from the error, being its minimum */
+        if (gain > *most * BETTER) {
+            *most = gain;
+            *s = scale;
+            *m = min;
+            *lane = i;
+            found = true;
+        }
+    }
+    return found;
 }
 
 /* ---- a block on its own ---- */
@@ -101,6 +123,21 @@ static bool try_all(const wt_encode_kernels *k, candidates *l, const run *r, flo
     return improved;
 }
 
+/* All weights the same: the minimum alone, or the scale alone times a code that rounds best. */
+static void constant(float value, float hi, uint16_t *d, uint16_t *m) {
+    *d = 0;
+    *m = wt_search_half(-value);
+    float least = fabsf(half_of(value) - value);
+    for (float code = hi; code > 0.0f; code -= 1.0f) {
+        float off = fabsf(half_of(value / code) * code - value);
+        if (off < least) {
+            least = off;
+            *d = wt_search_half(value / code);
+            *m = 0;
+        }
+    }
+}
+
 void wt_search_scale_min(const wt_encode_kernels *k, const float *x, const float *w, size_t n, float hi,
                          const wt_search *search, uint16_t *d, uint16_t *m) {
     run r = run_of(x, w, n);
@@ -112,28 +149,23 @@ void wt_search_scale_min(const wt_encode_kernels *k, const float *x, const float
         range = 2.0f * a;
     }
     if (range < NOTHING) {
-        *d = 0;
-        *m = wt_search_half(r.sum_x / -r.sum_w);
+        constant(r.highest, hi, d, m);
         return;
     }
+    /* Around the lowest weight, then around the minimum that came out best: each time refitted and tried exactly. */
     candidates l;
-    prepare(&l, lowest, range, hi, search);
-    run_lanes(k, &l, &r, hi, false);
     float best_s = 0.0f, best_m = -lowest, least = INFINITY;
-    for (int pass = -1; pass < search->passes; pass++) {
+    for (int round = 0; round <= search->passes; round++) {
+        float m = round == 0 ? -lowest : best_m, plain = (r.highest + m) / hi;
+        if (kind == MIDDLE) plain = 2.0f * m / hi;
+        if (!(plain > 0.0f)) break;
+        prepare(&l, m, plain * hi, hi, search);
+        run_lanes(k, &l, &r, hi, false);
         for (size_t i = 0; i < l.count; i++) {
             float s, min;
-            if (refit(&l, i, &r, kind, hi, &s, &min)) {
-                l.scale[i] = s * search->bias;
-                l.min[i] = kind == MIDDLE ? min * search->bias : min;
-            } else if (pass < 0) {
-                l.scale[i] = range / hi * search->bias;
-            }
-        }
-        /* Beside the refitted ones, the plain choice: the lowest weight on code 0, the highest on the highest. */
-        if (pass < 0) {
-            l.scale[l.count - 1] = range / hi;
-            l.min[l.count - 1] = -lowest;
+            bool fits = i > 0 && refit(&l, i, &r, kind, hi, &s, &min);
+            l.scale[i] = fits ? s * search->bias : plain;
+            l.min[i] = !fits ? m : kind == MIDDLE ? min * search->bias : min;
         }
         if (!try_all(k, &l, &r, hi, &best_s, &best_m, &least)) break;
     }
@@ -275,21 +307,17 @@ static void run_target(const wt_encode_kernels *k, const run *r, float hi, minim
         return;
     }
     candidates l;
-    prepare(&l, lowest, range, hi, search);
-    run_lanes(k, &l, r, hi, false);
-    float most = -INFINITY;
+    float most = 0.0f;
+    size_t lane = 0;
     t->scale[j] = range / hi;
     t->min[j] = -lowest;
-    for (size_t i = 0; i < l.count; i++) {
-        float s, m;
-        if (!refit(&l, i, r, kind, hi, &s, &m)) continue;
-        float gain = s * l.qx[i] - m * r->sum_x; /* what s and m take from the error, being its minimum */
-        if (gain > most) {
-            most = gain;
-            t->scale[j] = s;
-            t->min[j] = m;
-            t->qq[j] = l.qq[i];
-        }
+    for (int round = 0; round <= search->passes; round++) {
+        float span = kind == MIDDLE ? 2.0f * t->min[j] : r->highest + t->min[j];
+        if (!(span > 0.0f)) break;
+        prepare(&l, t->min[j], span, hi, search);
+        run_lanes(k, &l, r, hi, false);
+        if (!best_refit(&l, r, kind, hi, &most, &t->scale[j], &t->min[j], &lane)) break;
+        t->qq[j] = l.qq[lane];
     }
 }
 

@@ -41,6 +41,9 @@ static float extreme(const float *x, size_t n) {
 
 /* ---- candidates of one run ---- */
 
+/* A gain that is no more than this better is rounding: of equals, the first is kept. */
+#define BETTER 1.000001f
+
 /* Two sides of WT_MAX_STEPS candidates and one more, filled up to whole registers. */
 enum { MAX_CANDIDATES = 2 * WT_MAX_STEPS + WT_LANES };
 
@@ -218,7 +221,7 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
         scan_run(k, &s, run, w + j * shape->run, shape->run, &codes->grid);
         for (size_t c = 0; c < s.count; c++) {
             float g = gain(s.qx[c], s.qq[c]);
-            if (g > most) {
+            if (g > most * BETTER) {
                 most = g;
                 targets[j] = s.qx[c] / s.qq[c];
                 curvature[j] = s.qq[c];
