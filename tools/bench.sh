@@ -21,3 +21,6 @@ for model in "${models[@]}"; do
   echo
   echo "inspect $(basename "$model"): $( { TIMEFORMAT=%3R; time "$build/wildtype" inspect "$model" >/dev/null; } 2>&1) s"
 done
+echo
+echo "memory of quantizing a model of a billion weights"
+"$build/bench/bench_quantize" "$build/wildtype" "$scratch" "$@"

@@ -29,13 +29,19 @@ wt generate -n 2 --json
 documented
 wt tokenize seedling hello --json --pieces
 documented
+wt quantize --type Q4_K_M --dry-run --json
+documented
+for part in types.0 tensors.0; do documented $part; done
+wt compare seedling seedling --json
+documented
+for part in total tensors.0; do documented $part; done
 
 command -v groff >/dev/null || {
     echo 'note: no groff here, the man pages were not rendered'
     finish
     exit
 }
-for page in '' inspect eval generate tokenize help; do
+for page in '' inspect eval generate tokenize quantize compare help; do
     wt help --man $page
     expect_status 0
     cp "$out" page.1

@@ -1,4 +1,4 @@
-// The interop suite: node suite.mjs logits|wrong|tokens|figures. The environment names the programs and folders
+// The interop suite: node suite.mjs logits|wrong|tokens|figures|quantize. The environment names the programs and folders
 // (CMakeLists.txt beside this file sets it): WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, STOCK_QUANTIZE, SOURCE,
 // SCRATCH. Exits 1 on any difference. `wrong` reads what `logits` left in SCRATCH.
 import fs from "node:fs";
@@ -216,7 +216,51 @@ async function checkFigures() {
     }
 }
 
-const suites = {logits: checkLogits, wrong: checkWrong, tokens: checkTokens, figures: checkFigures};
+// ---- files that we quantize ----
+
+/** Everything of a file but its weights, in one text: metadata in any order, names, shapes and types of its tensors. */
+function frame(file) {
+    const {metadata, tensors} = JSON.parse(run(WILDTYPE, ["inspect", "--json", "--metadata", file]));
+    const lines = metadata.map((entry) => JSON.stringify(entry)).filter((line) => !line.includes("general.alignment"));
+    return [...lines, ...tensors.map(({name, shape, type}) => JSON.stringify({name, shape, type}))].sort();
+}
+
+/**
+ * Presets of every family. Ours has to be stock's file but for the blocks' contents; the judge decodes it to what we decode; it
+ * runs there; and it is no further from the model than stock's by more than chance.
+ */
+async function checkQuantize() {
+    fs.rmSync(SCRATCH, {recursive: true, force: true});
+    fs.mkdirSync(SCRATCH, {recursive: true});
+    const importance = scratch("importance", "gguf"), context = 128, chunks = 6;
+    run(WILDTYPE, ["calibrate", seedling, "--text", passage, "-o", importance]);
+    const presets = ["IQ1_M", "IQ2_XXS", "IQ2_M", "Q2_K", "IQ3_XXS", "Q3_K_M", "IQ4_XS", "Q4_0", "MXFP4_MOE", "Q4_K_M", "Q6_K", "Q8_0",
+        "TQ2_0", "BF16"];
+    console.log("preset     bytes         KLD by us   by the judge   the judge of its F32   of stock's file");
+    for (const preset of presets) {
+        const [ours, theirs, decoded] = ["ours", "stock", "f32"].map((whose) => scratch(`${preset}-${whose}`, "gguf"));
+        run(WILDTYPE, ["quantize", seedling, "--type", preset, "--imatrix", importance, "-o", ours]);
+        run(STOCK_QUANTIZE, [here, seedling, theirs, preset, "--imatrix", importance]);
+        run(STOCK_QUANTIZE, [here, ours, decoded, "F32"]);
+        const mine = frame(ours), stock = frame(theirs), differs = mine.findIndex((line, i) => line !== stock[i]);
+        const eval_ = JSON.parse(run(WILDTYPE, ["eval", ours, "--reference", seedling, "--text", passage, "--json",
+            "--context", String(context), "--chunks", String(chunks)])).kld_mean;
+        const judge = async (file) => (await measure(file, seedling, passage, context, chunks)).kld_mean;
+        const [raw, exact, other] = [await judge(ours), await judge(decoded), await judge(theirs)];
+        console.log(`${preset.padEnd(10)} ${String(fs.statSync(ours).size).padStart(9)}  ` +
+            [eval_, raw, exact, other].map((x) => x.toFixed(6).padStart(14)).join(" "));
+        report(differs < 0 && mine.length === stock.length, `${preset.padEnd(10)} metadata, names, shapes and types are stock's` +
+            (differs < 0 ? "" : `: ${mine[differs]} against ${stock[differs]}`));
+        report(fs.statSync(ours).size === fs.statSync(theirs).size, `${preset.padEnd(10)} as many bytes`);
+        report(Math.abs(eval_ - exact) <= Math.max(0.01 * exact, 1e-5), `${preset.padEnd(10)} decoded by the judge as by us`);
+        report(Math.abs(eval_ - raw) <= Math.max(0.05 * raw, 1e-3), `${preset.padEnd(10)} runs there, activations rounded`);
+        report(raw <= 1.15 * other + 1e-4, `${preset.padEnd(10)} not further from the model than stock's`);
+    }
+}
+
+const suites = {
+    logits: checkLogits, wrong: checkWrong, tokens: checkTokens, figures: checkFigures, quantize: checkQuantize
+};
 await suites[process.argv[2]]();
 await llama.dispose();
 console.log(failures ? `${failures} of ${checks} checks FAILED` : `all ${checks} checks passed`);
