@@ -114,6 +114,41 @@ expect_status 0
 expect_out '^blk.1.ffn_up.weight +80 x 12 .* F16 .* does not fit Q4_K$'
 expect_err '^note: the rows of 1 tensor do not fit the type'
 
+# ---- importance, in the older format because a shell can write it ----
+le32() { printf "\\x$(printf %02x $(($1 & 255)))\\x$(printf %02x $(($1 >> 8 & 255)))\\x00\\x00"; }
+entry() { # NAME COLUMNS: the first column has 0, the others 1
+    le32 ${#1}
+    printf %s "$1"
+    le32 1
+    le32 "$2"
+    le32 0
+    for ((i = 1; i < $2; i++)); do printf '\x00\x00\x80\x3f'; done
+}
+{ le32 2; entry blk.0.attn_q.weight 256; entry token_embd.weight 256; } >"$made/stats.dat"
+wt quantize --type Q4_K_M --imatrix "$made/stats.dat" -o "$made/weighted.gguf" --json
+expect_status 0
+expect_err '^note: 20 tensors without importance, .*: blk\.0\.attn_k\.weight, blk\.0\.attn_v\.weight, '
+expect_err '^note: 2 of 512 columns have importance 0'
+expect_equal 'zeros' 2 "$(json zeros)"
+expect_equal 'missing' blk.0.attn_k.weight "$(json missing.0)"
+wt inspect "$made/weighted.gguf" --metadata
+expect_out '^quantize.imatrix.file +string .*stats.dat'
+expect_out '^quantize.imatrix.entries_count +u32 +2'
+wt compare "$made/q4.gguf" "$made/weighted.gguf" --imatrix "$made/stats.dat" --json
+expect_number 'what importance changed' "$(json total.error) > 0 && $(json total.weighted_error) > 0"
+wt quantize --type IQ2_XXS --imatrix "$made/stats.dat" -o x.gguf
+expect_error "cannot quantize 'blk.0.attn_k.weight' to IQ2_XXS: it needs importance"
+{ le32 1; entry blk.7.attn_q.weight 256; } >"$made/other.dat"
+wt quantize --type Q4_K_M --imatrix "$made/other.dat" -o x.gguf
+expect_error "cannot use the statistics in '.*other.dat'.*blk.7.attn_q.weight"
+{ le32 1; entry blk.0.attn_q.weight 128; } >"$made/other.dat"
+wt quantize --type Q4_K_M --imatrix "$made/other.dat" -o x.gguf
+expect_error "cannot use the statistics in '.*other.dat'.*blk.0.attn_q.weight"
+cp "$made/stats.dat" "$made/kept.dat"
+wt quantize --type Q4_K_M --imatrix "$made/stats.dat" -o "$made/stats.dat"
+expect_error "cannot write '.*stats.dat': it is the file with the importance"
+cmp "$made/stats.dat" "$made/kept.dat" || fail 'the importance was touched'
+
 # ---- a split source becomes one file ----
 "$CLI_GGUF" "$seedling" "$made/part" split 3
 wt quantize "$made/part-00002-of-00003.gguf" --type Q4_K_M -o "$made/whole.gguf"
