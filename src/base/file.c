@@ -40,6 +40,32 @@ void wt_map_close(wt_map *map) {
     if (map) *map = (wt_map){0};
 }
 
+void *wt_map_temporary(size_t bytes, wt_error *err) {
+    const char *folder = getenv("TMPDIR");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/wildtype-XXXXXX", folder && *folder ? folder : "/tmp");
+    int fd = mkstemp(path);
+    if (fd < 0) {
+        wt_fail_errno(err, errno, "cannot make a temporary file '%s'", path);
+        wt_hint(err, "point TMPDIR at a folder that can be written");
+        return NULL;
+    }
+    unlink(path);
+    int rc = posix_fallocate(fd, 0, (off_t)bytes);
+    void *p = rc == 0 ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    if (p == MAP_FAILED) {
+        wt_fail_errno(err, rc ? rc : errno, "cannot reserve %zu bytes in '%s'", bytes, path);
+        wt_hint(err, "free some space, point TMPDIR elsewhere, or use fewer --chunks");
+        p = NULL;
+    }
+    close(fd);
+    return p;
+}
+
+void wt_unmap_temporary(void *data, size_t bytes) {
+    if (data) munmap(data, bytes);
+}
+
 char *wt_read_text(const char *path, size_t *len, wt_error *err) {
     int is_stdin = strcmp(path, "-") == 0;
     FILE *f = is_stdin ? stdin : fopen(path, "rb");

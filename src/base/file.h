@@ -17,6 +17,13 @@ int wt_map_open(wt_map *map, const char *path, wt_error *err);
 void wt_map_close(wt_map *map);
 
 /*
+ * Memory in a temporary file (in TMPDIR or /tmp) that is gone from its folder already and whose space is reserved: for what
+ * would be too much to hold, because the kernel may write it out. Zeroed. Release with wt_unmap_temporary (NULL-safe).
+ */
+void *wt_map_temporary(size_t bytes, wt_error *err);
+void wt_unmap_temporary(void *data, size_t bytes);
+
+/*
  * Reads a whole text file into a NUL-terminated buffer that the caller frees; *len excludes the NUL and the text may hold
  * NULs of its own. "-" reads standard input.
  */

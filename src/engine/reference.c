@@ -1,14 +1,10 @@
 #include "engine/reference.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/checked.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 /* Tokens of a forward pass: enough to pay for decoding each matrix, few enough for progress and memory. */
@@ -48,29 +44,6 @@ struct wt_reference {
     size_t bytes, chunk_floats;
 };
 
-/* Maps `bytes` of a temporary file that is gone from its folder already and whose space is reserved. */
-static float *map_temporary(size_t bytes, wt_error *err) {
-    const char *folder = getenv("TMPDIR");
-    char path[4096];
-    snprintf(path, sizeof path, "%s/wildtype-XXXXXX", folder && *folder ? folder : "/tmp");
-    int fd = mkstemp(path);
-    if (fd < 0) {
-        wt_fail_errno(err, errno, "cannot make a temporary file '%s'", path);
-        wt_hint(err, "point TMPDIR at a folder that can be written");
-        return NULL;
-    }
-    unlink(path);
-    int rc = posix_fallocate(fd, 0, (off_t)bytes);
-    void *p = rc == 0 ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-    if (p == MAP_FAILED) {
-        wt_fail_errno(err, rc ? rc : errno, "cannot reserve %zu bytes in '%s'", bytes, path);
-        wt_hint(err, "free some space, point TMPDIR elsewhere, or use fewer --chunks");
-        p = NULL;
-    }
-    close(fd);
-    return p;
-}
-
 wt_reference *wt_reference_new(wt_engine *engine, const wt_chunks *chunks, size_t batch_tokens, const char *stage,
                                const wt_progress *progress, wt_error *err) {
     size_t width = wt_model_hparams(wt_engine_model(engine))->width, batch = wt_batch_chunks(chunks, batch_tokens);
@@ -81,7 +54,7 @@ wt_reference *wt_reference_new(wt_engine *engine, const wt_chunks *chunks, size_
         wt_fail_memory(err, SIZE_MAX);
         goto fail;
     }
-    if (!(r->states = map_temporary(r->bytes, err))) goto fail;
+    if (!(r->states = wt_map_temporary(r->bytes, err))) goto fail;
     for (size_t c = 0; c < chunks->count; c += batch) {
         size_t n = chunks->count - c < batch ? chunks->count - c : batch;
         if (wt_progress_report(progress, stage, (double)(c * chunks->context),
@@ -97,7 +70,7 @@ fail:
 
 void wt_reference_free(wt_reference *reference) {
     if (!reference) return;
-    if (reference->states) munmap(reference->states, reference->bytes);
+    wt_unmap_temporary(reference->states, reference->bytes);
     free(reference);
 }
 
