@@ -5,7 +5,7 @@
 #include "cli/options.h"
 
 extern const wt_command WT_COMMAND_INSPECT, WT_COMMAND_EVAL, WT_COMMAND_GENERATE, WT_COMMAND_TOKENIZE,
-    WT_COMMAND_QUANTIZE, WT_COMMAND_COMPARE, WT_COMMAND_HELP;
+    WT_COMMAND_CALIBRATE, WT_COMMAND_QUANTIZE, WT_COMMAND_COMPARE, WT_COMMAND_HELP;
 
 /* All of them in the order of the help, NULL-terminated. */
 extern const wt_command *const WT_COMMANDS[];

@@ -29,6 +29,9 @@ wt generate -n 2 --json
 documented
 wt tokenize seedling hello --json --pieces
 documented
+wt calibrate --chunks 1 -o "$scratch/stats.gguf" --gram "$scratch/gram.gguf" --json
+documented
+documented tensors.0
 wt quantize --type Q4_K_M --dry-run --json
 documented
 for part in types.0 tensors.0; do documented $part; done
@@ -41,7 +44,7 @@ command -v groff >/dev/null || {
     finish
     exit
 }
-for page in '' inspect eval generate tokenize quantize compare help; do
+for page in '' inspect eval generate tokenize calibrate quantize compare help; do
     wt help --man $page
     expect_status 0
     cp "$out" page.1
