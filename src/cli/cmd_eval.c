@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -18,7 +19,7 @@
 #include "engine/generate.h"
 
 typedef struct settings {
-    const char *model, *reference, *text, *tasks;
+    const char *model, *reference, *text, *tasks, *activations;
     uint64_t context, chunks, threads, batch, seed;
     bool bf16, json;
 } settings;
@@ -33,6 +34,7 @@ typedef struct work {
     wt_chunks chunks;
     wt_tasks tasks;
     wt_eval result;
+    wt_engine_options engine; /* of both models */
 } work;
 
 /* --context, or llama-perplexity's default within what the models were trained for. */
@@ -52,6 +54,19 @@ static size_t choose_context(const work *w) {
     return (size_t)context;
 }
 
+/* The engine's options by the command line's; the context is not known yet. */
+static int read_options(work *w, wt_error *err) {
+    const settings *s = w->options;
+    w->engine.precision = s->bf16 ? WT_PRECISION_BF16 : WT_PRECISION_F32;
+    if (strcasecmp(s->activations, "q8") == 0) {
+        w->engine.activations = WT_ACTIVATIONS_Q8;
+    } else if (strcasecmp(s->activations, "f32") != 0) {
+        wt_fail(err, WT_ERR_ARGUMENT, "cannot use --activations '%s': it is neither f32 nor q8", s->activations);
+        return wt_hint(err, "q8 rounds as llama.cpp's CPU kernels do");
+    }
+    return 0;
+}
+
 static int open_models(work *w, wt_error *err) {
     const settings *s = w->options;
     if (wt_session_open(&w->candidate, s->model, err) != 0) return -1;
@@ -66,8 +81,9 @@ static int open_models(work *w, wt_error *err) {
     size_t context = choose_context(w);
     w->result.context = context;
     wt_threads_set((int)s->threads);
-    if (wt_session_start(&w->candidate, context, s->bf16, 0, err) != 0) return -1;
-    return s->reference ? wt_session_start(&w->reference, context, s->bf16, 0, err) : 0;
+    w->engine.context = context;
+    if (wt_session_start_as(&w->candidate, &w->engine, err) != 0) return -1;
+    return s->reference ? wt_session_start_as(&w->reference, &w->engine, err) : 0;
 }
 
 static int cut_file(work *w, wt_error *err) {
@@ -94,7 +110,10 @@ static int write_text(work *w, wt_error *err) {
     if (count > SIZE_MAX / sizeof(int32_t) / context) return wt_fail_memory(err, SIZE_MAX);
     int32_t *tokens = wt_calloc(count * context, sizeof *tokens, err);
     if (!tokens) return -1;
-    /* Writing runs the model once per position: an engine of its own keeps the weights ready meanwhile. */
+    /*
+     * Writing runs the model once per position: an engine of its own keeps the weights ready meanwhile. It rounds nothing, so
+     * that figures with and without --activations q8 are of the same text.
+     */
     wt_session writer = *author;
     writer.engine = NULL;
     int rc = wt_session_start(&writer, context, s->bf16, wt_session_spare_memory(), err);
@@ -151,6 +170,7 @@ static void describe(work *w) {
     r->reference = w->options->reference ? w->reference.name : NULL;
     r->text = w->options->text && strcmp(w->options->text, "-") == 0 ? "standard input" : w->options->text;
     r->tasks = w->options->tasks;
+    r->activations = w->engine.activations;
     r->flips = NAN;
     r->bytes = wt_gguf_file_bytes(w->candidate.gguf);
     for (size_t i = 0; i < wt_gguf_tensor_count(w->candidate.gguf); i++) {
@@ -163,7 +183,7 @@ static void describe(work *w) {
 static int evaluate(work *w, wt_error *err) {
     const settings *s = w->options;
     bool text = s->text || !s->tasks; /* tasks alone need no text */
-    if (open_models(w, err) != 0) return -1;
+    if (read_options(w, err) != 0 || open_models(w, err) != 0) return -1;
     describe(w);
     if (s->tasks && wt_tasks_read(&w->tasks, s->tasks, err) != 0) return -1;
     if (text && (s->text ? cut_file(w, err) : write_text(w, err)) != 0) return -1;
@@ -264,6 +284,13 @@ static const wt_option OPTIONS[] = {
      SETTING(seed),
      .max = 9007199254740992.0,
      .help = "Seed of a self-written text. Default: 1."},
+    {.name = "activations",
+     .kind = WT_OPTION_TEXT,
+     .value = "TYPE",
+     SETTING(activations),
+     .help = "f32 (the default): the figures of the file itself. q8: those that llama.cpp gives on a CPU, which rounds the "
+             "inputs of quantized matrices to blocks of 8 bits, and those of 16-bit matrices to 16 bits. For the "
+             "reference too."},
     {.name = "bf16",
      .kind = WT_OPTION_FLAG,
      SETTING(bf16),
@@ -282,7 +309,7 @@ static const wt_example EXAMPLES[] = {
     {0},
 };
 
-static const settings DEFAULTS = {.seed = 1};
+static const settings DEFAULTS = {.seed = 1, .activations = "f32"};
 
 const wt_command WT_COMMAND_EVAL = {
     .name = "eval",

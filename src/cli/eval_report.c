@@ -25,6 +25,8 @@ static void print_subject(const wt_eval *e) {
     snprintf(rest, sizeof rest, ", %s bytes, %.2f bits per weight", wt_format_count(count, e->bytes), bits);
     print_name(e->reference ? "candidate" : "model", e->candidate, rest);
     if (e->reference) print_name("reference", e->reference, "");
+    if (e->activations == WT_ACTIVATIONS_Q8)
+        print_name("rounding", "inputs of matrices as llama.cpp's CPU kernels round them", "");
     if (!e->has_text) return;
     char chunks[32];
     wt_format_count(chunks, e->divergence.chunks);
@@ -137,6 +139,7 @@ int wt_eval_print_json(const wt_eval *e, wt_error *err) {
     set_text(root, "model", e->candidate);
     json_object_set_new(root, "bytes", json_integer((json_int_t)e->bytes));
     set_text(root, "reference", e->reference);
+    if (e->activations == WT_ACTIVATIONS_Q8) set_text(root, "activations", "q8");
     if (e->has_text) set_divergence(root, e);
     if (e->has_tasks) json_object_set_new(root, "tasks", tasks_json(e));
     set_real(root, "seconds", e->seconds);

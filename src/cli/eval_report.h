@@ -2,6 +2,7 @@
 #ifndef WT_CLI_EVAL_REPORT_H
 #define WT_CLI_EVAL_REPORT_H
 
+#include "engine/activations.h"
 #include "engine/divergence.h"
 #include "engine/tasks.h"
 
@@ -15,6 +16,7 @@ typedef struct wt_eval {
     uint64_t seed;        /* of self-written text */
     size_t context;       /* tokens per chunk */
     size_t chunks_wanted; /* of the text; the divergence knows how many were done */
+    wt_activations activations;
     bool has_text, has_tasks, stopped;
     wt_divergence divergence;                  /* where has_text; of the chunks done before a stop */
     wt_task_result answers, reference_answers; /* where has_tasks */

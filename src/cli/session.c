@@ -19,14 +19,18 @@ int wt_session_open(wt_session *s, const char *path, wt_error *err) {
     return (s->tokenizer = wt_tokenizer_open(s->gguf, err)) ? 0 : -1;
 }
 
-int wt_session_start(wt_session *s, size_t context, bool bf16, size_t resident_bytes, wt_error *err) {
-    if (bf16 && !wt_matmul_has_bf16()) {
+int wt_session_start_as(wt_session *s, const wt_engine_options *options, wt_error *err) {
+    if (options->precision == WT_PRECISION_BF16 && !wt_matmul_has_bf16()) {
         wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use --bf16: this processor has no bf16 products");
         return wt_hint(err, "leave it out: fp32 is slower and more exact");
     }
+    return (s->engine = wt_engine_open(s->model, options, err)) ? 0 : -1;
+}
+
+int wt_session_start(wt_session *s, size_t context, bool bf16, size_t resident_bytes, wt_error *err) {
     wt_engine_options options = {
         .precision = bf16 ? WT_PRECISION_BF16 : WT_PRECISION_F32, .context = context, .resident_bytes = resident_bytes};
-    return (s->engine = wt_engine_open(s->model, &options, err)) ? 0 : -1;
+    return wt_session_start_as(s, &options, err);
 }
 
 void wt_session_close(wt_session *s) {

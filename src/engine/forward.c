@@ -36,6 +36,7 @@ struct wt_engine {
     resident *residents; /* [n_layers * PARTS + head pieces] */
     size_t resident_count, resident_used;
     wt_packed *spare;    /* the matrix that is in use where it does not stay */
+    wt_input input;      /* of the matrix in use and of those that share it */
     wt_rope_table rope, rope_window;
     float *layer_vectors[WT_LAYER_ROLES]; /* decoded norms and biases of the layer in work */
     float *output_norm, *rope_factors;    /* rope_factors NULL: none */
@@ -150,6 +151,7 @@ void wt_engine_close(wt_engine *engine) {
     for (size_t i = 0; engine->residents && i < engine->resident_count; i++) wt_packed_free(engine->residents[i].packed);
     free(engine->residents);
     wt_packed_free(engine->spare);
+    wt_input_release(&engine->input);
     wt_rope_table_release(&engine->rope);
     wt_rope_table_release(&engine->rope_window);
     for (int i = 0; i < WT_LAYER_ROLES; i++) free(engine->layer_vectors[i]);
@@ -263,15 +265,19 @@ static matrix layer_matrix(const wt_hparams *hp, bool fused_qkv, part p) {
     }
 }
 
-/* y (+)= x times one part of the layer, bias included. */
-static int multiply(wt_engine *e, uint32_t layer, part p, const float *x, size_t rows, wt_store store, float *y,
-                    wt_error *err) {
+/* What the input of a product with `weight` is rounded to. */
+static wt_rounding input_rounding(const wt_engine *e, const wt_weight *weight) {
+    return e->options.activations == WT_ACTIVATIONS_Q8 ? wt_rounding_of_input(weight->type) : WT_ROUND_NONE;
+}
+
+/* y (+)= the engine's input times one part of the layer, bias included. */
+static int multiply(wt_engine *e, uint32_t layer, part p, wt_store store, float *y, wt_error *err) {
     const wt_hparams *hp = wt_model_hparams(e->model);
     bool fused_qkv = wt_model_weight(e->model, WT_ROLE_ATTN_QKV, layer).tensor != NULL;
     matrix m = layer_matrix(hp, fused_qkv, p);
     wt_weight weight = wt_model_weight(e->model, m.role, layer);
     if (e->tap.input && m.first == 0)
-        e->tap.input(e->tap.user, m.role, (int)layer, x, rows, weight.tensor->dims[0]);
+        e->tap.input(e->tap.user, m.role, (int)layer, e->input.x, e->input.rows, e->input.k);
     const wt_packed *packed = packed_rows(e, &weight, m.first, m.n, (size_t)layer * PARTS + p, err);
     if (!packed) return -1;
     const float *bias = NULL;
@@ -282,7 +288,7 @@ static int multiply(wt_engine *e, uint32_t layer, part p, const float *x, size_t
         if (!bias && fused_qkv && p <= PART_V && wt_model_weight(e->model, separate[p], layer).tensor)
             bias = e->layer_vectors[separate[p]];
     }
-    return wt_matmul(x, rows, packed, bias, store, y, m.n, err);
+    return wt_matmul_input(&e->input, input_rounding(e, &weight), packed, bias, store, y, m.n, err);
 }
 
 /* ---- one layer ---- */
@@ -326,12 +332,14 @@ static void place_heads(wt_engine *e, const work *w, const wt_kv_store *store, b
     }
 }
 
-/* Multiplies by `p` and adds the result to the residual stream, through a post-norm where the architecture has one. */
-static int close_block(wt_engine *e, uint32_t layer, part p, wt_role post_norm, const float *x, work *w, float *hidden,
-                       wt_error *err) {
+/*
+ * Multiplies the engine's input by `p` and adds the result to the residual stream, through a post-norm where the
+ * architecture has one.
+ */
+static int close_block(wt_engine *e, uint32_t layer, part p, wt_role post_norm, work *w, float *hidden, wt_error *err) {
     const wt_hparams *hp = wt_model_hparams(e->model);
-    if (!hp->post_norms) return multiply(e, layer, p, x, w->rows, WT_STORE_ADD, hidden, err);
-    if (multiply(e, layer, p, x, w->rows, WT_STORE, w->normed, err) != 0) return -1;
+    if (!hp->post_norms) return multiply(e, layer, p, WT_STORE_ADD, hidden, err);
+    if (multiply(e, layer, p, WT_STORE, w->normed, err) != 0) return -1;
     const wt_kernels *k = wt_kernels_get();
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < w->rows; r++) {
@@ -358,21 +366,26 @@ static int run_layer(wt_engine *e, uint32_t layer, const wt_batch *batch, work *
     if (load_layer_vectors(e, layer, err) != 0) return -1;
 
     norm_rows(hidden, e->layer_vectors[WT_ROLE_ATTN_NORM], hp->norm_eps, w->rows, hp->width, w->normed);
-    if (multiply(e, layer, PART_Q, w->normed, w->rows, WT_STORE, w->queries, err) != 0) return -1;
-    if (multiply(e, layer, PART_K, w->normed, w->rows, WT_STORE, w->keys, err) != 0) return -1;
-    if (multiply(e, layer, PART_V, w->normed, w->rows, WT_STORE, w->values, err) != 0) return -1;
+    wt_input_set(&e->input, w->normed, w->rows, hp->width);
+    if (multiply(e, layer, PART_Q, WT_STORE, w->queries, err) != 0) return -1;
+    if (multiply(e, layer, PART_K, WT_STORE, w->keys, err) != 0) return -1;
+    if (multiply(e, layer, PART_V, WT_STORE, w->values, err) != 0) return -1;
     place_heads(e, w, &store, windowed, batch->sequences);
     if (wt_attention(hp, windowed, &store, w->spans, batch->sequences, w->queries, w->attended, err) != 0) return -1;
-    if (close_block(e, layer, PART_OUT, WT_ROLE_ATTN_POST_NORM, w->attended, w, hidden, err) != 0) return -1;
+    wt_input_set(&e->input, w->attended, w->rows, (size_t)hp->n_heads * hp->head_dim);
+    if (close_block(e, layer, PART_OUT, WT_ROLE_ATTN_POST_NORM, w, hidden, err) != 0) return -1;
 
     norm_rows(hidden, e->layer_vectors[WT_ROLE_FFN_NORM], hp->norm_eps, w->rows, hp->width, w->normed);
-    if (multiply(e, layer, PART_GATE, w->normed, w->rows, WT_STORE, w->gate, err) != 0) return -1;
-    if (multiply(e, layer, PART_UP, w->normed, w->rows, WT_STORE, w->up, err) != 0) return -1;
+    wt_input_set(&e->input, w->normed, w->rows, hp->width);
+    if (multiply(e, layer, PART_GATE, WT_STORE, w->gate, err) != 0) return -1;
+    if (multiply(e, layer, PART_UP, WT_STORE, w->up, err) != 0) return -1;
     const wt_kernels *k = wt_kernels_get();
     void (*act)(float *, const float *, size_t) = hp->activation == WT_ACT_SILU ? k->silu_mul : k->gelu_mul;
+    if (act == k->gelu_mul && e->options.activations == WT_ACTIVATIONS_Q8) act = wt_gelu_table_mul;
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < w->rows; r++) act(w->gate + r * hp->ffn, w->up + r * hp->ffn, hp->ffn);
-    return close_block(e, layer, PART_DOWN, WT_ROLE_FFN_POST_NORM, w->gate, w, hidden, err);
+    wt_input_set(&e->input, w->gate, w->rows, hp->ffn);
+    return close_block(e, layer, PART_DOWN, WT_ROLE_FFN_POST_NORM, w, hidden, err);
 }
 
 /* ---- one run ---- */
@@ -491,22 +504,26 @@ void wt_engine_final_norm(const wt_engine *engine, const float *hidden, size_t r
     norm_rows(hidden, engine->output_norm, hp->norm_eps, rows, hp->width, y);
 }
 
-/* The part of [first, first + count) that lies in head piece `piece`, multiplied into its columns of `logits`. */
-static int head_piece(wt_engine *e, const float *x, size_t rows, size_t first, size_t count, size_t piece,
-                      float *logits, wt_error *err) {
+/*
+ * The part of [first, first + count) that lies in head piece `piece`: the engine's input multiplied into its columns of
+ * `logits`.
+ */
+static int head_piece(wt_engine *e, size_t first, size_t count, size_t piece, float *logits, wt_error *err) {
     const wt_hparams *hp = wt_model_hparams(e->model);
     size_t begin = piece * HEAD_PIECE, end = begin + HEAD_PIECE < hp->vocab ? begin + HEAD_PIECE : hp->vocab;
     wt_weight head = wt_model_weight(e->model, WT_ROLE_OUTPUT, 0);
     const wt_packed *packed =
         packed_rows(e, &head, begin, end - begin, (size_t)hp->n_layers * PARTS + piece, err);
     if (!packed) return -1;
+    wt_rounding rounding = input_rounding(e, &head);
     if (begin >= first && end <= first + count)
-        return wt_matmul(x, rows, packed, NULL, WT_STORE, logits + (begin - first), count, err);
+        return wt_matmul_input(&e->input, rounding, packed, NULL, WT_STORE, logits + (begin - first), count, err);
     size_t width = end - begin, from = first > begin ? first : begin,
            to = first + count < end ? first + count : end;
+    size_t rows = e->input.rows;
     float *all = wt_alloc_aligned(rows, width * sizeof(float), err);
     if (!all) return -1;
-    int rc = wt_matmul(x, rows, packed, NULL, WT_STORE, all, width, err);
+    int rc = wt_matmul_input(&e->input, rounding, packed, NULL, WT_STORE, all, width, err);
     for (size_t r = 0; rc == 0 && r < rows; r++)
         memcpy(logits + r * count + (from - first), all + r * width + (from - begin), (to - from) * sizeof(float));
     free(all);
@@ -523,8 +540,9 @@ int wt_engine_logits_range(wt_engine *engine, const float *x, size_t rows, size_
     if (engine->tap.input && first == 0)
         engine->tap.input(engine->tap.user, WT_ROLE_OUTPUT, -1, x, rows, hp->width);
     int threads = threads_for(engine, 2.0 * padded_rows(rows) * (double)count * hp->width), rc = 0;
+    wt_input_set(&engine->input, x, rows, hp->width);
     for (size_t piece = first / HEAD_PIECE; rc == 0 && piece <= (first + count - 1) / HEAD_PIECE; piece++)
-        rc = head_piece(engine, x, rows, first, count, piece, logits, err);
+        rc = head_piece(engine, first, count, piece, logits, err);
     if (rc == 0 && hp->final_softcap > 0.0) {
         const wt_kernels *k = wt_kernels_get();
 #pragma omp parallel for schedule(static)

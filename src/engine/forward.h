@@ -25,6 +25,7 @@ typedef struct wt_engine_options {
     size_t resident_bytes; /* packed matrices are kept up to this many bytes between calls; 0: one at a time */
     const wt_tap *tap;     /* NULL: none */
     double parallel_flops; /* work per layer below which one thread does it all; 0: the default; results do not change */
+    wt_activations activations; /* what the inputs of matrices are rounded to, and gemma's GELU; 0: nothing */
     size_t context;        /* tokens a sequence may have: chooses long or short rope factors. 0: the short ones */
 } wt_engine_options;
 

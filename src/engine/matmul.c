@@ -128,47 +128,79 @@ static void to_bf16(const float *x, uint16_t *out, size_t n) {
     }
 }
 
-/*
- * The rows of x as tiles want them: padded to whole tiles and to padded_k, in the precision of the product. Where x
- * is that already, tiles but the last read it in place and nothing but the last is copied.
- */
-typedef struct prepared_rows {
-    const unsigned char *in_place; /* NULL: everything is in `copied` */
-    unsigned char *copied;         /* all tiles, or the last one alone */
-    size_t first_copied;           /* tile number of the first tile in `copied` */
-    size_t tile_bytes;
-} prepared_rows;
+void wt_input_set(wt_input *input, const float *x, size_t rows, size_t k) {
+    input->x = x;
+    input->rows = rows;
+    input->k = k;
+    input->ready = false;
+}
 
-static int prepare_rows(prepared_rows *out, const float *x, size_t rows, const wt_packed *w, wt_error *err) {
-    bool bf16 = w->precision == WT_PRECISION_BF16;
-    size_t element = bf16 ? sizeof(uint16_t) : sizeof(float), tiles = (rows + WT_TILE_ROWS - 1) / WT_TILE_ROWS;
-    bool direct = !bf16 && w->k == w->padded_k;
-    out->tile_bytes = WT_TILE_ROWS * w->padded_k * element;
-    out->in_place = direct ? (const unsigned char *)x : NULL;
-    out->first_copied = direct ? rows / WT_TILE_ROWS : 0;
-    out->copied = NULL;
-    if (out->first_copied == tiles) return 0;
-    size_t bytes;
-    if (!wt_mul_size(tiles - out->first_copied, out->tile_bytes, &bytes)) return wt_fail_memory(err, SIZE_MAX);
-    if (!(out->copied = wt_alloc_aligned(bytes, 1, err))) return -1;
-    size_t from = out->first_copied * WT_TILE_ROWS, to = tiles * WT_TILE_ROWS;
-#pragma omp parallel for schedule(static)
-    for (size_t r = from; r < to; r++) {
-        unsigned char *target = out->copied + (r - from) * w->padded_k * element;
-        size_t filled = r < rows ? w->k : 0;
-        if (bf16) {
-            to_bf16(x + r * w->k, (uint16_t *)target, filled);
-        } else {
-            memcpy(target, x + r * w->k, filled * element);
-        }
-        memset(target + filled * element, 0, (w->padded_k - filled) * element);
+void wt_input_release(wt_input *input) {
+    free(input->copied);
+    *input = (wt_input){0};
+}
+
+/* One row as a tile has it: rounded, in the precision of the product, zeros up to padded_k. `scratch` [k] is the thread's. */
+static void prepare_row(const wt_input *in, size_t r, size_t padded_k, float *scratch, unsigned char *target) {
+    bool bf16 = in->precision == WT_PRECISION_BF16;
+    size_t element = bf16 ? sizeof(uint16_t) : sizeof(float), filled = r < in->rows ? in->k : 0;
+    const float *x = in->x + r * in->k;
+    if (filled && !bf16) {
+        wt_round(in->rounding, x, (float *)target, in->k);
+    } else if (filled) {
+        if (in->rounding != WT_ROUND_NONE) wt_round(in->rounding, x, scratch, in->k);
+        to_bf16(in->rounding != WT_ROUND_NONE ? scratch : x, (uint16_t *)target, in->k);
     }
+    memset(target + filled * element, 0, (padded_k - filled) * element);
+}
+
+/*
+ * The rows as tiles want them. Where x is that already, tiles but the last are read in place and nothing but the last is
+ * copied.
+ */
+static int prepare_input(wt_input *in, wt_rounding rounding, const wt_packed *w, wt_error *err) {
+    if (in->ready && in->precision == w->precision && in->rounding == rounding) return 0;
+    bool bf16 = w->precision == WT_PRECISION_BF16;
+    size_t element = bf16 ? sizeof(uint16_t) : sizeof(float), tiles = (in->rows + WT_TILE_ROWS - 1) / WT_TILE_ROWS;
+    bool direct = !bf16 && rounding == WT_ROUND_NONE && w->k == w->padded_k;
+    in->ready = false;
+    in->precision = w->precision;
+    in->rounding = rounding;
+    in->tile_bytes = WT_TILE_ROWS * w->padded_k * element;
+    in->in_place = direct ? (const unsigned char *)in->x : NULL;
+    in->first_copied = direct ? in->rows / WT_TILE_ROWS : 0;
+    size_t bytes;
+    if (!wt_mul_size(tiles - in->first_copied, in->tile_bytes, &bytes)) return wt_fail_memory(err, SIZE_MAX);
+    if (bytes > in->capacity) {
+        free(in->copied);
+        in->capacity = 0;
+        if (!(in->copied = wt_alloc_aligned(bytes, 1, err))) return -1;
+        in->capacity = bytes;
+    }
+    size_t from = in->first_copied * WT_TILE_ROWS, to = tiles * WT_TILE_ROWS, row_bytes = w->padded_k * element;
+    int failed = 0;
+#pragma omp parallel if (from < to)
+    {
+        bool rounds = bf16 && rounding != WT_ROUND_NONE;
+        float *scratch = rounds ? wt_alloc_aligned(in->k, sizeof *scratch, NULL) : NULL;
+        if (rounds && !scratch) {
+#pragma omp atomic write
+            failed = 1;
+        }
+#pragma omp for schedule(static)
+        for (size_t r = from; r < to; r++) {
+            if (!rounds || scratch) prepare_row(in, r, w->padded_k, scratch, in->copied + (r - from) * row_bytes);
+        }
+        free(scratch);
+    }
+    if (failed) return wt_fail_memory(err, in->k * sizeof(float));
+    in->ready = true;
     return 0;
 }
 
-static const void *row_tile(const prepared_rows *p, size_t tile) {
-    if (tile < p->first_copied) return p->in_place + tile * p->tile_bytes;
-    return p->copied + (tile - p->first_copied) * p->tile_bytes;
+static const void *row_tile(const wt_input *in, size_t tile) {
+    if (tile < in->first_copied) return in->in_place + tile * in->tile_bytes;
+    return in->copied + (tile - in->first_copied) * in->tile_bytes;
 }
 
 /* Moves one tile's results to y: the part of it that exists, with the bias. */
@@ -187,11 +219,11 @@ static void store_tile(const float *tile, size_t rows, size_t cols, const float 
     }
 }
 
-int wt_matmul(const float *x, size_t rows, const wt_packed *w, const float *bias, wt_store store, float *y, size_t ldy,
-              wt_error *err) {
+int wt_matmul_input(wt_input *input, wt_rounding rounding, const wt_packed *w, const float *bias, wt_store store,
+                    float *y, size_t ldy, wt_error *err) {
+    size_t rows = input->rows;
     if (rows == 0) return 0;
-    prepared_rows prepared;
-    if (prepare_rows(&prepared, x, rows, w, err) != 0) return -1;
+    if (prepare_input(input, rounding, w, err) != 0) return -1;
     size_t row_tiles = (rows + WT_TILE_ROWS - 1) / WT_TILE_ROWS;
     size_t groups = (row_tiles + TASK_ROW_TILES - 1) / TASK_ROW_TILES, tasks = groups * w->blocks;
     size_t packed_bytes = wt_tile_packed_bytes(w->tile);
@@ -208,7 +240,7 @@ int wt_matmul(const float *x, size_t rows, const wt_packed *w, const float *bias
             size_t last = (group + 1) * TASK_ROW_TILES < row_tiles ? (group + 1) * TASK_ROW_TILES : row_tiles;
             for (size_t t = group * TASK_ROW_TILES; ok && t < last; t++) {
                 size_t row = t * WT_TILE_ROWS, count = rows - row < WT_TILE_ROWS ? rows - row : WT_TILE_ROWS;
-                if (wt_tile_multiply(worker, row_tile(&prepared, t), w->data + block * packed_bytes, out) != 0) ok = 0;
+                if (wt_tile_multiply(worker, row_tile(input, t), w->data + block * packed_bytes, out) != 0) ok = 0;
                 store_tile(out, count, cols, bias ? bias + col : NULL, store, y + row * ldy + col, ldy);
             }
         }
@@ -218,6 +250,14 @@ int wt_matmul(const float *x, size_t rows, const wt_packed *w, const float *bias
         }
         wt_tile_worker_free(worker);
     }
-    free(prepared.copied);
     return failed ? wt_fail(err, WT_ERR_MEMORY, "a matrix product of inner dimension %zu failed in oneDNN", w->k) : 0;
+}
+
+int wt_matmul(const float *x, size_t rows, const wt_packed *w, const float *bias, wt_store store, float *y, size_t ldy,
+              wt_error *err) {
+    wt_input input = {0};
+    wt_input_set(&input, x, rows, w->k);
+    int rc = wt_matmul_input(&input, WT_ROUND_NONE, w, bias, store, y, ldy, err);
+    wt_input_release(&input);
+    return rc;
 }

@@ -8,9 +8,10 @@
 #ifndef WT_ENGINE_MATMUL_H
 #define WT_ENGINE_MATMUL_H
 
-#include "base/error.h"
 #include <stdbool.h>
 
+#include "base/error.h"
+#include "engine/activations.h"
 #include "model/types.h"
 
 #define WT_TILE_ROWS 32
@@ -44,9 +45,36 @@ typedef enum wt_store {
 } wt_store;
 
 /*
- * y[r, 0..n-1] (rows `ldy` floats apart) from x [rows, k] (contiguous rows), bias [n] or NULL. In parallel; not to be
- * called from a parallel region.
+ * Rows that one or several matrices are multiplied with: rounded, padded and converted to the precision of the product
+ * once for all of them. All zero is an empty one; its storage serves from one wt_input_set to the next and belongs to
+ * wt_input_release.
  */
+typedef struct wt_input {
+    const float *x;          /* [rows, k] */
+    size_t rows, k;
+    /* Private: what has been made ready. */
+    bool ready;
+    wt_precision precision;
+    wt_rounding rounding;
+    const unsigned char *in_place; /* whole tiles that are read from x as they are; NULL: none */
+    size_t first_copied;           /* number of the first tile in `copied` */
+    size_t tile_bytes, capacity;
+    unsigned char *copied;
+} wt_input;
+
+/* Takes x [rows, k] (contiguous rows), which must not change or go away before the last product with it. */
+void wt_input_set(wt_input *input, const float *x, size_t rows, size_t k);
+void wt_input_release(wt_input *input);
+
+/*
+ * y[r, 0..n-1] (rows `ldy` floats apart) from the rows of `input`, whose k is w's, after `rounding`; bias [n] or NULL. Products
+ * that share an input and follow one another with the same rounding prepare it once. In parallel; not to be called from
+ * a parallel region.
+ */
+int wt_matmul_input(wt_input *input, wt_rounding rounding, const wt_packed *w, const float *bias, wt_store store,
+                    float *y, size_t ldy, wt_error *err);
+
+/* The same for x [rows, k] that meets one matrix only, without rounding. */
 int wt_matmul(const float *x, size_t rows, const wt_packed *w, const float *bias, wt_store store, float *y, size_t ldy,
               wt_error *err);
 

@@ -85,6 +85,20 @@ expect_equal 'chunk error of one chunk' null "$(json kld_chunk_stderr)"
 wt eval damaged.gguf --reference seedling --text text.txt --chunks 1
 expect_no_out 'nan'
 
+# Rounded activations: other figures, of the same protocol; against itself still nothing.
+wt eval --text text.txt --activations q8 --reference seedling --json
+expect_status 0
+expect_json
+expect_equal activations q8 "$(json activations)"
+expect_equal 'kld against itself' 0.0 "$(json kld_mean)"
+expect_number 'the rounding shows, and little' "$(json perplexity) != $perplexity && ($(json perplexity) / $perplexity - 1)^2 < 1e-4"
+wt eval damaged.gguf --reference seedling --text text.txt --activations Q8
+expect_status 0
+expect_out '^rounding +inputs of matrices'
+wt eval --text text.txt --activations q4
+expect_status 1
+expect_err "^wildtype: cannot use --activations 'q4'"
+
 # No text: the model writes one, and says so; the same seed, the same text.
 wt eval --chunks 2 --json
 expect_status 0

@@ -1,11 +1,12 @@
 /*
- * wt-logits MODEL TOKENS OUT [CHANGE...]: our engine's logits at every position, for comparison with the outside
+ * wt-logits [--q8] MODEL TOKENS OUT [CHANGE...]: our engine's logits at every position, for comparison with the outside
  * judge's. TOKENS holds int32 ids; OUT gets float32 [changes + 1, tokens, vocabulary]: one run per deliberate change,
  * made alone, and the unchanged model last, which shows that every change was undone. Per change one line with the
  * right value.
  *
  * A CHANGE is FIELD=NUMBER, a hyperparameter; or TENSOR=NUMBER, every element of the tensors of that name in all
- * layers; or TENSOR=swap, their upper and lower halves exchanged. --fields lists the hyperparameters.
+ * layers; or TENSOR=swap, their upper and lower halves exchanged. --fields lists the hyperparameters. --q8 rounds
+ * activations as llama.cpp does.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -136,12 +137,13 @@ typedef struct job {
     wt_model *model;
     const int32_t *tokens;
     size_t rows;
+    wt_activations activations;
     FILE *out;
 } job;
 
 static int run(const job *j, wt_error *err) {
     size_t width = wt_model_hparams(j->model)->width, vocab = wt_model_hparams(j->model)->vocab;
-    wt_engine_options options = {.context = j->rows};
+    wt_engine_options options = {.context = j->rows, .activations = j->activations};
     wt_engine *engine = wt_engine_open(j->model, &options, err);
     float *hidden = wt_alloc_aligned(j->rows * width, sizeof *hidden, err);
     float *logits = wt_alloc_aligned(j->rows * vocab, sizeof *logits, err);
@@ -193,13 +195,18 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) printf("%s\n", FIELDS[i].name);
         return 0;
     }
+    bool q8 = argc > 1 && strcmp(argv[1], "--q8") == 0;
+    argc -= q8;
+    argv += q8;
     if (argc < 4) {
-        fprintf(stderr, "usage: wt-logits MODEL TOKENS OUT [CHANGE...] | wt-logits --fields\n");
+        fprintf(stderr, "usage: wt-logits [--q8] MODEL TOKENS OUT [CHANGE...] | wt-logits --fields\n");
         return 2;
     }
     size_t bytes = 0;
     int rc = -1;
-    job j = {.model = wt_model_open(argv[1], &err), .out = fopen(argv[3], "wb")};
+    job j = {.model = wt_model_open(argv[1], &err),
+             .activations = q8 ? WT_ACTIVATIONS_Q8 : WT_ACTIVATIONS_F32,
+             .out = fopen(argv[3], "wb")};
     char *tokens = j.model ? wt_read_text(argv[2], &bytes, &err) : NULL;
     if (!j.out) wt_fail(&err, WT_ERR_IO, "cannot write '%s'", argv[3]);
     if (tokens && j.out) {
