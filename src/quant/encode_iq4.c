@@ -21,19 +21,7 @@ static value_table iq4, fp4;
 static void fill_values(value_table *t, const int8_t *values, const uint8_t *codes, int count) {
     t->lo = values[0];
     t->hi = values[count - 1];
-    float width = (t->hi - t->lo) / WT_CELLS;
-    t->cells.per_unit = 1.0f / width;
-    for (int c = 0; c < WT_CELLS; c++) {
-        /* The nearest value to the left edge, and the one that takes over within the cell, if any. */
-        float left = t->lo + width * (float)c, right = left + width;
-        int i = 0;
-        while (i + 1 < count && left >= 0.5f * (float)(values[i] + values[i + 1])) i++;
-        float middle = i + 1 < count ? 0.5f * (float)(values[i] + values[i + 1]) : t->hi;
-        bool inside = i + 1 < count && middle < right;
-        t->cells.below[c] = values[i];
-        t->cells.above[c] = values[inside ? i + 1 : i];
-        t->cells.split[c] = middle;
-    }
+    wt_cells_of(&t->cells, values, count);
     for (int i = 0; i < count; i++) t->code_of[values[i] + 128] = codes[i];
 }
 

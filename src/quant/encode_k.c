@@ -1,4 +1,5 @@
 /* Encoders of the K types: 256 weights, in runs that have quantized scales (and minima) of their own. */
+#include <math.h>
 #include <string.h>
 
 #include "quant/codec_blocks.h"
@@ -27,6 +28,23 @@ static void assign_runs_min(const wt_encode_kernels *k, const float *x, const wt
     }
 }
 
+/* Scales and minima of the runs; without minima of their own (see encode_legacy.c) these are the scales over again. */
+static void search_runs(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape, int hi,
+                        const wt_search *search, uint16_t *d, uint16_t *dmin, int *scales, int *mins) {
+    if (!search->symmetric) {
+        wt_search_super_min(k, x, w, shape, (float)hi, search, d, dmin, scales, mins);
+        return;
+    }
+    wt_cells odd;
+    wt_cells_of_odd(&odd, hi);
+    const wt_codes codes = {.grid = {(float)-hi, (float)hi, &odd}, .one_sign = true};
+    wt_search_super(k, x, w, shape, &codes, search, d, scales);
+    float half = fabsf(wt_half_to_float(*d));
+    *d = wt_search_half(2.0f * half);
+    *dmin = wt_search_half((float)hi * half);
+    memcpy(mins, scales, shape->runs * sizeof *mins);
+}
+
 /* Two bits of each weight: four shifts of 32 bytes for each half of the block. */
 static void pack_crumbs(const uint8_t *q, uint8_t *qs) {
     for (int half = 0; half < 2; half++) {
@@ -49,7 +67,7 @@ static void encode_q2_k(const wt_encode_kernels *k, const float *x, const float 
     static const wt_super SHAPE = {.runs = 16, .run = 16, .hi = 15};
     int mins[WT_MAX_RUNS];
     EACH_BLOCK(wt_block_q2_k) {
-        wt_search_super_min(k, x, w, &SHAPE, 3.0f, search, &b.d, &b.dmin, scales, mins);
+        search_runs(k, x, w, &SHAPE, 3, search, &b.d, &b.dmin, scales, mins);
         assign_runs_min(k, x, &SHAPE, 3, b.d, b.dmin, scales, mins, q);
         for (int j = 0; j < 16; j++) b.scales[j] = (uint8_t)(scales[j] | mins[j] << 4);
         pack_crumbs(q, b.qs);
@@ -100,7 +118,7 @@ static void encode_q4_k(const wt_encode_kernels *k, const float *x, const float 
                         void *dst) {
     int mins[WT_MAX_RUNS];
     EACH_BLOCK(wt_block_q4_k) {
-        wt_search_super_min(k, x, w, &EIGHT, 15.0f, search, &b.d, &b.dmin, scales, mins);
+        search_runs(k, x, w, &EIGHT, 15, search, &b.d, &b.dmin, scales, mins);
         assign_runs_min(k, x, &EIGHT, 15, b.d, b.dmin, scales, mins, q);
         pack_q4_k_scales(scales, mins, b.scales);
         pack_pairs(q, b.qs);
@@ -112,7 +130,7 @@ static void encode_q5_k(const wt_encode_kernels *k, const float *x, const float 
                         void *dst) {
     int mins[WT_MAX_RUNS];
     EACH_BLOCK(wt_block_q5_k) {
-        wt_search_super_min(k, x, w, &EIGHT, 31.0f, search, &b.d, &b.dmin, scales, mins);
+        search_runs(k, x, w, &EIGHT, 31, search, &b.d, &b.dmin, scales, mins);
         assign_runs_min(k, x, &EIGHT, 31, b.d, b.dmin, scales, mins, q);
         pack_q4_k_scales(scales, mins, b.scales);
         pack_pairs(q, b.qs);
@@ -142,7 +160,8 @@ static void encode_q6_k(const wt_encode_kernels *k, const float *x, const float 
 
 void wt_encoders_k(wt_encoder_row *table) {
     const wt_search scales = {.lo = -0.9f, .hi = 0.9f, .steps = 19, .passes = 2, .bias = 1.0f};
-    const wt_search ranges = {.lo = -0.9f, .hi = 0.9f, .steps = 37, .passes = 2, .bias = 1.0f};
+    /* Steps of 0.05f exactly, as ggml makes them. */
+    const wt_search ranges = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     table[WT_Q2_K] = (wt_encoder_row){encode_q2_k, {.exists = true, .search = ranges}};
     table[WT_Q3_K] = (wt_encoder_row){encode_q3_k, {.exists = true, .search = scales}};
     table[WT_Q4_K] = (wt_encoder_row){encode_q4_k, {.exists = true, .search = ranges}};

@@ -50,10 +50,26 @@ typedef struct wt_affine_lanes {
     float *error;
 } wt_affine_lanes;
 
+/*
+ * WT_LANES runs side by side, each looking for its own scale and minimum, x and w [n][WT_LANES], n <= WT_MAX_RUN: the inverse scales
+ * (hi + first + step * i) / (highest - lowest), i = 0..steps - 1, one after another, each with codes counted from the lowest value
+ * as the best refit so far has it (a lane that improves changes what follows). A minimum of ours is minus that lowest value.
+ */
+typedef struct wt_fit_lanes {
+    float first[WT_LANES], step[WT_LANES];
+    float floor[WT_LANES];                                        /* no lowest value above this (0), or infinity */
+    float scale[WT_LANES], lowest[WT_LANES], error[WT_LANES];     /* the best */
+    float qq[WT_LANES], sum_w[WT_LANES], sum_x[WT_LANES];         /* its sum w q q; sums of w and of w x */
+    float least[WT_LANES], most[WT_LANES];                        /* of x */
+} wt_fit_lanes;
+
+#define WT_MAX_RUN 32
+
 struct wt_encode_kernels {
     void (*symmetric)(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
                       const wt_symmetric_lanes *lanes);
     void (*affine)(const float *x, const float *w, size_t n, float hi, size_t groups, const wt_affine_lanes *lanes);
+    void (*fit)(const float *x, const float *w, size_t n, float hi, int steps, wt_fit_lanes *lanes);
     /* q[i] = nearest(grid, (x[i] + min) * inverse), integers of a byte */
     void (*assign)(const float *x, size_t n, const wt_grid *grid, float inverse, float min, int8_t *q);
 };

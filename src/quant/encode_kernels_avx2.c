@@ -115,6 +115,73 @@ static void affine(const float *x, const float *w, size_t n, float hi, size_t gr
     }
 }
 
+/* Half of the lanes, from `at` on. */
+static void fit_half(const float *x, const float *w, size_t n, float hi, int steps, int at, wt_fit_lanes *l) {
+    const __m256 zero = _mm256_setzero_ps(), top = _mm256_set1_ps(hi), rounder = _mm256_set1_ps(WT_ROUNDER);
+    const __m256 first = _mm256_loadu_ps(l->first + at), by = _mm256_loadu_ps(l->step + at);
+    const __m256 limit = _mm256_loadu_ps(l->floor + at);
+    __m256 least = _mm256_loadu_ps(x + at), most = least, sum_w = zero, sum_x = zero, q[WT_MAX_RUN];
+    for (size_t i = 0; i < n; i++) {
+        __m256 v = _mm256_loadu_ps(x + 16 * i + at), u = _mm256_loadu_ps(w + 16 * i + at);
+        least = _mm256_min_ps(v, least);
+        most = _mm256_max_ps(v, most);
+        sum_w = _mm256_add_ps(sum_w, u);
+        sum_x = _mm256_add_ps(sum_x, _mm256_mul_ps(u, v));
+    }
+    __m256 lowest = _mm256_min_ps(least, limit), best_scale = zero, best_error = zero, best_qq = zero;
+    for (int step = -1; step < steps; step++) {
+        __m256 t = step < 0 ? zero : _mm256_add_ps(first, _mm256_mul_ps(by, _mm256_set1_ps((float)step)));
+        __m256 range = _mm256_sub_ps(most, lowest), wide = _mm256_cmp_ps(range, zero, _CMP_GT_OQ);
+        __m256 inverse = _mm256_and_ps(wide, _mm256_div_ps(_mm256_add_ps(t, top), range));
+        __m256 sq = zero, qq = zero, qx = zero, error = zero;
+        for (size_t i = 0; i < n; i++) {
+            __m256 v = _mm256_loadu_ps(x + 16 * i + at);
+            __m256 y = _mm256_mul_ps(_mm256_sub_ps(v, lowest), inverse);
+            y = _mm256_min_ps(_mm256_max_ps(y, zero), top);
+            q[i] = _mm256_sub_ps(_mm256_add_ps(y, rounder), rounder);
+            __m256 wq = _mm256_mul_ps(_mm256_loadu_ps(w + 16 * i + at), q[i]);
+            sq = _mm256_add_ps(sq, wq);
+            qq = _mm256_add_ps(qq, _mm256_mul_ps(wq, q[i]));
+            qx = _mm256_add_ps(qx, _mm256_mul_ps(wq, v));
+        }
+        __m256 determinant = _mm256_sub_ps(_mm256_mul_ps(sum_w, qq), _mm256_mul_ps(sq, sq));
+        __m256 scale = _mm256_and_ps(wide, _mm256_div_ps(range, top)), low = lowest;
+        if (step >= 0) {
+            scale = _mm256_div_ps(_mm256_sub_ps(_mm256_mul_ps(sum_w, qx), _mm256_mul_ps(sum_x, sq)), determinant);
+            low = _mm256_div_ps(_mm256_sub_ps(_mm256_mul_ps(qq, sum_x), _mm256_mul_ps(sq, qx)), determinant);
+            __m256 over = _mm256_cmp_ps(low, limit, _CMP_GT_OQ);
+            low = _mm256_blendv_ps(low, limit, over);
+            scale = _mm256_blendv_ps(scale, _mm256_div_ps(qx, qq), over);
+        }
+        for (size_t i = 0; i < n; i++) {
+            __m256 e = _mm256_add_ps(_mm256_mul_ps(scale, q[i]), low);
+            e = _mm256_sub_ps(e, _mm256_loadu_ps(x + 16 * i + at));
+            error = _mm256_add_ps(error, _mm256_mul_ps(_mm256_loadu_ps(w + 16 * i + at), _mm256_mul_ps(e, e)));
+        }
+        __m256 better = _mm256_castsi256_ps(_mm256_set1_epi32(-1));
+        if (step >= 0)
+            better = _mm256_and_ps(_mm256_cmp_ps(determinant, zero, _CMP_GT_OQ),
+                                   _mm256_cmp_ps(error, best_error, _CMP_LT_OQ));
+        best_error = _mm256_blendv_ps(best_error, error, better);
+        best_scale = _mm256_blendv_ps(best_scale, scale, better);
+        best_qq = _mm256_blendv_ps(best_qq, qq, better);
+        lowest = _mm256_blendv_ps(lowest, low, better);
+    }
+    _mm256_storeu_ps(l->scale + at, best_scale);
+    _mm256_storeu_ps(l->lowest + at, lowest);
+    _mm256_storeu_ps(l->error + at, best_error);
+    _mm256_storeu_ps(l->qq + at, best_qq);
+    _mm256_storeu_ps(l->sum_w + at, sum_w);
+    _mm256_storeu_ps(l->sum_x + at, sum_x);
+    _mm256_storeu_ps(l->least + at, least);
+    _mm256_storeu_ps(l->most + at, most);
+}
+
+static void fit(const float *x, const float *w, size_t n, float hi, int steps, wt_fit_lanes *l) {
+    fit_half(x, w, n, hi, steps, 0, l);
+    fit_half(x, w, n, hi, steps, 8, l);
+}
+
 static void assign(const float *x, size_t n, const wt_grid *grid, float inverse, float min, int8_t *q) {
     grid256 g = load_grid(grid);
     const __m256 by = _mm256_set1_ps(inverse), shift = _mm256_set1_ps(min);
@@ -128,4 +195,4 @@ static void assign(const float *x, size_t n, const wt_grid *grid, float inverse,
     for (; i < n; i++) q[i] = (int8_t)wt_grid_nearest(grid, (x[i] + min) * inverse);
 }
 
-const wt_encode_kernels wt_encode_kernels_avx2 = {symmetric, affine, assign};
+const wt_encode_kernels wt_encode_kernels_avx2 = {symmetric, affine, fit, assign};

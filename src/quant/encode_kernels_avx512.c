@@ -126,6 +126,67 @@ static void affine(const float *x, const float *w, size_t n, float hi, size_t gr
     }
 }
 
+static void fit(const float *x, const float *w, size_t n, float hi, int steps, wt_fit_lanes *l) {
+    const __m512 zero = _mm512_setzero_ps(), top = _mm512_set1_ps(hi), rounder = _mm512_set1_ps(WT_ROUNDER);
+    const __m512 first = _mm512_loadu_ps(l->first), by = _mm512_loadu_ps(l->step), limit = _mm512_loadu_ps(l->floor);
+    __m512 least = _mm512_loadu_ps(x), most = least, sum_w = zero, sum_x = zero, q[WT_MAX_RUN];
+    for (size_t i = 0; i < n; i++) {
+        __m512 v = _mm512_loadu_ps(x + 16 * i), u = _mm512_loadu_ps(w + 16 * i);
+        least = _mm512_min_ps(v, least);
+        most = _mm512_max_ps(v, most);
+        sum_w = _mm512_add_ps(sum_w, u);
+        sum_x = _mm512_add_ps(sum_x, _mm512_mul_ps(u, v));
+    }
+    __m512 lowest = _mm512_min_ps(least, limit), best_scale = zero, best_error = zero, best_qq = zero;
+    for (int step = -1; step < steps; step++) {
+        __m512 t = step < 0 ? zero : _mm512_add_ps(first, _mm512_mul_ps(by, _mm512_set1_ps((float)step)));
+        __m512 range = _mm512_sub_ps(most, lowest);
+        __mmask16 wide = _mm512_cmp_ps_mask(range, zero, _CMP_GT_OQ);
+        __m512 inverse = _mm512_maskz_div_ps(wide, _mm512_add_ps(t, top), range);
+        __m512 sq = zero, qq = zero, qx = zero, error = zero;
+        for (size_t i = 0; i < n; i++) {
+            __m512 v = _mm512_loadu_ps(x + 16 * i);
+            __m512 y = _mm512_mul_ps(_mm512_sub_ps(v, lowest), inverse);
+            y = _mm512_min_ps(_mm512_max_ps(y, zero), top);
+            q[i] = _mm512_sub_ps(_mm512_add_ps(y, rounder), rounder);
+            __m512 wq = _mm512_mul_ps(_mm512_loadu_ps(w + 16 * i), q[i]);
+            sq = _mm512_add_ps(sq, wq);
+            qq = _mm512_add_ps(qq, _mm512_mul_ps(wq, q[i]));
+            qx = _mm512_add_ps(qx, _mm512_mul_ps(wq, v));
+        }
+        __m512 determinant = _mm512_sub_ps(_mm512_mul_ps(sum_w, qq), _mm512_mul_ps(sq, sq));
+        __m512 scale = _mm512_maskz_div_ps(wide, range, top), low = lowest;
+        if (step >= 0) {
+            scale = _mm512_div_ps(_mm512_sub_ps(_mm512_mul_ps(sum_w, qx), _mm512_mul_ps(sum_x, sq)), determinant);
+            low = _mm512_div_ps(_mm512_sub_ps(_mm512_mul_ps(qq, sum_x), _mm512_mul_ps(sq, qx)), determinant);
+            __mmask16 over = _mm512_cmp_ps_mask(low, limit, _CMP_GT_OQ);
+            low = _mm512_mask_mov_ps(low, over, limit);
+            scale = _mm512_mask_div_ps(scale, over, qx, qq);
+        }
+        for (size_t i = 0; i < n; i++) {
+            __m512 e = _mm512_add_ps(_mm512_mul_ps(scale, q[i]), low);
+            e = _mm512_sub_ps(e, _mm512_loadu_ps(x + 16 * i));
+            error = _mm512_add_ps(error, _mm512_mul_ps(_mm512_loadu_ps(w + 16 * i), _mm512_mul_ps(e, e)));
+        }
+        __mmask16 better = 0xffff;
+        if (step >= 0)
+            better = _mm512_cmp_ps_mask(determinant, zero, _CMP_GT_OQ) &
+                     _mm512_cmp_ps_mask(error, best_error, _CMP_LT_OQ);
+        best_error = _mm512_mask_mov_ps(best_error, better, error);
+        best_scale = _mm512_mask_mov_ps(best_scale, better, scale);
+        best_qq = _mm512_mask_mov_ps(best_qq, better, qq);
+        lowest = _mm512_mask_mov_ps(lowest, better, low);
+    }
+    _mm512_storeu_ps(l->scale, best_scale);
+    _mm512_storeu_ps(l->lowest, lowest);
+    _mm512_storeu_ps(l->error, best_error);
+    _mm512_storeu_ps(l->qq, best_qq);
+    _mm512_storeu_ps(l->sum_w, sum_w);
+    _mm512_storeu_ps(l->sum_x, sum_x);
+    _mm512_storeu_ps(l->least, least);
+    _mm512_storeu_ps(l->most, most);
+}
+
 static void assign(const float *x, size_t n, const wt_grid *grid, float inverse, float min, int8_t *q) {
     grid512 g = load_grid(grid);
     const __m512 by = _mm512_set1_ps(inverse), shift = _mm512_set1_ps(min);
@@ -137,4 +198,4 @@ static void assign(const float *x, size_t n, const wt_grid *grid, float inverse,
     }
 }
 
-const wt_encode_kernels wt_encode_kernels_avx512 = {symmetric, affine, assign};
+const wt_encode_kernels wt_encode_kernels_avx512 = {symmetric, affine, fit, assign};

@@ -1,4 +1,5 @@
 /* Encoders of the block types of 32 weights. */
+#include <math.h>
 #include <string.h>
 
 #include "quant/codec_blocks.h"
@@ -18,13 +19,36 @@ static uint16_t codes_scale(const wt_encode_kernels *k, const float *x, const fl
     return d;
 }
 
-static void codes_scale_min(const wt_encode_kernels *k, const float *x, const float *w, int hi,
-                            const wt_search *search, uint16_t *d, uint16_t *m, uint8_t *q) {
+/* Scales and minima of a piece's blocks, and its codes. */
+typedef struct ranges {
+    uint16_t d[WT_MAX_BLOCKS], m[WT_MAX_BLOCKS];
+    uint8_t q[WT_MAX_BLOCKS][BLOCK];
+} ranges;
+
+/*
+ * Without a minimum of its own a block is d (q - hi / 2): the odd numbers -hi..hi times half of d.
+ */
+static void middle(const wt_encode_kernels *k, const float *x, const float *w, int hi, const wt_search *search,
+                   uint16_t *d, uint16_t *m) {
+    wt_cells odd;
+    wt_cells_of_odd(&odd, hi);
+    const wt_codes codes = {.grid = {(float)-hi, (float)hi, &odd}, .one_sign = true};
+    float half = wt_half_to_float(wt_search_scale(k, x, w, BLOCK, &codes, search));
+    half = fabsf(half);
+    *d = wt_search_half(2.0f * half);
+    *m = wt_search_half((float)hi * half);
+}
+
+static void codes_ranges(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, int hi,
+                         const wt_search *search, ranges *r) {
     const wt_grid grid = {0.0f, (float)hi, NULL};
-    uint16_t below;
-    wt_search_scale_min(k, x, w, BLOCK, (float)hi, search, d, &below);
-    k->assign(x, BLOCK, &grid, wt_inverse(wt_half_to_float(*d)), wt_half_to_float(below), (int8_t *)q);
-    *m = below ^ 0x8000; /* the file adds what the search subtracts */
+    if (!search->symmetric) wt_search_scales_min(k, x, w, blocks, (float)hi, search, r->d, r->m);
+    for (size_t b = 0; b < blocks; b++, x += BLOCK, w += BLOCK) {
+        if (search->symmetric) middle(k, x, w, hi, search, &r->d[b], &r->m[b]);
+        float inverse = wt_inverse(wt_half_to_float(r->d[b]));
+        k->assign(x, BLOCK, &grid, inverse, wt_half_to_float(r->m[b]), (int8_t *)r->q[b]);
+        r->m[b] ^= 0x8000; /* the file adds what the search subtracts */
+    }
 }
 
 static void pack_nibbles(const uint8_t *q, uint8_t *qs) {
@@ -55,9 +79,15 @@ static void encode_q4_0(const wt_encode_kernels *k, const float *x, const float 
 
 static void encode_q4_1(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
-    EACH_BLOCK(wt_block_q4_1) {
-        codes_scale_min(k, x, w, 15, search, &b.d, &b.m, q);
-        pack_nibbles(q, b.qs);
+    unsigned char *to = dst;
+    ranges r;
+    wt_block_q4_1 b;
+    size_t blocks = n / BLOCK;
+    codes_ranges(k, x, w, blocks, 15, search, &r);
+    for (size_t i = 0; i < blocks; i++, to += sizeof b) {
+        b.d = r.d[i];
+        b.m = r.m[i];
+        pack_nibbles(r.q[i], b.qs);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -74,10 +104,16 @@ static void encode_q5_0(const wt_encode_kernels *k, const float *x, const float 
 
 static void encode_q5_1(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
-    EACH_BLOCK(wt_block_q5_1) {
-        codes_scale_min(k, x, w, 31, search, &b.d, &b.m, q);
-        pack_nibbles(q, b.qs);
-        pack_fifths(q, b.qh);
+    unsigned char *to = dst;
+    ranges r;
+    wt_block_q5_1 b;
+    size_t blocks = n / BLOCK;
+    codes_ranges(k, x, w, blocks, 31, search, &r);
+    for (size_t i = 0; i < blocks; i++, to += sizeof b) {
+        b.d = r.d[i];
+        b.m = r.m[i];
+        pack_nibbles(r.q[i], b.qs);
+        pack_fifths(r.q[i], b.qh);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -97,11 +133,12 @@ static void encode_q8_0(const wt_encode_kernels *k, const float *x, const float 
 
 void wt_encoders_legacy(wt_encoder_row *table) {
     const wt_search scales = {.lo = -0.9f, .hi = 0.9f, .steps = 19, .passes = 2, .bias = 1.0f};
-    const wt_search ranges = {.lo = -0.9f, .hi = 0.9f, .steps = 37, .passes = 2, .bias = 1.0f};
+    /* Steps of 0.05f exactly, as ggml makes them. */
+    const wt_search spans = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     const wt_search bytes = {.lo = -0.7f, .hi = 0.7f, .steps = 15, .passes = 1, .bias = 1.0f};
     table[WT_Q4_0] = (wt_encoder_row){encode_q4_0, {.exists = true, .search = scales}};
-    table[WT_Q4_1] = (wt_encoder_row){encode_q4_1, {.exists = true, .search = ranges}};
+    table[WT_Q4_1] = (wt_encoder_row){encode_q4_1, {.exists = true, .search = spans}};
     table[WT_Q5_0] = (wt_encoder_row){encode_q5_0, {.exists = true, .search = scales}};
-    table[WT_Q5_1] = (wt_encoder_row){encode_q5_1, {.exists = true, .search = ranges}};
+    table[WT_Q5_1] = (wt_encoder_row){encode_q5_1, {.exists = true, .search = spans}};
     table[WT_Q8_0] = (wt_encoder_row){encode_q8_0, {.exists = true, .search = bytes}};
 }

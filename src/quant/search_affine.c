@@ -5,177 +5,128 @@
 #include "quant/codec_families.h"
 #include "quant/search.h"
 
-/* A spread below this rounds to a half of 0. */
-#define NOTHING 1e-12f
+/* ---- runs side by side ---- */
 
-/* Whole registers of candidates: WT_MAX_STEPS, and one more for the plain choice. */
-enum { MAX_CANDIDATES = WT_MAX_STEPS + WT_LANES };
-
-/* A run of weights and what does not depend on its codes. */
-typedef struct run {
-    const float *x, *w;
-    size_t n;
-    float lowest, highest, sum_w, sum_x; /* the sums are of w and of w x */
-} run;
-
-static run run_of(const float *x, const float *w, size_t n) {
-    run r = {.x = x, .w = w, .n = n, .lowest = x[0], .highest = x[0]};
+/* The runs in lanes: lane i is run i % runs of x. */
+static void spread(const float *x, size_t runs, size_t n, float *lanes) {
     for (size_t i = 0; i < n; i++) {
-        r.lowest = x[i] < r.lowest ? x[i] : r.lowest;
-        r.highest = x[i] > r.highest ? x[i] : r.highest;
-        r.sum_w += w[i];
-        r.sum_x += w[i] * x[i];
+        for (size_t lane = 0; lane < WT_LANES; lane++) lanes[i * WT_LANES + lane] = x[lane % runs * n + i];
     }
-    return r;
 }
 
-/* Candidates side by side. */
-typedef struct candidates {
-    size_t count; /* a multiple of WT_LANES */
-    float scale[MAX_CANDIDATES], inverse[MAX_CANDIDATES], min[MAX_CANDIDATES];
-    float q[MAX_CANDIDATES], qq[MAX_CANDIDATES], qx[MAX_CANDIDATES], error[MAX_CANDIDATES];
-} candidates;
-
-static void run_lanes(const wt_encode_kernels *k, candidates *l, const run *r, float hi, bool errors) {
-    wt_affine_lanes a = {l->inverse, l->scale, l->min, l->q, l->qq, l->qx, errors ? l->error : NULL};
-    k->affine(r->x, r->w, r->n, hi, l->count / WT_LANES, &a);
+static int steps_of(const wt_search *search) {
+    return search->steps < 1 ? 1 : search->steps > WT_MAX_STEPS ? WT_MAX_STEPS : search->steps;
 }
 
-/* How the scale and the minimum of a run depend on each other. */
-typedef enum minimum { FREE, NOT_NEGATIVE, MIDDLE /* m = s hi / 2 */ } minimum;
-
-/* The best s and m for the codes of lane i; false where every s is as good as another. */
-static bool refit(const candidates *l, size_t i, const run *r, minimum kind, float hi, float *s, float *m) {
-    float qq = l->qq[i], q = l->q[i], qx = l->qx[i];
-    if (kind == MIDDLE) {
-        float c = 0.5f * hi, under = qq - 2.0f * c * q + c * c * r->sum_w;
-        if (!(under > 0.0f)) return false;
-        *s = (qx - c * r->sum_x) / under;
-        *m = c * *s;
-        return true;
-    }
-    float determinant = r->sum_w * qq - q * q;
-    if (!(qq > 0.0f)) return false;
-    if (determinant > 1e-6f * r->sum_w * qq) {
-        *s = (r->sum_w * qx - q * r->sum_x) / determinant;
-        *m = (q * qx - qq * r->sum_x) / determinant;
-        if (*m >= 0.0f || kind == FREE) return *s > 0.0f;
-    }
-    *m = 0.0f;
-    *s = qx / qq;
-    return *s > 0.0f;
-}
-
-/* The inverse scales of the search, the plain one first, all with minimum m; `range` is from there to the highest weight. */
-static void prepare(candidates *l, float m, float range, float hi, const wt_search *search) {
-    int steps = search->steps < 1 ? 1 : search->steps > WT_MAX_STEPS ? WT_MAX_STEPS : search->steps;
+/* A lane's candidates, upward or downward. */
+static void set_lane(wt_fit_lanes *l, size_t lane, const wt_search *search, bool down, float floor) {
+    int steps = steps_of(search);
     float step = steps > 1 ? (search->hi - search->lo) / (float)(steps - 1) : 0.0f;
-    l->count = 0;
-    do l->inverse[l->count++] = hi / range;
-    while ((l->count + (size_t)steps) % WT_LANES);
-    for (int i = 0; i < steps; i++) l->inverse[l->count++] = (hi + search->lo + step * (float)i) / range;
-    for (size_t i = 0; i < l->count; i++) l->min[i] = m;
+    l->first[lane] = down ? search->hi : search->lo;
+    l->step[lane] = down ? -step : step;
+    l->floor[lane] = floor;
 }
 
-/* A gain that is no more than this better is rounding: of equals, the first is kept. */
-#define BETTER 1.000001f
+/* ---- blocks on their own ---- */
 
-/* The best refit of the lanes where it gains more than *most; false where none does. */
-static bool best_refit(const candidates *l, const run *r, minimum kind, float hi, float *most, float *s, float *m,
-                       size_t *lane) {
-    bool found = false;
-    for (size_t i = 0; i < l->count; i++) {
-        float scale, min;
-        if (!refit(l, i, r, kind, hi, &scale, &min)) continue;
-        float gain = scale * l->qx[i] - min * r->sum_x; /* what they take from the error, being its minimum */
-        if (gain > *most * BETTER) {
-            *most = gain;
-            *s = scale;
-            *m = min;
-            *lane = i;
-            found = true;
-        }
-    }
-    return found;
-}
+/* Scales and minima that are tried exactly. */
+typedef struct tried {
+    float scale[WT_LANES], min[WT_LANES], inverse[WT_LANES], q[WT_LANES], qq[WT_LANES], qx[WT_LANES], error[WT_LANES];
+} tried;
 
-/* ---- a block on its own ---- */
-
-static float half_of(float value) { return wt_half_to_float(wt_search_half(value)); }
-
-static bool try_all(const wt_encode_kernels *k, candidates *l, const run *r, float hi, float *best_s, float *best_m,
-                    float *least) {
-    for (size_t i = 0; i < l->count; i++) {
-        l->scale[i] = half_of(l->scale[i]);
-        l->min[i] = half_of(l->min[i]);
-        l->inverse[i] = l->scale[i] != 0.0f ? 1.0f / l->scale[i] : 0.0f;
-    }
-    run_lanes(k, l, r, hi, true);
+static bool try_all(const wt_encode_kernels *k, tried *t, const float *x, const float *w, size_t n, float hi,
+                    float *best_s, float *best_m, float *least) {
+    wt_affine_lanes lanes = {t->inverse, t->scale, t->min, t->q, t->qq, t->qx, t->error};
     bool improved = false;
-    for (size_t i = 0; i < l->count; i++) {
-        if (l->error[i] < *least) {
-            *least = l->error[i];
-            *best_s = l->scale[i];
-            *best_m = l->min[i];
+    wt_round_halves(t->scale, WT_LANES);
+    wt_round_halves(t->min, WT_LANES);
+    for (int i = 0; i < WT_LANES; i++) t->inverse[i] = wt_inverse(t->scale[i]);
+    k->affine(x, w, n, hi, 1, &lanes);
+    for (int i = 0; i < WT_LANES; i++) {
+        if (t->error[i] < *least) {
+            *least = t->error[i];
+            *best_s = t->scale[i];
+            *best_m = t->min[i];
             improved = true;
         }
     }
     return improved;
 }
 
+/* Every lane's scale and minimum as its codes would have them. */
+static void refit(tried *t, float sum_w, float sum_x, float bias) {
+    for (int i = 0; i < WT_LANES; i++) {
+        float determinant = sum_w * t->qq[i] - t->q[i] * t->q[i];
+        if (!(determinant > 1e-6f * sum_w * t->qq[i])) continue;
+        t->scale[i] = (sum_w * t->qx[i] - t->q[i] * sum_x) / determinant * bias;
+        t->min[i] = (t->q[i] * t->qx[i] - t->qq[i] * sum_x) / determinant;
+    }
+}
+
+/* The halves beside a value that is not 0. */
+static float beside(float value, int by) { return wt_half_to_float((uint16_t)(wt_search_half(value) + by)); }
+
+/* What a fitted lane gives to try: itself, and the halves around it. */
+static int add_fit(tried *t, int at, float s, float m) {
+    static const signed char AROUND[7][2] = {{0, 0}, {0, 1}, {0, -1}, {1, 0}, {-1, 0}, {1, 1}, {-1, -1}};
+    for (int i = 0; i < 7; i++, at++) {
+        t->scale[at] = AROUND[i][0] ? beside(s, AROUND[i][0]) : s;
+        t->min[at] = AROUND[i][1] ? beside(m, AROUND[i][1]) : m;
+    }
+    return at;
+}
+
 /* All weights the same: the minimum alone, or the scale alone times a code that rounds best. */
 static void constant(float value, float hi, uint16_t *d, uint16_t *m) {
     *d = 0;
     *m = wt_search_half(-value);
-    float least = fabsf(half_of(value) - value);
+    float least = fabsf(wt_half_to_float(*m) + value);
     for (float code = hi; code > 0.0f; code -= 1.0f) {
-        float off = fabsf(half_of(value / code) * code - value);
+        uint16_t half = wt_search_half(value / code);
+        float off = fabsf(wt_half_to_float(half) * code - value);
         if (off < least) {
             least = off;
-            *d = wt_search_half(value / code);
+            *d = half;
             *m = 0;
         }
     }
 }
 
-void wt_search_scale_min(const wt_encode_kernels *k, const float *x, const float *w, size_t n, float hi,
-                         const wt_search *search, uint16_t *d, uint16_t *m) {
-    run r = run_of(x, w, n);
-    minimum kind = search->symmetric ? MIDDLE : FREE;
-    float lowest = r.lowest, range = r.highest - r.lowest;
-    if (kind == MIDDLE) {
-        float a = r.highest > -r.lowest ? r.highest : -r.lowest;
-        lowest = -a;
-        range = 2.0f * a;
-    }
-    if (range < NOTHING) {
-        constant(r.highest, hi, d, m);
-        return;
-    }
-    /* Around the lowest weight, then around the minimum that came out best: each time refitted and tried exactly. */
-    candidates l;
-    float best_s = 0.0f, best_m = -lowest, least = INFINITY;
-    for (int round = 0; round <= search->passes; round++) {
-        float m = round == 0 ? -lowest : best_m, plain = (r.highest + m) / hi;
-        if (kind == MIDDLE) plain = 2.0f * m / hi;
-        if (!(plain > 0.0f)) break;
-        prepare(&l, m, plain * hi, hi, search);
-        run_lanes(k, &l, &r, hi, false);
-        for (size_t i = 0; i < l.count; i++) {
-            float s, min;
-            bool fits = i > 0 && refit(&l, i, &r, kind, hi, &s, &min);
-            l.scale[i] = fits ? s * search->bias : plain;
-            l.min[i] = !fits ? m : kind == MIDDLE ? min * search->bias : min;
+void wt_search_scales_min(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, float hi,
+                          const wt_search *search, uint16_t *d, uint16_t *m) {
+    enum { N = WT_MAX_RUN };
+    float lanes_x[N * WT_LANES], lanes_w[N * WT_LANES];
+    wt_fit_lanes fit;
+    spread(x, blocks, N, lanes_x);
+    spread(w, blocks, N, lanes_w);
+    /* The first lane of a block may not have a lowest value above 0 (as in ggml), the second may. */
+    for (size_t lane = 0; lane < WT_LANES; lane++)
+        set_lane(&fit, lane, search, false, lane < WT_MAX_BLOCKS ? 0.0f : INFINITY);
+    k->fit(lanes_x, lanes_w, N, hi, steps_of(search), &fit);
+    for (size_t b = 0; b < blocks; b++) {
+        size_t free = WT_MAX_BLOCKS + (b + blocks - WT_MAX_BLOCKS % blocks) % blocks;
+        if (fit.most[b] == fit.least[b]) {
+            constant(fit.most[b], hi, &d[b], &m[b]);
+            continue;
         }
-        if (!try_all(k, &l, &r, hi, &best_s, &best_m, &least)) break;
+        tried t;
+        int at = add_fit(&t, 0, fit.scale[b] * search->bias, -fit.lowest[b]);
+        at = add_fit(&t, at, fit.scale[free] * search->bias, -fit.lowest[free]);
+        for (; at < WT_LANES; at++) { /* and the plain choice */
+            t.scale[at] = (fit.most[b] - fit.least[b]) / hi;
+            t.min[at] = -fit.least[b];
+        }
+        float s = 0.0f, min = 0.0f, least = INFINITY;
+        for (int pass = 0; try_all(k, &t, x + b * N, w + b * N, N, hi, &s, &min, &least) && pass < search->passes; pass++)
+            refit(&t, fit.sum_w[b], fit.sum_x[b], search->bias);
+        d[b] = wt_search_half(s);
+        m[b] = wt_search_half(min);
     }
-    *d = wt_search_half(best_s);
-    *m = wt_search_half(best_m);
 }
 
 /* ---- a super-block ---- */
 
-/* How many pairs of scales of the super-block are followed at once. */
+/* How many pairs of scales of the super-block are tried. */
 enum { CHAINS = 4 };
 
 typedef struct chain {
@@ -187,8 +138,16 @@ typedef struct chain {
 
 /* What each run would like to have, and how much its error grows around that. */
 typedef struct targets {
-    float scale[WT_MAX_RUNS], min[WT_MAX_RUNS], qq[WT_MAX_RUNS], weight[WT_MAX_RUNS];
+    float scale[WT_MAX_RUNS], min[WT_MAX_RUNS], qq[WT_MAX_RUNS];
 } targets;
+
+/* The super-block at hand. */
+typedef struct super {
+    const wt_super *shape;
+    const float *x, *w;
+    float hi; /* the largest code */
+    float sum_w[WT_MAX_RUNS], sum_x[WT_MAX_RUNS];
+} super;
 
 static int clamp_code(const wt_super *shape, float value) {
     float q = value > 0.0f ? value : 0.0f;
@@ -196,81 +155,57 @@ static int clamp_code(const wt_super *shape, float value) {
     return (int)((q + WT_ROUNDER) - WT_ROUNDER);
 }
 
-/* Steps from the nearest (scale, minimum) that a run tries: the square around it, then two more each way along its sides. */
+/* Steps from the nearest (scale, minimum) that a run tries: the square around it, then some further ones. */
 static const signed char NEAR[WT_LANES][2] = {{0, 0},  {-1, 0}, {1, 0},  {0, -1}, {0, 1},   {-1, -1}, {1, 1}, {-1, 1},
                                               {1, -1}, {2, 0},  {-2, 0}, {0, 2},  {0, -2}, {2, 2},   {-2, -2}, {2, 1}};
 
 /* The exact error of a chain's d and dmin, each run at its best scale and minimum around the targets, or around what it has. */
-static void evaluate(const wt_encode_kernels *k, const run *runs, const wt_super *shape, float hi, bool tied,
-                     const targets *t, chain *c) {
+static void evaluate(const wt_encode_kernels *k, const super *b, const targets *t, chain *c) {
+    const wt_super *shape = b->shape;
     float scale[WT_LANES], inverse[WT_LANES], min[WT_LANES], q[WT_LANES], qq[WT_LANES], qx[WT_LANES], error[WT_LANES];
-    int scales[WT_LANES], mins[WT_LANES];
+    int scales[WT_LANES], mins[WT_LANES], s, m;
     wt_affine_lanes lanes = {inverse, scale, min, q, qq, qx, error};
     c->error = c->dd = c->dm = c->mm = c->dx = c->mx = 0.0f;
-    float by_d = c->d != 0.0f ? 1.0f / c->d : 0.0f, by_min = c->dmin != 0.0f ? 1.0f / c->dmin : 0.0f;
+    float by_d = wt_inverse(c->d), by_min = wt_inverse(c->dmin);
     for (size_t j = 0; j < shape->runs; j++) {
-        int s = t ? clamp_code(shape, t->scale[j] * by_d) : c->scales[j];
-        int m = t ? clamp_code(shape, t->min[j] * by_min) : c->mins[j];
+        s = t ? clamp_code(shape, t->scale[j] * by_d) : c->scales[j];
+        m = t ? clamp_code(shape, t->min[j] * by_min) : c->mins[j];
         for (int i = 0; i < WT_LANES; i++) {
-            scales[i] = clamp_code(shape, (float)(s + NEAR[i][0]));
-            mins[i] = tied ? scales[i] : clamp_code(shape, (float)(m + NEAR[i][1]));
+            int a = s + NEAR[i][0], o = m + NEAR[i][1];
+            scales[i] = a < 0 ? 0 : a > shape->hi ? shape->hi : a;
+            mins[i] = o < 0 ? 0 : o > shape->hi ? shape->hi : o;
             scale[i] = c->d * (float)scales[i];
             min[i] = c->dmin * (float)mins[i];
         }
         for (int i = 0; i < WT_LANES; i++) inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
-        k->affine(runs[j].x, runs[j].w, runs[j].n, hi, 1, &lanes);
+        k->affine(b->x + j * shape->run, b->w + j * shape->run, shape->run, b->hi, 1, &lanes);
         int best = 0;
-        for (int i = 1; i < WT_LANES; i++) {
-            if (error[i] < error[best]) best = i;
-        }
+        for (int i = 1; i < WT_LANES; i++) best = error[i] < error[best] ? i : best;
         float ls = (float)scales[best], lm = (float)mins[best];
         c->scales[j] = scales[best];
         c->mins[j] = mins[best];
         c->error += error[best];
         c->dd += ls * ls * qq[best];
         c->dm += ls * lm * q[best];
-        c->mm += lm * lm * runs[j].sum_w;
+        c->mm += lm * lm * b->sum_w[j];
         c->dx += ls * qx[best];
-        c->mx += lm * runs[j].sum_x;
+        c->mx += lm * b->sum_x[j];
     }
 }
 
+static float half_of(float value) { return wt_half_to_float(wt_search_half(value)); }
+
 /* d and dmin as the codes of the chain would have them. */
-static void refit_chain(chain *c, bool tied, float hi, float bias) {
+static void refit_chain(chain *c, float bias) {
     float d = c->d, dmin = c->dmin, determinant = c->dd * c->mm - c->dm * c->dm;
-    if (tied) {
-        float half = 0.5f * hi, under = c->dd - 2.0f * half * c->dm + half * half * c->mm;
-        if (under > 0.0f) d = (c->dx - half * c->mx) / under;
-        dmin = half * d;
-    } else if (determinant > 1e-6f * c->dd * c->mm) {
+    if (determinant > 1e-6f * c->dd * c->mm) {
         d = (c->mm * c->dx - c->dm * c->mx) / determinant;
         dmin = (c->dm * c->dx - c->dd * c->mx) / determinant;
     } else if (c->dd > 0.0f) {
         d = (c->dx + c->dmin * c->dm) / c->dd;
     }
     if (d > 0.0f) c->d = half_of(d * bias);
-    if (dmin >= 0.0f) c->dmin = half_of(tied ? dmin * bias : dmin);
-}
-
-/* The best of some scales for values >= 0 that codes 0..hi are to hold, an error in each counted by weight; `largest` / hi first. */
-static float scale_for(const wt_encode_kernels *k, const float *values, const float *weight, const wt_super *shape) {
-    float largest = 0.0f, inverse[2 * WT_LANES], qx[2 * WT_LANES], qq[2 * WT_LANES];
-    for (size_t j = 0; j < shape->runs; j++) largest = values[j] > largest ? values[j] : largest;
-    if (!(largest > 0.0f)) return 0.0f;
-    float hi = (float)shape->hi;
-    for (int i = 0; i < 2 * WT_LANES; i++) inverse[i] = (hi - 2.0f + 0.1f * (float)i) / largest;
-    const wt_grid grid = {0.0f, hi, NULL};
-    wt_symmetric_lanes lanes = {.inverse = inverse, .qx = qx, .qq = qq};
-    k->symmetric(values, weight, shape->runs, &grid, 2, &lanes);
-    float best = largest / hi, most = 0.0f;
-    for (int i = 0; i < 2 * WT_LANES; i++) {
-        float gain = qq[i] > 0.0f ? qx[i] * (qx[i] / qq[i]) : 0.0f;
-        if (gain > most) {
-            most = gain;
-            best = qx[i] / qq[i];
-        }
-    }
-    return best;
+    if (dmin >= 0.0f) c->dmin = half_of(dmin);
 }
 
 static float largest_of(const float *values, size_t n) {
@@ -279,73 +214,105 @@ static float largest_of(const float *values, size_t n) {
     return largest;
 }
 
-static void start_chains(const wt_encode_kernels *k, const targets *t, const wt_super *shape, bool tied, float hi,
-                         float bias, chain *chains) {
-    float d = largest_of(t->scale, shape->runs) / (float)shape->hi;
-    float dmin = largest_of(t->min, shape->runs) / (float)shape->hi;
-    float d_fit = scale_for(k, t->scale, t->qq, shape), dmin_fit = scale_for(k, t->min, t->weight, shape);
-    float d_even = scale_for(k, t->scale, t->weight, shape);
-    const float starts[CHAINS][2] = {{d, dmin}, {d_fit, dmin_fit}, {d_even, dmin_fit}, {d, dmin_fit}};
-    for (int i = 0; i < CHAINS; i++) {
-        chains[i].d = half_of(starts[i][0] * bias);
-        chains[i].dmin = tied ? half_of(chains[i].d * 0.5f * hi) : half_of(starts[i][1]);
+/*
+ * A scale for values >= 0 that codes 0..hi are to hold, an error in each counted by weight: the best of some around largest / hi,
+ * then codes are moved one at a time while that helps, each against the scale that the others would have. It is ggml's way for
+ * scales of scales (make_qp_quants), and has to find what that finds.
+ */
+static float scale_for(const wt_encode_kernels *k, const float *values, const float *weight, const wt_super *shape) {
+    float largest = largest_of(values, shape->runs), hi = (float)shape->hi;
+    float inverse[WT_LANES], scale[WT_LANES], qx[WT_LANES], qq[WT_LANES], error[WT_LANES], q[WT_MAX_RUNS];
+    if (!(largest > 0.0f)) return 0.0f;
+    for (int i = 0; i < WT_LANES; i++) {
+        inverse[i] = (i == 0 ? hi : hi + 0.1f * (float)(i < 5 ? i - 5 : i - 4)) / largest;
+        scale[i] = 1.0f / inverse[i];
     }
+    const wt_grid grid = {0.0f, hi, NULL};
+    wt_symmetric_lanes lanes = {inverse, scale, qx, qq, error};
+    k->symmetric(values, weight, shape->runs, &grid, 1, &lanes);
+    int best = 0;
+    for (int i = 1; i < 9; i++) best = error[i] < error[best] ? i : best; /* 0, then -0.4 to 0.4 */
+    float sum_qx = qx[best], sum_qq = qq[best];
+    for (size_t j = 0; j < shape->runs; j++) q[j] = wt_grid_nearest(&grid, values[j] * inverse[best]);
+    for (int round = 0, moved = 1; round < 5 && moved; round++) {
+        moved = 0;
+        for (size_t j = 0; j < shape->runs; j++) {
+            float other_qx = sum_qx - weight[j] * values[j] * q[j], other_qq = sum_qq - weight[j] * q[j] * q[j];
+            if (!(other_qx > 0.0f && other_qq > 0.0f)) continue;
+            float to = wt_grid_nearest(&grid, values[j] * other_qq / other_qx);
+            if (to == q[j]) continue;
+            other_qx += weight[j] * values[j] * to;
+            other_qq += weight[j] * to * to;
+            if (other_qx * other_qx * sum_qq > sum_qx * sum_qx * other_qq) {
+                q[j] = to;
+                sum_qx = other_qx;
+                sum_qq = other_qq;
+                moved = 1;
+            }
+        }
+    }
+    return sum_qq > 0.0f ? sum_qx / sum_qq : largest / hi;
 }
 
-/* The scale and minimum that a run would have for itself. */
-static void run_target(const wt_encode_kernels *k, const run *r, float hi, minimum kind, const wt_search *search,
-                       targets *t, size_t j) {
-    float lowest = r->lowest < 0.0f ? r->lowest : 0.0f, range = r->highest - lowest;
-    if (kind == MIDDLE) {
-        float a = r->highest > -r->lowest ? r->highest : -r->lowest;
-        lowest = -a;
-        range = 2.0f * a;
+/* Each run's own scale and minimum: upward as ggml looks, then what looking downward finds better. */
+static void find_targets(const wt_encode_kernels *k, super *b, const wt_search *search, targets *up, targets *best) {
+    float lanes_x[WT_MAX_RUN * WT_LANES], lanes_w[WT_MAX_RUN * WT_LANES];
+    size_t runs = b->shape->runs;
+    wt_fit_lanes first, second;
+    spread(b->x, runs, b->shape->run, lanes_x);
+    spread(b->w, runs, b->shape->run, lanes_w);
+    for (size_t lane = 0; lane < WT_LANES; lane++) {
+        set_lane(&first, lane, search, lane >= runs, 0.0f);
+        set_lane(&second, lane, search, true, 0.0f);
     }
-    t->weight[j] = r->sum_w;
-    if (range < NOTHING) {
-        t->min[j] = -lowest;
-        return;
-    }
-    candidates l;
-    float most = 0.0f;
-    size_t lane = 0;
-    t->scale[j] = range / hi;
-    t->min[j] = -lowest;
-    for (int round = 0; round <= search->passes; round++) {
-        float span = kind == MIDDLE ? 2.0f * t->min[j] : r->highest + t->min[j];
-        if (!(span > 0.0f)) break;
-        prepare(&l, t->min[j], span, hi, search);
-        run_lanes(k, &l, r, hi, false);
-        if (!best_refit(&l, r, kind, hi, &most, &t->scale[j], &t->min[j], &lane)) break;
-        t->qq[j] = l.qq[lane];
+    k->fit(lanes_x, lanes_w, b->shape->run, b->hi, steps_of(search), &first);
+    bool apart = runs == WT_LANES; /* no lanes were left for looking downward */
+    if (apart) k->fit(lanes_x, lanes_w, b->shape->run, b->hi, steps_of(search), &second);
+    const wt_fit_lanes *down = apart ? &second : &first;
+    for (size_t j = 0; j < runs; j++) {
+        size_t other = apart ? j : j + runs;
+        bool better = down->error[other] < first.error[j];
+        b->sum_w[j] = first.sum_w[j];
+        b->sum_x[j] = first.sum_x[j];
+        up->scale[j] = first.scale[j];
+        up->min[j] = -first.lowest[j];
+        up->qq[j] = first.qq[j];
+        best->scale[j] = better ? down->scale[other] : up->scale[j];
+        best->min[j] = better ? -down->lowest[other] : up->min[j];
+        best->qq[j] = better ? down->qq[other] : up->qq[j];
     }
 }
 
 void wt_search_super_min(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
                          float code_hi, const wt_search *search, uint16_t *d, uint16_t *dmin, int *scales, int *mins) {
-    run runs[WT_MAX_RUNS];
-    targets t = {0};
-    bool tied = search->symmetric;
-    for (size_t j = 0; j < shape->runs; j++) {
-        runs[j] = run_of(x + j * shape->run, w + j * shape->run, shape->run);
-        run_target(k, &runs[j], code_hi, tied ? MIDDLE : NOT_NEGATIVE, search, &t, j);
+    super b = {.shape = shape, .x = x, .w = w, .hi = code_hi};
+    targets up, best;
+    chain chains[CHAINS], least = {.error = INFINITY};
+    find_targets(k, &b, search, &up, &best);
+    /* d and dmin as ggml takes them without and with importance, and as the better targets have them by their curvature. */
+    float dmin_fit = scale_for(k, best.min, b.sum_w, shape);
+    const float starts[CHAINS][2] = {
+        {largest_of(up.scale, shape->runs) / (float)shape->hi, largest_of(up.min, shape->runs) / (float)shape->hi},
+        {scale_for(k, up.scale, b.sum_w, shape), scale_for(k, up.min, b.sum_w, shape)},
+        {scale_for(k, best.scale, best.qq, shape), dmin_fit},
+        {largest_of(best.scale, shape->runs) / (float)shape->hi, dmin_fit},
+    };
+    for (int i = 0; i < CHAINS; i++) {
+        chains[i].d = half_of(starts[i][0] * search->bias);
+        chains[i].dmin = half_of(starts[i][1]);
+        evaluate(k, &b, i < 2 ? &up : &best, &chains[i]);
+        if (chains[i].error < least.error) least = chains[i];
     }
-    chain chains[CHAINS] = {0}, best = {.error = INFINITY};
-    start_chains(k, &t, shape, tied, code_hi, search->bias, chains);
-    for (int pass = 0;; pass++) {
-        bool improved = false;
-        for (int i = 0; i < CHAINS; i++) {
-            evaluate(k, runs, shape, code_hi, tied, pass == 0 ? &t : NULL, &chains[i]);
-            if (chains[i].error < best.error) {
-                best = chains[i];
-                improved = true;
-            }
-        }
-        if (pass >= search->passes || !improved) break;
-        for (int i = 0; i < CHAINS; i++) refit_chain(&chains[i], tied, code_hi, search->bias);
+    /* The best one goes on. */
+    chain next = least;
+    for (int pass = 0; pass < search->passes; pass++) {
+        refit_chain(&next, search->bias);
+        evaluate(k, &b, NULL, &next);
+        if (!(next.error < least.error)) break;
+        least = next;
     }
-    *d = wt_search_half(best.d);
-    *dmin = wt_search_half(best.dmin);
-    memcpy(scales, best.scales, shape->runs * sizeof *scales);
-    memcpy(mins, best.mins, shape->runs * sizeof *mins);
+    *d = wt_search_half(least.d);
+    *dmin = wt_search_half(least.dmin);
+    memcpy(scales, least.scales, shape->runs * sizeof *scales);
+    memcpy(mins, least.mins, shape->runs * sizeof *mins);
 }

@@ -26,6 +26,28 @@ wt_codes wt_codes_of(float lo, float hi, const wt_cells *cells, const wt_search 
     return c;
 }
 
+void wt_cells_of(wt_cells *cells, const int8_t *values, int count) {
+    float lo = values[0], width = ((float)values[count - 1] - lo) / WT_CELLS;
+    cells->per_unit = 1.0f / width;
+    for (int c = 0; c < WT_CELLS; c++) {
+        /* The nearest value to the left edge, and the one that takes over within the cell, if any. */
+        float left = lo + width * (float)c, right = left + width;
+        int i = 0;
+        while (i + 1 < count && left >= 0.5f * (float)(values[i] + values[i + 1])) i++;
+        float middle = i + 1 < count ? 0.5f * (float)(values[i] + values[i + 1]) : INFINITY;
+        cells->below[c] = values[i];
+        cells->above[c] = values[middle < right ? i + 1 : i];
+        cells->split[c] = middle;
+    }
+}
+
+void wt_cells_of_odd(wt_cells *cells, int hi) {
+    int8_t values[32];
+    int count = 0;
+    for (int v = -hi; v <= hi; v += 2) values[count++] = (int8_t)v;
+    wt_cells_of(cells, values, count);
+}
+
 /* The weight of the largest magnitude. */
 static float extreme(const float *x, size_t n) {
     float largest = 0.0f, found = 0.0f;
@@ -83,10 +105,8 @@ static float gain(float qx, float qq) { return qq > 0.0f ? qx * (qx / qq) : 0.0f
 static bool try_scales(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n,
                        const wt_grid *grid, float *scale, float *best, float *least) {
     float error[MAX_CANDIDATES];
-    for (size_t i = 0; i < s->count; i++) {
-        scale[i] = wt_half_to_float(wt_search_half(scale[i]));
-        s->inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
-    }
+    wt_round_halves(scale, s->count);
+    for (size_t i = 0; i < s->count; i++) s->inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
     wt_symmetric_lanes lanes = {s->inverse, scale, s->qx, s->qq, error};
     k->symmetric(x, w, n, grid, s->count / WT_LANES, &lanes);
     bool improved = false;
