@@ -22,10 +22,11 @@ static const rule RULES[] = {
     {WT_IQ4_NL, 32, 2.0f, SQUARE},   {WT_IQ4_XS, 256, 2.0f, SQUARE},
 };
 
+/* In single precision and in order, as ggml adds: its searches can take another path for the last bit of a weight. */
 static float mean_square(const float *x, size_t n) {
-    double sum = 0.0;
-    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
-    return (float)(sum / (double)n);
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; i++) sum += x[i] * x[i];
+    return sum / (float)n;
 }
 
 static void weigh_activations(const rule *r, const float *x, const float *h, size_t n, float *w) {
