@@ -132,7 +132,7 @@ static void encode_q8_0(const wt_encode_kernels *k, const float *x, const float 
 }
 
 void wt_encoders_legacy(wt_encoder_row *table) {
-    const wt_search scales = {.lo = -0.9f, .hi = 0.9f, .steps = 19, .passes = 2, .bias = 1.0f};
+    const wt_search scales = {.lo = -0.9f, .hi = 0.9f, .steps = 19, .passes = 1, .bias = 1.0f};
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search spans = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     const wt_search bytes = {.lo = -0.7f, .hi = 0.7f, .steps = 15, .passes = 1, .bias = 1.0f};

@@ -70,24 +70,28 @@ static float extreme(const float *x, size_t n) {
 enum { MAX_CANDIDATES = 2 * WT_MAX_STEPS + WT_LANES };
 
 typedef struct scan {
-    size_t count; /* of candidates, a multiple of WT_LANES */
+    size_t low, count; /* candidates for the lowest code, and all: a multiple of WT_LANES, the last one the plain choice */
     float inverse[MAX_CANDIDATES], qx[MAX_CANDIDATES], qq[MAX_CANDIDATES];
 } scan;
 
-/* Candidates that put the extreme weight on the lowest code, then (where that differs) on the highest one. */
+/* `n` candidates that put the extreme weight on `code`. */
+static void scan_side(float *inverse, size_t n, float code, float max, const wt_search *search) {
+    float toward = code < 0.0f ? -1.0f : 1.0f, step = n > 1 ? (search->hi - search->lo) / (float)(n - 1) : 0.0f;
+    for (size_t i = 0; i < n; i++) inverse[i] = (code + toward * (search->lo + step * (float)(int)i)) / max;
+}
+
+/*
+ * The search's candidates on the lowest code; where the highest one is not the same over again, half as many there, or as
+ * many as fill the registers.
+ */
 static void scan_prepare(scan *s, float max, const wt_codes *codes, const wt_search *search) {
-    int steps = search->steps < 1 ? 1 : search->steps > WT_MAX_STEPS ? WT_MAX_STEPS : search->steps;
-    float step = steps > 1 ? (search->hi - search->lo) / (float)(steps - 1) : 0.0f, last = 0.0f;
-    s->count = 0;
-    for (int side = 0; side < (codes->one_sign ? 1 : 2); side++) {
-        float code = side == 0 ? codes->grid.lo : codes->grid.hi, toward = code < 0.0f ? -1.0f : 1.0f;
-        for (int i = 0; i < steps; i++) {
-            last = (code + toward * (search->lo + step * (float)i)) / max;
-            s->inverse[s->count++] = last;
-        }
-    }
-    do s->inverse[s->count++] = last;
-    while (s->count % WT_LANES);
+    size_t steps = search->steps < 1 ? 1 : search->steps > WT_MAX_STEPS ? WT_MAX_STEPS : (size_t)search->steps;
+    size_t least = steps + 1 + (codes->one_sign ? 0 : (steps + 1) / 2);
+    s->low = steps;
+    s->count = (least + WT_LANES - 1) / WT_LANES * WT_LANES;
+    scan_side(s->inverse, steps, codes->grid.lo, max, search);
+    for (size_t i = steps; i < s->count; i++) s->inverse[i] = codes->grid.lo / max;
+    if (!codes->one_sign) scan_side(s->inverse + steps, s->count - steps - 1, codes->grid.hi, max, search);
 }
 
 static void scan_run(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n,
@@ -96,8 +100,20 @@ static void scan_run(const wt_encode_kernels *k, scan *s, const float *x, const 
     k->symmetric(x, w, n, grid, s->count / WT_LANES, &lanes);
 }
 
-/* What a refitted scale takes away from the error: (sum w x q)^2 / sum w q q. */
-static float gain(float qx, float qq) { return qq > 0.0f ? qx * (qx / qq) : 0.0f; }
+/* What each candidate takes away from the error when its scale is refitted: (sum w x q)^2 / sum w q q. */
+static void scan_gains(const scan *s, float *gain) {
+    for (size_t i = 0; i < s->count; i++) {
+        float qq = s->qq[i] > 0.0f ? s->qq[i] : 1.0f;
+        gain[i] = s->qx[i] * (s->qx[i] / qq);
+    }
+}
+
+/* The candidate among the first n that gains most, the plain one where none gains more; false where nothing gains. */
+static bool scan_best(const scan *s, const float *gain, size_t n, size_t *best) {
+    *best = s->count - 1;
+    for (size_t i = 0; i < n; i++) *best = gain[i] > gain[*best] * BETTER ? i : *best;
+    return gain[*best] > 0.0f && s->qq[*best] > 0.0f;
+}
 
 /* ---- a block on its own ---- */
 
@@ -161,6 +177,7 @@ enum { CHAINS = 3, WINDOW = 5 };
 
 typedef struct chain {
     float d, error;
+    const float *targets; /* [runs] the scales that the runs would like */
     int scales[WT_MAX_RUNS];
     float refit_x, refit_q; /* sums of scale * qx and scale^2 * qq: their ratio is the best d for these codes */
 } chain;
@@ -171,27 +188,35 @@ static int clamp_scale(const wt_super *shape, float scale) {
     return (int)((q + WT_ROUNDER) - WT_ROUNDER);
 }
 
-/* The exact error of each chain's d, each run at its best scale around targets[j] / d, or around the scale it has. */
+/* The scales of run j that each chain tries: around what it would like (first), or what it has. */
+static void window(const wt_super *shape, const chain *chains, size_t j, bool first, int *codes, float *scale) {
+    for (int i = 0; i < CHAINS; i++) {
+        const chain *c = &chains[i];
+        int middle = first ? clamp_scale(shape, c->targets[j] * wt_inverse(c->d)) : c->scales[j];
+        for (int step = 0; step < WINDOW; step++) {
+            int code = middle + step - WINDOW / 2;
+            code = code < shape->lo ? shape->lo : code > shape->hi ? shape->hi : code;
+            codes[WINDOW * i + step] = code;
+            scale[WINDOW * i + step] = c->d * (float)code;
+        }
+    }
+    scale[WT_LANES - 1] = 0.0f;
+}
+
+/* The exact error of each chain's d, each run at the best scale of its window. */
 static void evaluate(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
-                     const wt_grid *grid, const float *targets, chain *chains) {
+                     const wt_grid *grid, bool first, chain *chains) {
     float scale[WT_LANES], inverse[WT_LANES], qx[WT_LANES], qq[WT_LANES], error[WT_LANES];
     int codes[WT_LANES];
     wt_symmetric_lanes lanes = {inverse, scale, qx, qq, error};
     for (int c = 0; c < CHAINS; c++) chains[c].error = chains[c].refit_x = chains[c].refit_q = 0.0f;
     for (size_t j = 0; j < shape->runs; j++) {
-        for (int lane = 0; lane < WT_LANES; lane++) {
-            const chain *c = &chains[lane / WINDOW < CHAINS ? lane / WINDOW : CHAINS - 1];
-            int middle = targets ? clamp_scale(shape, c->d != 0.0f ? targets[j] / c->d : 0.0f) : c->scales[j];
-            codes[lane] = clamp_scale(shape, (float)(middle + lane % WINDOW - WINDOW / 2));
-            scale[lane] = c->d * (float)codes[lane];
-        }
+        window(shape, chains, j, first, codes, scale);
         for (int lane = 0; lane < WT_LANES; lane++) inverse[lane] = scale[lane] != 0.0f ? 1.0f / scale[lane] : 0.0f;
         k->symmetric(x + j * shape->run, w + j * shape->run, shape->run, grid, 1, &lanes);
         for (int i = 0; i < CHAINS; i++) {
             int best = i * WINDOW;
-            for (int lane = best + 1; lane < (i + 1) * WINDOW; lane++) {
-                if (error[lane] < error[best]) best = lane;
-            }
+            for (int lane = best + 1; lane < (i + 1) * WINDOW; lane++) best = error[lane] < error[best] ? lane : best;
             chain *c = &chains[i];
             float q = (float)codes[best];
             c->scales[j] = codes[best];
@@ -202,68 +227,71 @@ static void evaluate(const wt_encode_kernels *k, const float *x, const float *w,
     }
 }
 
-/* The CHAINS best scales for the targets by the error that rounding them would make, a scale's error counted `curvature`. */
-static void starts(const wt_encode_kernels *k, const wt_super *shape, const float *targets, const float *curvature,
-                   float bias, chain *chains) {
+/* A scale for the targets, an error in each counted by `weight`; `both`: the largest may also get the highest code. */
+static float scale_for(const wt_encode_kernels *k, const wt_super *shape, const float *targets, const float *weight,
+                       bool both) {
     static const wt_search AROUND = {.lo = -0.9f, .hi = 0.9f, .steps = 19};
     const wt_codes codes = {.grid = {(float)shape->lo, (float)shape->hi, NULL}};
     scan s;
-    float max = extreme(targets, shape->runs);
+    float gain[MAX_CANDIDATES], max = extreme(targets, shape->runs);
+    size_t best;
+    if (max == 0.0f) return 0.0f;
     scan_prepare(&s, max, &codes, &AROUND);
-    scan_run(k, &s, targets, curvature, shape->runs, &codes.grid);
-    chains[0].d = max / (float)shape->lo;
-    for (int i = 1; i < CHAINS; i++) {
-        size_t top = 0;
-        float most = -1.0f;
-        for (size_t c = 0; c < s.count; c++) {
-            float g = gain(s.qx[c], s.qq[c]);
-            if (g > most) {
-                most = g;
-                top = c;
-            }
-        }
-        chains[i].d = s.qq[top] > 0.0f ? s.qx[top] / s.qq[top] : chains[0].d;
-        s.qq[top] = 0.0f;
+    scan_run(k, &s, targets, weight, shape->runs, &codes.grid);
+    scan_gains(&s, gain);
+    return scan_best(&s, gain, both ? s.count : s.low, &best) ? s.qx[best] / s.qq[best] : max / (float)shape->lo;
+}
+
+/* What each run would like: with its largest weight on the lowest code, as ggml has it, and on either end. */
+typedef struct targets {
+    float low[WT_MAX_RUNS], best[WT_MAX_RUNS], sum_w[WT_MAX_RUNS], curvature[WT_MAX_RUNS];
+} targets;
+
+/* False where all weights round to nothing. */
+static bool find_targets(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
+                         const wt_codes *codes, const wt_search *search, targets *t) {
+    bool something = false;
+    memset(t, 0, sizeof *t);
+    for (size_t j = 0; j < shape->runs; j++, x += shape->run, w += shape->run) {
+        scan s;
+        size_t low, best;
+        float gain[MAX_CANDIDATES], max = extreme(x, shape->run);
+        for (size_t i = 0; i < shape->run; i++) t->sum_w[j] += w[i];
+        if (fabsf(max) < NOTHING) continue;
+        scan_prepare(&s, max, codes, search);
+        scan_run(k, &s, x, w, shape->run, &codes->grid);
+        scan_gains(&s, gain);
+        if (!scan_best(&s, gain, s.count, &best)) continue;
+        scan_best(&s, gain, s.low, &low);
+        t->low[j] = s.qq[low] > 0.0f ? s.qx[low] / s.qq[low] : 0.0f;
+        t->best[j] = s.qx[best] / s.qq[best];
+        t->curvature[j] = s.qq[best];
+        something = true;
     }
-    for (int i = 0; i < CHAINS; i++) chains[i].d = wt_half_to_float(wt_search_half(chains[i].d * bias));
+    return something;
 }
 
 void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
                      const wt_codes *codes, const wt_search *search, uint16_t *d, int *scales) {
-    float targets[WT_MAX_RUNS] = {0}, curvature[WT_MAX_RUNS] = {0};
-    bool nothing = true;
-    for (size_t j = 0; j < shape->runs; j++) {
-        const float *run = x + j * shape->run;
-        float max = extreme(run, shape->run), most = 0.0f;
-        if (fabsf(max) < NOTHING) continue;
-        scan s;
-        scan_prepare(&s, max, codes, search);
-        scan_run(k, &s, run, w + j * shape->run, shape->run, &codes->grid);
-        for (size_t c = 0; c < s.count; c++) {
-            float g = gain(s.qx[c], s.qq[c]);
-            if (g > most * BETTER) {
-                most = g;
-                targets[j] = s.qx[c] / s.qq[c];
-                curvature[j] = s.qq[c];
-            }
-        }
-        if (targets[j] != 0.0f) nothing = false;
-    }
-    chain chains[CHAINS] = {0}, best = {.error = INFINITY};
-    if (nothing) {
+    targets t;
+    if (!find_targets(k, x, w, shape, codes, search, &t)) {
         *d = 0;
         memset(scales, 0, shape->runs * sizeof *scales);
         return;
     }
-    starts(k, shape, targets, curvature, search->bias, chains);
+    /* d as ggml takes it (the largest scale on the lowest code, or a fit), and as the better targets have it. */
+    chain chains[CHAINS] = {{.d = extreme(t.low, shape->runs) / (float)shape->lo, .targets = t.low},
+                            {.d = scale_for(k, shape, t.low, t.sum_w, false), .targets = t.low},
+                            {.d = scale_for(k, shape, t.best, t.curvature, true), .targets = t.best}};
+    for (int i = 0; i < CHAINS; i++) chains[i].d = wt_half_to_float(wt_search_half(chains[i].d * search->bias));
+    chain best = {.error = INFINITY};
     for (int pass = 0;; pass++) {
-        evaluate(k, x, w, shape, &codes->grid, pass == 0 ? targets : NULL, chains);
+        evaluate(k, x, w, shape, &codes->grid, pass == 0, chains);
         bool improved = false;
         for (int i = 0; i < CHAINS; i++) {
-            if (chains[i].error < best.error) {
-                best = chains[i];
-                improved = true;
-            }
+            if (!(chains[i].error < best.error)) continue;
+            best = chains[i];
+            improved = true;
         }
         if (pass >= search->passes || !improved) break;
         for (int i = 0; i < CHAINS; i++) {
