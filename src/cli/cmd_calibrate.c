@@ -29,7 +29,7 @@ typedef struct settings {
 /* Chunks of self-written text where --chunks does not say. */
 enum { SELF_CHUNKS = 32, DEFAULT_CONTEXT = 512 };
 
-/* The widest input that the summary shows. */
+/* Inputs that the summary shows. */
 enum { SHOWN_PEAKS = 5 };
 
 /* Everything that one calibration holds. */
@@ -181,8 +181,8 @@ static uint64_t file_bytes(const char *path) {
 
 static void print_file(const char *label, const char *path) {
     char text[1024], bytes[32];
-    printf("%-10s %s, %s\n", label, wt_printable(text, sizeof text, path, strlen(path)),
-           wt_format_bytes(bytes, file_bytes(path)));
+    printf("%-10s %s, %s bytes\n", label, wt_printable(text, sizeof text, path, strlen(path)),
+           wt_format_count(bytes, file_bytes(path)));
 }
 
 static void print_report(const work *w, const peak *peaks, size_t n) {
@@ -192,7 +192,7 @@ static void print_report(const work *w, const peak *peaks, size_t n) {
     printf("text       %s: %s chunk%s of %zu tokens\n", wt_printable(text, sizeof text, w->dataset, strlen(w->dataset)),
            chunks, w->chunks.count == 1 ? "" : "s", w->chunks.context);
     printf("matrices   %s\n", wt_format_count(count, n));
-    print_file("written", w->options->output);
+    print_file("output", w->options->output);
     if (w->options->gram) print_file("gram", w->options->gram);
     print_peaks(peaks, n);
 }
@@ -266,7 +266,7 @@ static int run(const void *given, wt_error *err) {
     work w = {.options = given};
     double start = wt_clock();
     if (!w.options->output) {
-        wt_usage(err, "calibrate needs --output FILE");
+        wt_usage(err, "no output is given: -o FILE");
         wt_hint(err, "wildtype calibrate model.gguf --text novel.txt -o stats.gguf");
         return WT_EXIT_USAGE;
     }
