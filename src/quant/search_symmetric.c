@@ -170,6 +170,9 @@ uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float
     return wt_search_half(best);
 }
 
+/* The halves beside a value that is not 0. */
+static float beside(float value, int by) { return wt_half_to_float((uint16_t)(wt_search_half(value) + by)); }
+
 /* ---- a super-block ---- */
 
 /* How many scales of the super-block are followed at once, and how many scales of a run each of them tries. */
@@ -284,20 +287,24 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
                             {.d = scale_for(k, shape, t.low, t.sum_w, false), .targets = t.low},
                             {.d = scale_for(k, shape, t.best, t.curvature, true), .targets = t.best}};
     for (int i = 0; i < CHAINS; i++) chains[i].d = wt_half_to_float(wt_search_half(chains[i].d * search->bias));
-    chain best = {.error = INFINITY};
-    for (int pass = 0;; pass++) {
-        evaluate(k, x, w, shape, &codes->grid, pass == 0, chains);
+    evaluate(k, x, w, shape, &codes->grid, true, chains);
+    chain best = chains[0];
+    for (int i = 1; i < CHAINS; i++) best = chains[i].error < best.error ? chains[i] : best;
+    /* The best goes on: with the d that its codes would have and the halves beside it, which for small weights lie far apart. */
+    for (int pass = 0; pass < search->passes; pass++) {
+        float refitted = best.refit_q > 0.0f ? best.refit_x / best.refit_q * search->bias : best.d;
         bool improved = false;
+        for (int i = 0; i < CHAINS; i++) {
+            chains[i] = best;
+            chains[i].d = i == 0 ? wt_half_to_float(wt_search_half(refitted)) : beside(refitted, i == 1 ? 1 : -1);
+        }
+        evaluate(k, x, w, shape, &codes->grid, false, chains);
         for (int i = 0; i < CHAINS; i++) {
             if (!(chains[i].error < best.error)) continue;
             best = chains[i];
             improved = true;
         }
-        if (pass >= search->passes || !improved) break;
-        for (int i = 0; i < CHAINS; i++) {
-            if (chains[i].refit_q > 0.0f)
-                chains[i].d = wt_half_to_float(wt_search_half(chains[i].refit_x / chains[i].refit_q * search->bias));
-        }
+        if (!improved) break;
     }
     *d = wt_search_half(best.d);
     memcpy(scales, best.scales, shape->runs * sizeof *scales);
