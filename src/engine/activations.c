@@ -80,6 +80,15 @@ static void round_q8_0(const float *x, float *y, size_t n) {
     }
 }
 
+void wt_q8_1_excess(const float *x, float *excess, size_t n) {
+    for (size_t b = 0; b < n; b += SMALL_BLOCK) {
+        float most = largest(x + b, SMALL_BLOCK), inverse = most != 0.0f ? 127.0f / most : 0.0f, sum = 0.0f;
+        for (size_t i = b; i < b + SMALL_BLOCK; i++) sum += round_whole(inverse * x[i]); /* whole numbers: exact */
+        float scale = most / 127.0f;
+        excess[b / SMALL_BLOCK] = to_half(scale * sum) - to_half(scale) * sum;
+    }
+}
+
 /* llama.cpp takes the largest element's sign into the scale, which changes no value: rounding is symmetric. */
 static void round_q8_k(const float *x, float *y, size_t n) {
     for (size_t b = 0; b < n; b += SUPER_BLOCK) {
@@ -168,10 +177,10 @@ wt_rounding wt_rounding_of_input(wt_type weights) {
     switch (weights) {
     case WT_F16: return WT_ROUND_F16;
     case WT_BF16: return WT_ROUND_BF16;
+    case WT_Q4_1:
+    case WT_Q5_1: return WT_ROUND_Q8_1;
     case WT_Q4_0:
-    case WT_Q4_1: /* with Q8_1, whose values are Q8_0's; the sum that it adds is rounded to F16 besides */
     case WT_Q5_0:
-    case WT_Q5_1:
     case WT_Q8_0:
     case WT_IQ4_NL:
     case WT_MXFP4:
@@ -221,7 +230,8 @@ void wt_round(wt_rounding rounding, const float *x, float *y, size_t n) {
     switch (rounding) {
     case WT_ROUND_F16: round_f16(x, y, n); break;
     case WT_ROUND_BF16: round_bf16(x, y, n); break;
-    case WT_ROUND_Q8_0: round_q8_0(x, y, n); break;
+    case WT_ROUND_Q8_0:
+    case WT_ROUND_Q8_1: round_q8_0(x, y, n); break;
     case WT_ROUND_Q8_K: round_q8_k(x, y, n); break;
     case WT_ROUND_Q4_0: round_symmetric(x, y, n, 8.0f); break;
     case WT_ROUND_Q5_0: round_symmetric(x, y, n, 16.0f); break;

@@ -23,6 +23,7 @@ typedef enum wt_rounding {
     WT_ROUND_F16,
     WT_ROUND_BF16,
     WT_ROUND_Q8_0, /* blocks of 32, scale in F16 */
+    WT_ROUND_Q8_1, /* the same values, for weights with minima: see wt_q8_1_excess */
     WT_ROUND_Q8_K, /* blocks of 256, scale in F32 */
     WT_ROUND_Q4_0, /* this one and those below: blocks of 32, for the cache alone */
     WT_ROUND_Q4_1,
@@ -46,6 +47,12 @@ size_t wt_rounding_block(wt_rounding rounding);
  * with a NaN. Thread-safe.
  */
 void wt_round(wt_rounding rounding, const float *x, float *y, size_t n);
+
+/*
+ * Q8_1 keeps the sum of a block's values beside them, for the weights' minimum to be multiplied with, and rounds it to F16: so
+ * minima meet another sum than the codes' values have. excess [n / 32] is that difference, block by block.
+ */
+void wt_q8_1_excess(const float *x, float *excess, size_t n);
 
 /*
  * gate[i] = gelu(gate[i]) * up[i] where GELU comes from llama.cpp's table of F16: argument and value are rounded to

@@ -204,6 +204,11 @@ static wt_kv_store layer_store(const wt_kv_cache *c, const work *w, uint32_t lay
 
 /* ---- one matrix ---- */
 
+/* What the input of a product with `weight` is rounded to. */
+static wt_rounding input_rounding(const wt_engine *e, const wt_weight *weight) {
+    return e->options.activations == WT_ACTIVATIONS_Q8 ? wt_rounding_of_input(weight->type) : WT_ROUND_NONE;
+}
+
 /* Rows first.. first+n-1 of a weight, packed: from the residents, or into the spare. */
 static const wt_packed *packed_rows(wt_engine *e, const wt_weight *weight, size_t first, size_t n, size_t slot,
                                     wt_error *err) {
@@ -228,6 +233,11 @@ static const wt_packed *packed_rows(wt_engine *e, const wt_weight *weight, size_
     }
     wt_packed *packed =
         wt_pack(weight->type, data + first * row_bytes, n, k, e->options.precision, reuse, err);
+    if (packed && input_rounding(e, weight) == WT_ROUND_Q8_1 &&
+        wt_pack_minima(packed, weight->type, data + first * row_bytes, err) != 0) {
+        wt_packed_free(packed);
+        packed = NULL;
+    }
     if (!packed) {
         wt_error_prefix(err, "tensor '%s'", weight->tensor->name);
         return NULL;
@@ -263,11 +273,6 @@ static matrix layer_matrix(const wt_hparams *hp, bool fused_qkv, part p) {
     case PART_UP: return (matrix){WT_ROLE_FFN_UP, WT_ROLE_FFN_UP_BIAS, fused_up ? hp->ffn : 0, hp->ffn};
     default: return (matrix){WT_ROLE_FFN_DOWN, WT_ROLE_FFN_DOWN_BIAS, 0, hp->width};
     }
-}
-
-/* What the input of a product with `weight` is rounded to. */
-static wt_rounding input_rounding(const wt_engine *e, const wt_weight *weight) {
-    return e->options.activations == WT_ACTIVATIONS_Q8 ? wt_rounding_of_input(weight->type) : WT_ROUND_NONE;
 }
 
 /* y (+)= the engine's input times one part of the layer, bias included. */

@@ -1,6 +1,7 @@
 /* Cutting matrix products into tiles of one shape, in parallel. The tiles themselves are matmul_onednn.c's. */
 #include "engine/matmul.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/memory.h"
 #include "engine/matmul_onednn.h"
 #include "quant/codec.h"
+#include "quant/codec_blocks.h"
 
 /* Row tiles that one task multiplies with one block of columns, which stays in the cache meanwhile. */
 #define TASK_ROW_TILES 16
@@ -18,6 +20,8 @@ struct wt_packed {
     const wt_tile *tile;
     size_t capacity;               /* bytes at data */
     unsigned char *data;           /* [blocks][tile bytes] */
+    wt_packed *minima;             /* [n, k / 32], or NULL */
+    bool has_minima;               /* else what `minima` holds is storage from an earlier use */
 };
 
 int wt_matmul_has_bf16(void) {
@@ -30,11 +34,14 @@ int wt_matmul_has_bf16(void) {
 
 void wt_packed_free(wt_packed *packed) {
     if (!packed) return;
+    wt_packed_free(packed->minima);
     free(packed->data);
     free(packed);
 }
 
-size_t wt_packed_bytes(const wt_packed *packed) { return packed->capacity; }
+size_t wt_packed_bytes(const wt_packed *packed) {
+    return packed->capacity + (packed->minima ? wt_packed_bytes(packed->minima) : 0);
+}
 
 /* Decodes rows r0.. of W into rows [WT_TILE_COLS, padded_k]; what lies beyond W is zero. */
 static void decode_block(const wt_packed *p, wt_type type, const unsigned char *data, size_t row_bytes, size_t r0,
@@ -57,6 +64,7 @@ static wt_packed *packed_prepare(size_t n, size_t k, wt_precision precision, wt_
     if (!p) return NULL;
     p->n = n;
     p->k = k;
+    p->has_minima = false;
     p->padded_k = (k + WT_TILE_INNER - 1) / WT_TILE_INNER * WT_TILE_INNER;
     p->blocks = (n + WT_TILE_COLS - 1) / WT_TILE_COLS;
     p->precision = precision;
@@ -118,6 +126,27 @@ wt_packed *wt_pack(wt_type type, const void *data, size_t n, size_t k, wt_precis
     return p;
 }
 
+int wt_pack_minima(wt_packed *packed, wt_type type, const void *data, wt_error *err) {
+    if (packed->has_minima) return 0;
+    const wt_type_info *info = wt_type_find(type);
+    if (type != WT_Q4_1 && type != WT_Q5_1)
+        return wt_fail(err, WT_ERR_UNSUPPORTED, "type %s has no minima", info ? info->name : "unknown");
+    _Static_assert(offsetof(wt_block_q4_1, m) == offsetof(wt_block_q5_1, m), "one place for both");
+    size_t per_row = packed->k / info->block, count = packed->n * per_row;
+    float *minima = wt_alloc_aligned(count, sizeof *minima, err);
+    if (!minima) return -1;
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < count; i++) {
+        uint16_t m;
+        memcpy(&m, (const unsigned char *)data + i * info->block_bytes + offsetof(wt_block_q4_1, m), sizeof m);
+        minima[i] = wt_f16_to_f32(m);
+    }
+    packed->minima = wt_pack(WT_F32, minima, packed->n, per_row, packed->precision, packed->minima, err);
+    free(minima);
+    packed->has_minima = packed->minima != NULL;
+    return packed->has_minima ? 0 : -1;
+}
+
 /* Rounds to nearest even; NaN becomes a quiet NaN. Without branches, so that the compiler makes vectors of it. */
 static void to_bf16(const float *x, uint16_t *out, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -137,6 +166,7 @@ void wt_input_set(wt_input *input, const float *x, size_t rows, size_t k) {
 
 void wt_input_release(wt_input *input) {
     free(input->copied);
+    free(input->excess);
     *input = (wt_input){0};
 }
 
@@ -152,6 +182,15 @@ static void prepare_row(const wt_input *in, size_t r, size_t padded_k, float *sc
         to_bf16(in->rounding != WT_ROUND_NONE ? scratch : x, (uint16_t *)target, in->k);
     }
     memset(target + filled * element, 0, (padded_k - filled) * element);
+}
+
+static int prepare_excess(wt_input *in, wt_error *err) {
+    size_t per_row = in->k / wt_rounding_block(WT_ROUND_Q8_1);
+    free(in->excess);
+    if (!(in->excess = wt_alloc_aligned(in->rows, per_row * sizeof(float), err))) return -1;
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < in->rows; r++) wt_q8_1_excess(in->x + r * in->k, in->excess + r * per_row, in->k);
+    return 0;
 }
 
 /*
@@ -194,6 +233,7 @@ static int prepare_input(wt_input *in, wt_rounding rounding, const wt_packed *w,
         free(scratch);
     }
     if (failed) return wt_fail_memory(err, in->k * sizeof(float));
+    if (rounding == WT_ROUND_Q8_1 && prepare_excess(in, err) != 0) return -1;
     in->ready = true;
     return 0;
 }
@@ -217,6 +257,12 @@ static void store_tile(const float *tile, size_t rows, size_t cols, const float 
             memcpy(to, from, cols * sizeof *to);
         }
     }
+}
+
+/* y += the minima of w times what they meet in excess of the rounded values' sums. */
+static int add_excess(wt_input *in, const wt_packed *w, float *y, size_t ldy, wt_error *err) {
+    if (!w->has_minima) return wt_fail(err, WT_ERR_ARGUMENT, "a product with Q8_1 needs the weights' minima");
+    return wt_matmul(in->excess, in->rows, w->minima, NULL, WT_STORE_ADD, y, ldy, err);
 }
 
 int wt_matmul_input(wt_input *input, wt_rounding rounding, const wt_packed *w, const float *bias, wt_store store,
@@ -250,7 +296,8 @@ int wt_matmul_input(wt_input *input, wt_rounding rounding, const wt_packed *w, c
         }
         wt_tile_worker_free(worker);
     }
-    return failed ? wt_fail(err, WT_ERR_MEMORY, "a matrix product of inner dimension %zu failed in oneDNN", w->k) : 0;
+    if (failed) return wt_fail(err, WT_ERR_MEMORY, "a matrix product of inner dimension %zu failed in oneDNN", w->k);
+    return rounding == WT_ROUND_Q8_1 ? add_excess(input, w, y, ldy, err) : 0;
 }
 
 int wt_matmul(const float *x, size_t rows, const wt_packed *w, const float *bias, wt_store store, float *y, size_t ldy,

@@ -36,6 +36,13 @@ typedef struct wt_packed wt_packed;
 wt_packed *wt_pack(wt_type type, const void *data, size_t n, size_t k, wt_precision precision, wt_packed *reuse,
                    wt_error *err);
 void wt_packed_free(wt_packed *packed);
+
+/*
+ * Also packs the minima of the same weights, a block type that has one per 32: what products after WT_ROUND_Q8_1 need. Does
+ * nothing where they are packed already.
+ */
+int wt_pack_minima(wt_packed *packed, wt_type type, const void *data, wt_error *err);
+
 size_t wt_packed_bytes(const wt_packed *packed);
 
 /* What happens to a tile's results on their way to y. */
@@ -60,6 +67,7 @@ typedef struct wt_input {
     size_t first_copied;           /* number of the first tile in `copied` */
     size_t tile_bytes, capacity;
     unsigned char *copied;
+    float *excess;                 /* [rows, k / 32] of WT_ROUND_Q8_1 */
 } wt_input;
 
 /* Takes x [rows, k] (contiguous rows), which must not change or go away before the last product with it. */
@@ -68,7 +76,8 @@ void wt_input_release(wt_input *input);
 
 /*
  * y[r, 0..n-1] (rows `ldy` floats apart) from the rows of `input`, whose k is w's, after `rounding`; bias [n] or NULL. Products
- * that share an input and follow one another with the same rounding prepare it once. In parallel; not to be called from
+ * that share an input and follow one another with the same rounding prepare it once. WT_ROUND_Q8_1 is for weights whose
+ * minima are packed. In parallel; not to be called from
  * a parallel region.
  */
 int wt_matmul_input(wt_input *input, wt_rounding rounding, const wt_packed *w, const float *bias, wt_store store,

@@ -162,6 +162,34 @@ static void test_by_hand(void **state) {
     assert_true(fabsf(y[3] + 127.0f * kept) < 1e-3f && fabsf(y[0] - kept) < 1e-3f);
 }
 
+/* The sum that minima meet is d times the sum of the codes, rounded to F16; d itself is rounded only for the values. */
+static void test_excess(void **state) {
+    (void)state;
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 43, 0);
+    double largest = 0;
+    for (int round = 0; round < 1000; round++) {
+        float x[64], y[64], excess[2];
+        for (size_t i = 0; i < 64; i++) x[i] = (float)wt_rng_normal(&rng) + 0.5f;
+        wt_round(WT_ROUND_Q8_1, x, y, 64);
+        wt_q8_1_excess(x, excess, 64);
+        for (size_t b = 0; b < 2; b++) {
+            float most = 0;
+            for (size_t i = 0; i < 32; i++) most = fmaxf(most, fabsf(x[32 * b + i]));
+            float d = most / 127.0f, kept = wt_f16_to_f32(wt_f32_to_f16(d));
+            double sum = 0, codes = 0;
+            for (size_t i = 0; i < 32; i++) {
+                sum += (double)y[32 * b + i];
+                codes += rint((double)y[32 * b + i] / (double)kept);
+            }
+            float stored = wt_f16_to_f32(wt_f32_to_f16((float)codes * d));
+            assert_true(fabs(sum + (double)excess[b] - (double)stored) < 1e-5);
+            largest = fmax(largest, fabs((double)excess[b]));
+        }
+    }
+    assert_true(largest > 1e-3);
+}
+
 /* ---- odd blocks ---- */
 
 static void test_odd(void **state) {
@@ -249,7 +277,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),  cmocka_unit_test(test_halves), cmocka_unit_test(test_eight_bits),
         cmocka_unit_test(test_by_hand), cmocka_unit_test(test_odd),    cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_gelu_table),
+        cmocka_unit_test(test_gelu_table), cmocka_unit_test(test_excess),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
