@@ -44,7 +44,8 @@ static void pack_values(const value_table *t, const int8_t *q, int n, uint8_t *q
 
 static void encode_iq4_nl(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
                           const wt_search *search, void *dst) {
-    const wt_codes codes = wt_codes_of(iq4.lo, iq4.hi, &iq4.cells, search);
+    wt_codes codes;
+    wt_codes_init(&codes, iq4.lo, iq4.hi, &iq4.cells, false, search);
     unsigned char *to = dst;
     int8_t q[32];
     wt_block_iq4_nl b;
@@ -59,7 +60,8 @@ static void encode_iq4_nl(const wt_encode_kernels *k, const float *x, const floa
 static void encode_iq4_xs(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
                           const wt_search *search, void *dst) {
     static const wt_super SHAPE = {.runs = 8, .run = 32, .lo = -32, .hi = 31};
-    const wt_codes codes = wt_codes_of(iq4.lo, iq4.hi, &iq4.cells, search);
+    wt_codes codes;
+    wt_codes_init(&codes, iq4.lo, iq4.hi, &iq4.cells, false, search);
     unsigned char *to = dst;
     int scales[WT_MAX_RUNS];
     int8_t q[32];

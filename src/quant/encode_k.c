@@ -37,7 +37,8 @@ static void search_runs(const wt_encode_kernels *k, const float *x, const float 
     }
     wt_cells odd;
     wt_cells_of_odd(&odd, hi);
-    const wt_codes codes = {.grid = {(float)-hi, (float)hi, &odd}, .one_sign = true};
+    wt_codes codes;
+    wt_codes_init(&codes, (float)-hi, (float)hi, &odd, true, search);
     wt_search_super(k, x, w, shape, &codes, search, d, scales);
     float half = fabsf(wt_half_to_float(*d));
     *d = wt_search_half(2.0f * half);
@@ -78,7 +79,8 @@ static void encode_q2_k(const wt_encode_kernels *k, const float *x, const float 
 static void encode_q3_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
     static const wt_super SHAPE = {.runs = 16, .run = 16, .lo = -32, .hi = 31};
-    const wt_codes codes = wt_codes_of(-4.0f, 3.0f, NULL, search);
+    wt_codes codes;
+    wt_codes_init(&codes, -4.0f, 3.0f, NULL, false, search);
     EACH_BLOCK(wt_block_q3_k) {
         wt_search_super(k, x, w, &SHAPE, &codes, search, &b.d, scales);
         assign_runs(k, x, &SHAPE, &codes.grid, -4, b.d, scales, q);
@@ -143,7 +145,8 @@ static void encode_q5_k(const wt_encode_kernels *k, const float *x, const float 
 static void encode_q6_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
     static const wt_super SHAPE = {.runs = 16, .run = 16, .lo = -128, .hi = 127};
-    const wt_codes codes = wt_codes_of(-32.0f, 31.0f, NULL, search);
+    wt_codes codes;
+    wt_codes_init(&codes, -32.0f, 31.0f, NULL, false, search);
     EACH_BLOCK(wt_block_q6_k) {
         wt_search_super(k, x, w, &SHAPE, &codes, search, &b.d, scales);
         assign_runs(k, x, &SHAPE, &codes.grid, -32, b.d, scales, q);
@@ -159,7 +162,7 @@ static void encode_q6_k(const wt_encode_kernels *k, const float *x, const float 
 }
 
 void wt_encoders_k(wt_encoder_row *table) {
-    const wt_search scales = {.lo = -0.9f, .hi = 0.9f, .steps = 19, .passes = 2, .bias = 1.0f};
+    const wt_search scales = {.lo = -1.8f, .hi = 1.8000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search ranges = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     table[WT_Q2_K] = (wt_encoder_row){encode_q2_k, {.exists = true, .search = ranges}};

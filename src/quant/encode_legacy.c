@@ -8,13 +8,12 @@
 
 enum { BLOCK = 32 };
 
-/* The scale of a block on its own and the codes under it, counted from 0. */
-static uint16_t codes_scale(const wt_encode_kernels *k, const float *x, const float *w, int lo, int hi,
+/* The scale of a block on its own and the codes under it, counted from the format's lowest one. */
+static uint16_t codes_scale(const wt_encode_kernels *k, const float *x, const float *w, int lo, const wt_codes *codes,
                             const wt_search *search, uint8_t *q) {
-    wt_codes codes = wt_codes_of((float)lo, (float)hi, NULL, search);
     int8_t signed_codes[BLOCK];
-    uint16_t d = wt_search_scale(k, x, w, BLOCK, &codes, search);
-    k->assign(x, BLOCK, &codes.grid, wt_inverse(wt_half_to_float(d)), 0.0f, signed_codes);
+    uint16_t d = wt_search_scale(k, x, w, BLOCK, codes, search);
+    k->assign(x, BLOCK, &codes->grid, wt_inverse(wt_half_to_float(d)), 0.0f, signed_codes);
     for (int j = 0; j < BLOCK; j++) q[j] = (uint8_t)(signed_codes[j] - lo);
     return d;
 }
@@ -32,7 +31,8 @@ static void middle(const wt_encode_kernels *k, const float *x, const float *w, i
                    uint16_t *d, uint16_t *m) {
     wt_cells odd;
     wt_cells_of_odd(&odd, hi);
-    const wt_codes codes = {.grid = {(float)-hi, (float)hi, &odd}, .one_sign = true};
+    wt_codes codes;
+    wt_codes_init(&codes, (float)-hi, (float)hi, &odd, true, search);
     float half = wt_half_to_float(wt_search_scale(k, x, w, BLOCK, &codes, search));
     half = fabsf(half);
     *d = wt_search_half(2.0f * half);
@@ -70,8 +70,10 @@ static void pack_fifths(const uint8_t *q, uint8_t *qh) {
 
 static void encode_q4_0(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
+    wt_codes codes;
+    wt_codes_init(&codes, -8.0f, 7.0f, NULL, false, search);
     EACH_BLOCK(wt_block_q4_0) {
-        b.d = codes_scale(k, x, w, -8, 7, search, q);
+        b.d = codes_scale(k, x, w, -8, &codes, search, q);
         pack_nibbles(q, b.qs);
         memcpy(to, &b, sizeof b);
     }
@@ -94,8 +96,10 @@ static void encode_q4_1(const wt_encode_kernels *k, const float *x, const float 
 
 static void encode_q5_0(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
+    wt_codes codes;
+    wt_codes_init(&codes, -16.0f, 15.0f, NULL, false, search);
     EACH_BLOCK(wt_block_q5_0) {
-        b.d = codes_scale(k, x, w, -16, 15, search, q);
+        b.d = codes_scale(k, x, w, -16, &codes, search, q);
         pack_nibbles(q, b.qs);
         pack_fifths(q, b.qh);
         memcpy(to, &b, sizeof b);
@@ -121,7 +125,8 @@ static void encode_q5_1(const wt_encode_kernels *k, const float *x, const float 
 /* Stock kernels multiply codes as signed bytes whose sign they may flip: -128 is not used. */
 static void encode_q8_0(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
-    const wt_codes codes = wt_codes_of(-127.0f, 127.0f, NULL, search);
+    wt_codes codes;
+    wt_codes_init(&codes, -127.0f, 127.0f, NULL, false, search);
     unsigned char *to = dst;
     wt_block_q8_0 b;
     for (size_t i = 0; i < n; i += BLOCK, to += sizeof b, x += BLOCK, w += BLOCK) {

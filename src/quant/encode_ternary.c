@@ -45,7 +45,8 @@ static uint16_t codes_scale(const wt_encode_kernels *k, const float *x, const fl
 static void encode_q2_0(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
     enum { BLOCK = 64 };
-    const wt_codes codes = wt_codes_of(-1.0f, 2.0f, NULL, search);
+    wt_codes codes;
+    wt_codes_init(&codes, -1.0f, 2.0f, NULL, false, search);
     unsigned char *to = dst;
     uint8_t q[BLOCK];
     wt_block_q2_0 b;
@@ -69,7 +70,8 @@ static const uint8_t *pack_digits(const uint8_t *q, int bytes, int digits, uint8
 
 static void encode_tq1_0(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                          void *dst) {
-    const wt_codes codes = wt_codes_of(-1.0f, 1.0f, NULL, search);
+    wt_codes codes;
+    wt_codes_init(&codes, -1.0f, 1.0f, NULL, false, search);
     unsigned char *to = dst;
     uint8_t q[WT_SUPER];
     wt_block_tq1_0 b;
@@ -84,7 +86,8 @@ static void encode_tq1_0(const wt_encode_kernels *k, const float *x, const float
 
 static void encode_tq2_0(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                          void *dst) {
-    const wt_codes codes = wt_codes_of(-1.0f, 1.0f, NULL, search);
+    wt_codes codes;
+    wt_codes_init(&codes, -1.0f, 1.0f, NULL, false, search);
     unsigned char *to = dst;
     uint8_t q[WT_SUPER];
     wt_block_tq2_0 b;

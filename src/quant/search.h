@@ -16,14 +16,22 @@
 /* Runs of a super-block. */
 #define WT_MAX_RUNS 16
 
-/* A run's values and the code that its largest weight is put on: t of wt_search counts from there. */
+/* Two sides of WT_MAX_STEPS candidates and one more, filled up to whole registers. */
+#define WT_MAX_CANDIDATES (2 * WT_MAX_STEPS + 2 * WT_LANES)
+
+/*
+ * A run's values, and its candidates: top[i] is the code that the largest weight is put on. First the search's on the lowest code;
+ * where the highest one is not the same over again, half as many there, or as many as fill the registers; last a plain one.
+ */
 typedef struct wt_codes {
     wt_grid grid;
-    bool one_sign; /* the grid is symmetric, so a scale and its negative give the same */
+    size_t low, count; /* candidates on the lowest code, and all: a multiple of WT_LANES */
+    size_t near, far;  /* of the low ones, near..far - 1 move the largest weight by less than a code: as ggml looks */
+    float top[WT_MAX_CANDIDATES];
 } wt_codes;
 
-/* The grid without what makes it lopsided, where `search` asks for that. */
-wt_codes wt_codes_of(float lo, float hi, const wt_cells *cells, const wt_search *search);
+/* lo < 0. Without what makes the values lopsided, where `search` asks for that; `cells` says itself whether they are (mirrored). */
+void wt_codes_init(wt_codes *codes, float lo, float hi, const wt_cells *cells, bool mirrored, const wt_search *search);
 
 /*
  * The half-precision scale d of a block x [n] whose weights are d q. Every candidate is refitted; without passes the best is

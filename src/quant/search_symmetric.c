@@ -16,14 +16,38 @@ uint16_t wt_search_half(float value) {
     return wt_f32_to_f16(value);
 }
 
-wt_codes wt_codes_of(float lo, float hi, const wt_cells *cells, const wt_search *search) {
-    wt_codes c = {.grid = {lo, hi, cells}};
+/* Sums in double, so that steps of a tenth are the floats nearest to what is meant. */
+static float top_code(float code, const wt_search *search, double step, size_t i) {
+    return (float)((double)code + (code < 0.0f ? -1.0 : 1.0) * ((double)search->lo + step * (double)i));
+}
+
+void wt_codes_init(wt_codes *c, float lo, float hi, const wt_cells *cells, bool mirrored, const wt_search *search) {
+    size_t steps = search->steps < 1 ? 1 : search->steps > WT_MAX_STEPS ? WT_MAX_STEPS : (size_t)search->steps;
+    double step = steps > 1 ? (double)(search->hi - search->lo) / (double)(steps - 1) : 0.0;
+    float reach = cells ? 7.5f : 0.95f; /* codes of a table lie further apart */
+    c->grid = (wt_grid){lo, hi, cells};
     if (search->symmetric && !cells) {
-        if (-lo > hi) c.grid.lo = -hi;
-        if (hi > -lo) c.grid.hi = -lo;
+        if (-lo > hi) c->grid.lo = -hi;
+        if (hi > -lo) c->grid.hi = -lo;
     }
-    c.one_sign = !cells && c.grid.lo == -c.grid.hi;
-    return c;
+    if (!cells) mirrored = c->grid.lo == -c->grid.hi;
+    size_t least = steps + 1 + (mirrored ? 0 : (steps + 1) / 2);
+    c->low = steps;
+    c->count = (least + WT_LANES - 1) / WT_LANES * WT_LANES;
+    c->near = c->far = 0;
+    for (size_t i = 0; i < steps; i++) {
+        double t = (double)search->lo + step * (double)i;
+        if (t < -(double)reach) c->near = i + 1;
+        if (t < (double)reach) c->far = i + 1;
+        c->top[i] = top_code(c->grid.lo, search, step, i);
+    }
+    /* A table's plain candidate is the other way round, as ggml has it: a lopsided table may hold the mirrored weights better. */
+    float plain = cells ? -c->grid.lo : c->grid.lo;
+    for (size_t i = steps; i < c->count; i++) c->top[i] = plain;
+    if (mirrored) return;
+    size_t more = c->count - steps - 1;
+    step = more > 1 ? (double)(search->hi - search->lo) / (double)(more - 1) : 0.0;
+    for (size_t i = 0; i < more; i++) c->top[steps + i] = top_code(c->grid.hi, search, step, i);
 }
 
 void wt_cells_of(wt_cells *cells, const int8_t *values, int count) {
@@ -66,52 +90,30 @@ static float extreme(const float *x, size_t n) {
 /* A gain that is no more than this better is rounding: of equals, the first is kept. */
 #define BETTER 1.000001f
 
-/* Two sides of WT_MAX_STEPS candidates and one more, filled up to whole registers. */
-enum { MAX_CANDIDATES = 2 * WT_MAX_STEPS + WT_LANES };
-
 typedef struct scan {
-    size_t low, count; /* candidates for the lowest code, and all: a multiple of WT_LANES, the last one the plain choice */
-    float inverse[MAX_CANDIDATES], qx[MAX_CANDIDATES], qq[MAX_CANDIDATES];
+    float inverse[WT_MAX_CANDIDATES], qx[WT_MAX_CANDIDATES], qq[WT_MAX_CANDIDATES];
 } scan;
 
-/* `n` candidates that put the extreme weight on `code`. */
-static void scan_side(float *inverse, size_t n, float code, float max, const wt_search *search) {
-    float toward = code < 0.0f ? -1.0f : 1.0f, step = n > 1 ? (search->hi - search->lo) / (float)(n - 1) : 0.0f;
-    for (size_t i = 0; i < n; i++) inverse[i] = (code + toward * (search->lo + step * (float)(int)i)) / max;
-}
-
-/*
- * The search's candidates on the lowest code; where the highest one is not the same over again, half as many there, or as
- * many as fill the registers.
- */
-static void scan_prepare(scan *s, float max, const wt_codes *codes, const wt_search *search) {
-    size_t steps = search->steps < 1 ? 1 : search->steps > WT_MAX_STEPS ? WT_MAX_STEPS : (size_t)search->steps;
-    size_t least = steps + 1 + (codes->one_sign ? 0 : (steps + 1) / 2);
-    s->low = steps;
-    s->count = (least + WT_LANES - 1) / WT_LANES * WT_LANES;
-    scan_side(s->inverse, steps, codes->grid.lo, max, search);
-    for (size_t i = steps; i < s->count; i++) s->inverse[i] = codes->grid.lo / max;
-    if (!codes->one_sign) scan_side(s->inverse + steps, s->count - steps - 1, codes->grid.hi, max, search);
-}
-
-static void scan_run(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n,
-                     const wt_grid *grid) {
+/* All candidates of a run whose largest weight is `max`. */
+static void scan_run(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n, float max,
+                     const wt_codes *codes) {
     wt_symmetric_lanes lanes = {.inverse = s->inverse, .qx = s->qx, .qq = s->qq};
-    k->symmetric(x, w, n, grid, s->count / WT_LANES, &lanes);
+    for (size_t i = 0; i < codes->count; i++) s->inverse[i] = codes->top[i] / max;
+    k->symmetric(x, w, n, &codes->grid, codes->count / WT_LANES, &lanes);
 }
 
 /* What each candidate takes away from the error when its scale is refitted: (sum w x q)^2 / sum w q q. */
-static void scan_gains(const scan *s, float *gain) {
-    for (size_t i = 0; i < s->count; i++) {
+static void scan_gains(const scan *s, size_t count, float *gain) {
+    for (size_t i = 0; i < count; i++) {
         float qq = s->qq[i] > 0.0f ? s->qq[i] : 1.0f;
         gain[i] = s->qx[i] * (s->qx[i] / qq);
     }
 }
 
-/* The candidate among the first n that gains most, the plain one where none gains more; false where nothing gains. */
-static bool scan_best(const scan *s, const float *gain, size_t n, size_t *best) {
-    *best = s->count - 1;
-    for (size_t i = 0; i < n; i++) *best = gain[i] > gain[*best] * BETTER ? i : *best;
+/* The candidate in from..to - 1 that gains most, the `plain` one where none gains more; false where nothing gains. */
+static bool scan_best(const scan *s, const float *gain, size_t from, size_t to, size_t plain, size_t *best) {
+    *best = plain;
+    for (size_t i = from; i < to; i++) *best = gain[i] > gain[*best] * BETTER ? i : *best;
     return gain[*best] > 0.0f && s->qq[*best] > 0.0f;
 }
 
@@ -119,14 +121,14 @@ static bool scan_best(const scan *s, const float *gain, size_t n, size_t *best) 
 
 /* Tries every scale in `scale` (made halves) exactly; keeps the best in *best, its error in *least. True where that improved. */
 static bool try_scales(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n,
-                       const wt_grid *grid, float *scale, float *best, float *least) {
-    float error[MAX_CANDIDATES];
-    wt_round_halves(scale, s->count);
-    for (size_t i = 0; i < s->count; i++) s->inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
+                       const wt_codes *codes, float *scale, float *best, float *least) {
+    float error[WT_MAX_CANDIDATES];
+    wt_round_halves(scale, codes->count);
+    for (size_t i = 0; i < codes->count; i++) s->inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
     wt_symmetric_lanes lanes = {s->inverse, scale, s->qx, s->qq, error};
-    k->symmetric(x, w, n, grid, s->count / WT_LANES, &lanes);
+    k->symmetric(x, w, n, &codes->grid, codes->count / WT_LANES, &lanes);
     bool improved = false;
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < codes->count; i++) {
         if (error[i] < *least) {
             *least = error[i];
             *best = scale[i];
@@ -137,10 +139,10 @@ static bool try_scales(const wt_encode_kernels *k, scan *s, const float *x, cons
 }
 
 /* The candidate that takes most from the error with the scale its codes would have, as a half. */
-static uint16_t closed_form(const scan *s, float plain, float bias) {
+static uint16_t closed_form(const scan *s, size_t count, float plain, float bias) {
     float most = -INFINITY;
     uint16_t best = wt_search_half(plain);
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!(s->qq[i] > 0.0f)) continue;
         uint16_t half = wt_search_half(s->qx[i] / s->qq[i] * bias);
         float d = wt_half_to_float(half), g = d * (2.0f * s->qx[i] - d * s->qq[i]);
@@ -157,15 +159,17 @@ uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float
     float max = extreme(x, n);
     if (fabsf(max) < NOTHING) return 0;
     scan s;
-    float scale[MAX_CANDIDATES], plain = max / codes->grid.lo, best = plain, least = INFINITY;
-    scan_prepare(&s, max, codes, search);
-    scan_run(k, &s, x, w, n, &codes->grid);
-    if (search->passes < 1) return closed_form(&s, plain, search->bias);
+    float scale[WT_MAX_CANDIDATES], plain = max / codes->grid.lo, best = plain, least = INFINITY;
+    scan_run(k, &s, x, w, n, max, codes);
+    if (search->passes < 1) return closed_form(&s, codes->count, plain, search->bias);
     for (int pass = 0; pass < search->passes; pass++) {
-        for (size_t i = 0; i < s.count; i++) scale[i] = (s.qq[i] > 0.0f ? s.qx[i] / s.qq[i] : plain) * search->bias;
+        for (size_t i = 0; i < codes->count; i++) {
+            float qq = s.qq[i] > 0.0f ? s.qq[i] : 1.0f, fitted = s.qx[i] / qq;
+            scale[i] = (s.qq[i] > 0.0f ? fitted : plain) * search->bias;
+        }
         /* Beside the refitted ones, the plain choice: the extreme weight exactly on the lowest code. */
-        if (pass == 0) scale[s.count - 1] = plain;
-        if (!try_scales(k, &s, x, w, n, &codes->grid, scale, &best, &least)) break;
+        if (pass == 0 && !codes->grid.cells) scale[codes->count - 1] = plain;
+        if (!try_scales(k, &s, x, w, n, codes, scale, &best, &least)) break;
     }
     return wt_search_half(best);
 }
@@ -233,16 +237,17 @@ static void evaluate(const wt_encode_kernels *k, const float *x, const float *w,
 /* A scale for the targets, an error in each counted by `weight`; `both`: the largest may also get the highest code. */
 static float scale_for(const wt_encode_kernels *k, const wt_super *shape, const float *targets, const float *weight,
                        bool both) {
-    static const wt_search AROUND = {.lo = -0.9f, .hi = 0.9f, .steps = 19};
-    const wt_codes codes = {.grid = {(float)shape->lo, (float)shape->hi, NULL}};
+    static const wt_search AROUND = {.lo = -0.9f, .hi = 0.9000001f, .steps = 19};
+    wt_codes codes;
     scan s;
-    float gain[MAX_CANDIDATES], max = extreme(targets, shape->runs);
+    float gain[WT_MAX_CANDIDATES], max = extreme(targets, shape->runs);
     size_t best;
     if (max == 0.0f) return 0.0f;
-    scan_prepare(&s, max, &codes, &AROUND);
-    scan_run(k, &s, targets, weight, shape->runs, &codes.grid);
-    scan_gains(&s, gain);
-    return scan_best(&s, gain, both ? s.count : s.low, &best) ? s.qx[best] / s.qq[best] : max / (float)shape->lo;
+    wt_codes_init(&codes, (float)shape->lo, (float)shape->hi, NULL, false, &AROUND);
+    scan_run(k, &s, targets, weight, shape->runs, max, &codes);
+    scan_gains(&s, codes.count, gain);
+    bool found = scan_best(&s, gain, 0, both ? codes.count : codes.low, codes.count - 1, &best);
+    return found ? s.qx[best] / s.qq[best] : max / (float)shape->lo;
 }
 
 /* What each run would like: with its largest weight on the lowest code, as ggml has it, and on either end. */
@@ -252,20 +257,19 @@ typedef struct targets {
 
 /* False where all weights round to nothing. */
 static bool find_targets(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
-                         const wt_codes *codes, const wt_search *search, targets *t) {
+                         const wt_codes *codes, targets *t) {
     bool something = false;
     memset(t, 0, sizeof *t);
     for (size_t j = 0; j < shape->runs; j++, x += shape->run, w += shape->run) {
         scan s;
-        size_t low, best;
-        float gain[MAX_CANDIDATES], max = extreme(x, shape->run);
+        size_t low, best, plain = codes->count - 1;
+        float gain[WT_MAX_CANDIDATES], max = extreme(x, shape->run);
         for (size_t i = 0; i < shape->run; i++) t->sum_w[j] += w[i];
         if (fabsf(max) < NOTHING) continue;
-        scan_prepare(&s, max, codes, search);
-        scan_run(k, &s, x, w, shape->run, &codes->grid);
-        scan_gains(&s, gain);
-        if (!scan_best(&s, gain, s.count, &best)) continue;
-        scan_best(&s, gain, s.low, &low);
+        scan_run(k, &s, x, w, shape->run, max, codes);
+        scan_gains(&s, codes->count, gain);
+        if (!scan_best(&s, gain, 0, codes->count, plain, &best)) continue;
+        scan_best(&s, gain, codes->near, codes->far, plain, &low);
         t->low[j] = s.qq[low] > 0.0f ? s.qx[low] / s.qq[low] : 0.0f;
         t->best[j] = s.qx[best] / s.qq[best];
         t->curvature[j] = s.qq[best];
@@ -277,7 +281,7 @@ static bool find_targets(const wt_encode_kernels *k, const float *x, const float
 void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
                      const wt_codes *codes, const wt_search *search, uint16_t *d, int *scales) {
     targets t;
-    if (!find_targets(k, x, w, shape, codes, search, &t)) {
+    if (!find_targets(k, x, w, shape, codes, &t)) {
         *d = 0;
         memset(scales, 0, shape->runs * sizeof *scales);
         return;
