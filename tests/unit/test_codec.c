@@ -8,8 +8,11 @@
 #include "quant/codec.h"
 #include "support/guarded.h"
 
-static const wt_type DECODED[] = {WT_F32,  WT_F16,  WT_BF16, WT_Q4_0, WT_Q4_1, WT_Q5_0, WT_Q5_1,
-                                  WT_Q8_0, WT_Q2_K, WT_Q3_K, WT_Q4_K, WT_Q5_K, WT_Q6_K};
+static const wt_type DECODED[] = {
+    WT_F32,  WT_F16,  WT_BF16,  WT_Q4_0,   WT_Q4_1,   WT_Q5_0,   WT_Q5_1,    WT_Q8_0,   WT_Q2_K,   WT_Q3_K,
+    WT_Q4_K, WT_Q5_K, WT_Q6_K,  WT_IQ4_NL, WT_IQ4_XS, WT_MXFP4,  WT_NVFP4,   WT_Q1_0,   WT_Q2_0,   WT_TQ1_0,
+    WT_TQ2_0, WT_IQ1_S, WT_IQ1_M, WT_IQ2_XXS, WT_IQ2_XS, WT_IQ2_S, WT_IQ3_XXS, WT_IQ3_S,
+};
 #define N_DECODED (sizeof DECODED / sizeof *DECODED)
 
 /* ---- golden vectors: the layout is in ../shared/golden/make_golden.c ---- */
@@ -60,23 +63,22 @@ static void check_golden(const char *folder, const char *name, wt_type type) {
     wt_map_close(&map);
 }
 
-static void test_golden_q8_0(void **state) {
+static void test_golden(void **state) {
     (void)state;
-    check_golden("tests/data/golden", "q8_0", WT_Q8_0);
-}
-
-static void test_golden_others(void **state) {
-    (void)state;
-    need_shared();
     static const struct {
         const char *name;
         wt_type type;
     } files[] = {
-        {"q4_0", WT_Q4_0}, {"q4_1", WT_Q4_1}, {"q5_0", WT_Q5_0}, {"q5_1", WT_Q5_1}, {"q8_0", WT_Q8_0},
-        {"q2_K", WT_Q2_K}, {"q3_K", WT_Q3_K}, {"q4_K", WT_Q4_K}, {"q5_K", WT_Q5_K}, {"q6_K", WT_Q6_K},
+        {"q4_0", WT_Q4_0},       {"q4_1", WT_Q4_1},       {"q5_0", WT_Q5_0},     {"q5_1", WT_Q5_1},
+        {"q8_0", WT_Q8_0},       {"q2_K", WT_Q2_K},       {"q3_K", WT_Q3_K},     {"q4_K", WT_Q4_K},
+        {"q5_K", WT_Q5_K},       {"q6_K", WT_Q6_K},       {"iq4_nl", WT_IQ4_NL}, {"iq4_xs", WT_IQ4_XS},
+        {"mxfp4", WT_MXFP4},     {"nvfp4", WT_NVFP4},     {"q1_0", WT_Q1_0},     {"q2_0", WT_Q2_0},
+        {"tq1_0", WT_TQ1_0},     {"tq2_0", WT_TQ2_0},     {"iq1_s", WT_IQ1_S},   {"iq1_m", WT_IQ1_M},
+        {"iq2_xxs", WT_IQ2_XXS}, {"iq2_xs", WT_IQ2_XS},   {"iq2_s", WT_IQ2_S},   {"iq3_xxs", WT_IQ3_XXS},
+        {"iq3_s", WT_IQ3_S},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        check_golden("../shared/golden", files[i].name, files[i].type);
+        check_golden("tests/data/golden", files[i].name, files[i].type);
 }
 
 /* ---- variants ---- */
@@ -209,7 +211,7 @@ static void test_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_q8_0), cmocka_unit_test(test_golden_others),    cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_golden),     cmocka_unit_test(test_variants),
         cmocka_unit_test(test_every_half),  cmocka_unit_test(test_rounding_to_half), cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
