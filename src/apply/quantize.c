@@ -107,10 +107,12 @@ static int review_tensor(const wt_gguf *source, const wt_quantization *plan, con
     r->bytes_after += bytes;
     if (a->type == t->type) return 0;
     r->encoded++;
-    if (!wt_codec_of(t->type)->decode || !wt_encoder_of(a->type)->exists) {
-        const bool reads = wt_codec_of(t->type)->decode;
-        return wt_fail(err, WT_ERR_UNSUPPORTED, "cannot quantize '%s': this build does not %s %s", t->name,
-                       reads ? "write" : "read", wt_type_find(reads ? a->type : t->type)->name);
+    if (!wt_codec_of(t->type)->decode)
+        return wt_fail(err, WT_ERR_UNSUPPORTED, "cannot quantize '%s': this build does not read %s", t->name,
+                       wt_type_find(t->type)->name);
+    if (!wt_encoder_of(a->type)->exists && !r->unwritten) {
+        r->unwritten = t;
+        r->unwritten_type = a->type;
     }
     if (!is_quantized(a->type)) return 0;
     const wt_column_stats *s = importance_of(plan, t, a->type);
@@ -328,6 +330,9 @@ static int refuse(const wt_gguf *source, const wt_quantization_review *review, c
         wt_fail(err, WT_ERR_ARGUMENT, "cannot write '%s': it is the model that is read", path);
         return wt_hint(err, "give the quantized model a name of its own");
     }
+    if (review->unwritten && !review->needy) /* what a person can mend comes first */
+        return wt_fail(err, WT_ERR_UNSUPPORTED, "cannot quantize '%s': this build does not write %s",
+                       review->unwritten->name, wt_type_find(review->unwritten_type)->name);
     if (!review->needy) return 0;
     wt_fail(err, WT_ERR_ARGUMENT,
             "cannot quantize '%s' to %s: it needs importance statistics, and there are none for it",

@@ -31,14 +31,16 @@ typedef struct wt_quantization_review {
     uint64_t file_bytes;                 /* of the finished file */
     const wt_tensor *needy;              /* the first that cannot be encoded for want of importance; NULL: none */
     wt_type needy_type;                  /* what it was to become */
+    const wt_tensor *unwritten;          /* the first whose type this build cannot encode; NULL: none */
+    wt_type unwritten_type;
     const wt_tensor **missing;           /* [missing_count] encoded with fewer bits, but not in the statistics */
     size_t missing_count;
     uint64_t zeros, columns;             /* importance entries that are used, and those of them that are 0 */
 } wt_quantization_review;
 
 /*
- * Adds it up. Fails where a type cannot be decoded or encoded by this build, where rows do not fit, where the statistics are of
- * another model; `needy` is no failure here.
+ * Adds it up. Fails where a type cannot be decoded by this build, where rows do not fit, where the statistics are of
+ * another model; `needy` and `unwritten` are no failures here.
  */
 int wt_quantize_review(const wt_gguf *source, const wt_quantization *plan, wt_quantization_review *review, wt_error *err);
 void wt_quantization_review_release(wt_quantization_review *review);
