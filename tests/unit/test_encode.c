@@ -82,7 +82,7 @@ static void test_not_worse_than_stock(void **state) {
                 if (!(a <= b * (1.0 + 1e-6)))
                     fail_msg("%s, row %zu, %s importance: %.9g, stock %.9g", GOLDEN[i].name, r,
                              weighted ? "with" : "without", a, b);
-                if (r > 4 || a == 0.0 || b == 0.0) continue; /* constant, tiny and large rows say little */
+                if (a == 0.0 || b == 0.0) continue;
                 logs += log(a / b);
                 counted++;
             }
