@@ -140,7 +140,7 @@ void wt_encoders_legacy(wt_encoder_row *table) {
     const wt_search scales = {.lo = -0.9f, .hi = 0.9f, .steps = 19, .passes = 1, .bias = 1.0f};
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search spans = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
-    const wt_search bytes = {.lo = -0.7f, .hi = 0.7f, .steps = 15, .passes = 1, .bias = 1.0f};
+    const wt_search bytes = {.lo = -0.7f, .hi = 0.7f, .steps = 15, .bias = 1.0f};
     table[WT_Q4_0] = (wt_encoder_row){encode_q4_0, {.exists = true, .search = scales}};
     table[WT_Q4_1] = (wt_encoder_row){encode_q4_1, {.exists = true, .search = spans}};
     table[WT_Q5_0] = (wt_encoder_row){encode_q5_0, {.exists = true, .search = scales}};

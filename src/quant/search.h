@@ -21,7 +21,7 @@
 
 /*
  * A run's values, and its candidates: top[i] is the code that the largest weight is put on. First the search's on the lowest code;
- * where the highest one is not the same over again, half as many there, or as many as fill the registers; last a plain one.
+ * where the highest one is not the same over again, a quarter as many there, or as many as fill the registers; last a plain one.
  */
 typedef struct wt_codes {
     wt_grid grid;
@@ -35,8 +35,8 @@ void wt_codes_init(wt_codes *codes, float lo, float hi, const wt_cells *cells, b
 
 /*
  * The half-precision scale d of a block x [n] whose weights are d q. Every candidate is refitted; without passes the best is
- * taken by what its closed form says, with passes each is tried as the half it becomes, and again refitted. A block that rounds
- * to nothing gets 0.
+ * taken by what its closed form says, with passes each is tried as the half it becomes, and again refitted. Without passes and
+ * with many codes the halves around the plain choice are the candidates. A block that rounds to nothing gets 0.
  */
 uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_codes *codes,
                          const wt_search *search);

@@ -31,7 +31,7 @@ void wt_codes_init(wt_codes *c, float lo, float hi, const wt_cells *cells, bool 
         if (hi > -lo) c->grid.hi = -lo;
     }
     if (!cells) mirrored = c->grid.lo == -c->grid.hi;
-    size_t least = steps + 1 + (mirrored ? 0 : (steps + 1) / 2);
+    size_t least = steps + 1 + (mirrored ? 0 : steps / 4);
     c->low = steps;
     c->count = (least + WT_LANES - 1) / WT_LANES * WT_LANES;
     c->near = c->far = 0;
@@ -72,17 +72,44 @@ void wt_cells_of_odd(wt_cells *cells, int hi) {
     wt_cells_of(cells, values, count);
 }
 
-/* The weight of the largest magnitude. */
+/*
+ * The bits of floats that are not negative are in order as integers, whose maxima a compiler turns into vectors; those of
+ * negative ones are below them.
+ */
+static int32_t bits_of(float v) {
+    int32_t u;
+    memcpy(&u, &v, sizeof u);
+    return u;
+}
+
+/* The largest of n values, or 0 where none is positive. */
+static float largest_of(const float *v, size_t n) {
+    int32_t most = 0;
+    for (size_t i = 0; i < n; i++) most = bits_of(v[i]) > most ? bits_of(v[i]) : most;
+    float largest;
+    memcpy(&largest, &most, sizeof most);
+    return largest;
+}
+
+/* The smallest of n values that are not negative. */
+static float smallest_of(const float *v, size_t n) {
+    int32_t least = bits_of(v[0]);
+    for (size_t i = 1; i < n; i++) least = bits_of(v[i]) < least ? bits_of(v[i]) : least;
+    float smallest;
+    memcpy(&smallest, &least, sizeof least);
+    return smallest;
+}
+
+/* The weight of the largest magnitude, the first of them. */
 static float extreme(const float *x, size_t n) {
-    float largest = 0.0f, found = 0.0f;
+    int32_t most = 0;
     for (size_t i = 0; i < n; i++) {
-        float a = fabsf(x[i]);
-        if (a > largest) {
-            largest = a;
-            found = x[i];
-        }
+        int32_t a = bits_of(x[i]) & 0x7fffffff;
+        most = a > most ? a : most;
     }
-    return found;
+    size_t i = 0;
+    while (i + 1 < n && (bits_of(x[i]) & 0x7fffffff) != most) i++;
+    return x[i];
 }
 
 /* ---- candidates of one run ---- */
@@ -112,8 +139,11 @@ static void scan_gains(const scan *s, size_t count, float *gain) {
 
 /* The candidate in from..to - 1 that gains most, the `plain` one where none gains more; false where nothing gains. */
 static bool scan_best(const scan *s, const float *gain, size_t from, size_t to, size_t plain, size_t *best) {
+    float most = largest_of(gain + from, to - from);
     *best = plain;
-    for (size_t i = from; i < to; i++) *best = gain[i] > gain[*best] * BETTER ? i : *best;
+    if (!(gain[plain] * BETTER >= most)) {
+        for (*best = from; gain[*best] * BETTER < most; ++*best) continue;
+    }
     return gain[*best] > 0.0f && s->qq[*best] > 0.0f;
 }
 
@@ -127,31 +157,48 @@ static bool try_scales(const wt_encode_kernels *k, scan *s, const float *x, cons
     for (size_t i = 0; i < codes->count; i++) s->inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
     wt_symmetric_lanes lanes = {s->inverse, scale, s->qx, s->qq, error};
     k->symmetric(x, w, n, &codes->grid, codes->count / WT_LANES, &lanes);
-    bool improved = false;
-    for (size_t i = 0; i < codes->count; i++) {
-        if (error[i] < *least) {
-            *least = error[i];
-            *best = scale[i];
-            improved = true;
-        }
-    }
-    return improved;
+    float smallest = smallest_of(error, codes->count);
+    if (!(smallest < *least)) return false;
+    size_t i = 0;
+    while (error[i] != smallest) i++;
+    *least = smallest;
+    *best = scale[i];
+    return true;
 }
 
 /* The candidate that takes most from the error with the scale its codes would have, as a half. */
 static uint16_t closed_form(const scan *s, size_t count, float plain, float bias) {
-    float most = -INFINITY;
-    uint16_t best = wt_search_half(plain);
+    float scale[WT_MAX_CANDIDATES], gain[WT_MAX_CANDIDATES];
     for (size_t i = 0; i < count; i++) {
-        if (!(s->qq[i] > 0.0f)) continue;
-        uint16_t half = wt_search_half(s->qx[i] / s->qq[i] * bias);
-        float d = wt_half_to_float(half), g = d * (2.0f * s->qx[i] - d * s->qq[i]);
-        if (g > most) {
-            most = g;
-            best = half;
-        }
+        float qq = s->qq[i] > 0.0f ? s->qq[i] : 1.0f, fitted = s->qx[i] / qq * bias;
+        scale[i] = s->qq[i] > 0.0f ? fitted : plain;
     }
-    return best;
+    wt_round_halves(scale, count);
+    for (size_t i = 0; i < count; i++) gain[i] = scale[i] * (2.0f * s->qx[i] - scale[i] * s->qq[i]);
+    float most = largest_of(gain, count);
+    size_t best = 0;
+    while (best + 1 < count && gain[best] != most) best++;
+    return wt_search_half(scale[best]);
+}
+
+/* With more codes than this the halves that could be a scale are few, and a gain in single precision tells too little. */
+#define MANY 64.0f
+
+/* The best of the WT_LANES halves around a scale, tried exactly. */
+static uint16_t halves_around(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
+                              const wt_grid *grid, float plain) {
+    uint16_t middle = wt_search_half(plain), sign = middle & 0x8000, magnitude = middle & 0x7fff;
+    float scale[WT_LANES], inverse[WT_LANES], qx[WT_LANES], qq[WT_LANES], error[WT_LANES];
+    int first = (int)magnitude - WT_LANES / 2, last = 0x7bff - (WT_LANES - 1); /* 0x7bff: the largest half */
+    first = first < 0 ? 0 : first > last ? last : first;
+    for (int i = 0; i < WT_LANES; i++) scale[i] = wt_half_to_float((uint16_t)(sign | (first + i)));
+    for (int i = 0; i < WT_LANES; i++) inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
+    wt_symmetric_lanes lanes = {inverse, scale, qx, qq, error};
+    k->symmetric(x, w, n, grid, 1, &lanes);
+    float smallest = smallest_of(error, WT_LANES);
+    int i = 0;
+    while (error[i] != smallest) i++;
+    return (uint16_t)(sign | (first + i));
 }
 
 uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_codes *codes,
@@ -160,6 +207,7 @@ uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float
     if (fabsf(max) < NOTHING) return 0;
     scan s;
     float scale[WT_MAX_CANDIDATES], plain = max / codes->grid.lo, best = plain, least = INFINITY;
+    if (search->passes < 1 && codes->grid.hi > MANY) return halves_around(k, x, w, n, &codes->grid, plain * search->bias);
     scan_run(k, &s, x, w, n, max, codes);
     if (search->passes < 1) return closed_form(&s, codes->count, plain, search->bias);
     for (int pass = 0; pass < search->passes; pass++) {
