@@ -19,7 +19,7 @@
 #include "engine/generate.h"
 
 typedef struct settings {
-    const char *model, *reference, *text, *tasks, *activations;
+    const char *model, *reference, *text, *tasks, *activations, *cache_k, *cache_v;
     uint64_t context, chunks, threads, batch, seed;
     bool bf16, json;
 } settings;
@@ -34,7 +34,7 @@ typedef struct work {
     wt_chunks chunks;
     wt_tasks tasks;
     wt_eval result;
-    wt_engine_options engine; /* of both models */
+    wt_engine_options engine; /* of both models, the cache's types apart, which are the candidate's */
 } work;
 
 /* --context, or llama-perplexity's default within what the models were trained for. */
@@ -54,6 +54,16 @@ static size_t choose_context(const work *w) {
     return (size_t)context;
 }
 
+static int read_cache_type(const char *option, const char *name, wt_type *type, wt_error *err) {
+    int found = wt_type_by_name(name);
+    if (found < 0) {
+        wt_fail(err, WT_ERR_ARGUMENT, "cannot use %s '%s': there is no such type", option, name);
+        return wt_hint(err, "choose from F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0 and IQ4_NL");
+    }
+    *type = (wt_type)found;
+    return 0;
+}
+
 /* The engine's options by the command line's; the context is not known yet. */
 static int read_options(work *w, wt_error *err) {
     const settings *s = w->options;
@@ -64,7 +74,8 @@ static int read_options(work *w, wt_error *err) {
         wt_fail(err, WT_ERR_ARGUMENT, "cannot use --activations '%s': it is neither f32 nor q8", s->activations);
         return wt_hint(err, "q8 rounds as llama.cpp's CPU kernels do");
     }
-    return 0;
+    if (read_cache_type("--cache-k", s->cache_k, &w->engine.cache_k, err) != 0) return -1;
+    return read_cache_type("--cache-v", s->cache_v, &w->engine.cache_v, err);
 }
 
 static int open_models(work *w, wt_error *err) {
@@ -83,7 +94,9 @@ static int open_models(work *w, wt_error *err) {
     wt_threads_set((int)s->threads);
     w->engine.context = context;
     if (wt_session_start_as(&w->candidate, &w->engine, err) != 0) return -1;
-    return s->reference ? wt_session_start_as(&w->reference, &w->engine, err) : 0;
+    wt_engine_options exact_cache = w->engine;
+    exact_cache.cache_k = exact_cache.cache_v = WT_F32;
+    return s->reference ? wt_session_start_as(&w->reference, &exact_cache, err) : 0;
 }
 
 static int cut_file(work *w, wt_error *err) {
@@ -171,6 +184,8 @@ static void describe(work *w) {
     r->text = w->options->text && strcmp(w->options->text, "-") == 0 ? "standard input" : w->options->text;
     r->tasks = w->options->tasks;
     r->activations = w->engine.activations;
+    r->cache_k = w->engine.cache_k;
+    r->cache_v = w->engine.cache_v;
     r->flips = NAN;
     r->bytes = wt_gguf_file_bytes(w->candidate.gguf);
     for (size_t i = 0; i < wt_gguf_tensor_count(w->candidate.gguf); i++) {
@@ -291,6 +306,17 @@ static const wt_option OPTIONS[] = {
      .help = "f32 (the default): the figures of the file itself. q8: those that llama.cpp gives on a CPU, which rounds the "
              "inputs of quantized matrices to blocks of 8 bits, and those of 16-bit matrices to 16 bits. For the "
              "reference too."},
+    {.name = "cache-k",
+     .kind = WT_OPTION_TEXT,
+     .value = "TYPE",
+     SETTING(cache_k),
+     .help = "Rounds the candidate's keys as llama.cpp's cache of that type does (its -ctk): F32 (the default), F16, BF16, "
+             "Q8_0, Q5_1, Q5_0, Q4_1, Q4_0 or IQ4_NL. The reference keeps F32."},
+    {.name = "cache-v",
+     .kind = WT_OPTION_TEXT,
+     .value = "TYPE",
+     SETTING(cache_v),
+     .help = "The same for values (-ctv)."},
     {.name = "bf16",
      .kind = WT_OPTION_FLAG,
      SETTING(bf16),
@@ -309,7 +335,7 @@ static const wt_example EXAMPLES[] = {
     {0},
 };
 
-static const settings DEFAULTS = {.seed = 1, .activations = "f32"};
+static const settings DEFAULTS = {.seed = 1, .activations = "f32", .cache_k = "F32", .cache_v = "F32"};
 
 const wt_command WT_COMMAND_EVAL = {
     .name = "eval",

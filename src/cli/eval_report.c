@@ -27,6 +27,11 @@ static void print_subject(const wt_eval *e) {
     if (e->reference) print_name("reference", e->reference, "");
     if (e->activations == WT_ACTIVATIONS_Q8)
         print_name("rounding", "inputs of matrices as llama.cpp's CPU kernels round them", "");
+    if (e->cache_k != WT_F32 || e->cache_v != WT_F32) {
+        snprintf(rest, sizeof rest, "keys %s, values %s%s", wt_type_find(e->cache_k)->name,
+                 wt_type_find(e->cache_v)->name, e->reference ? "; the reference's F32" : "");
+        print_name("cache", rest, "");
+    }
     if (!e->has_text) return;
     char chunks[32];
     wt_format_count(chunks, e->divergence.chunks);
@@ -140,6 +145,8 @@ int wt_eval_print_json(const wt_eval *e, wt_error *err) {
     json_object_set_new(root, "bytes", json_integer((json_int_t)e->bytes));
     set_text(root, "reference", e->reference);
     if (e->activations == WT_ACTIVATIONS_Q8) set_text(root, "activations", "q8");
+    if (e->cache_k != WT_F32) set_text(root, "cache_k", wt_type_find(e->cache_k)->name);
+    if (e->cache_v != WT_F32) set_text(root, "cache_v", wt_type_find(e->cache_v)->name);
     if (e->has_text) set_divergence(root, e);
     if (e->has_tasks) json_object_set_new(root, "tasks", tasks_json(e));
     set_real(root, "seconds", e->seconds);

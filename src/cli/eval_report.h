@@ -17,6 +17,7 @@ typedef struct wt_eval {
     size_t context;       /* tokens per chunk */
     size_t chunks_wanted; /* of the text; the divergence knows how many were done */
     wt_activations activations;
+    wt_type cache_k, cache_v; /* of the candidate */
     bool has_text, has_tasks, stopped;
     wt_divergence divergence;                  /* where has_text; of the chunks done before a stop */
     wt_task_result answers, reference_answers; /* where has_tasks */

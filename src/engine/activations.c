@@ -142,6 +142,14 @@ static void round_affine(const float *x, float *y, size_t n, float highest) {
     }
 }
 
+void wt_round_minima(const float *x, float *minima, size_t n) {
+    for (size_t b = 0; b < n; b += SMALL_BLOCK) {
+        float low = x[b];
+        for (size_t i = b; i < b + SMALL_BLOCK; i++) low = x[i] < low ? x[i] : low;
+        minima[b / SMALL_BLOCK] = to_half(low);
+    }
+}
+
 /* IQ4_NL's sixteen values. */
 static const float GRID[16] = {-127.0f, -104.0f, -83.0f, -65.0f, -49.0f, -35.0f, -22.0f, -10.0f,
                                1.0f,    13.0f,   25.0f,  38.0f,  53.0f,  69.0f,  89.0f,  113.0f};

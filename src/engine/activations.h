@@ -54,6 +54,9 @@ void wt_round(wt_rounding rounding, const float *x, float *y, size_t n);
  */
 void wt_q8_1_excess(const float *x, float *excess, size_t n);
 
+/* The minima, [n / 32], that blocks of WT_ROUND_Q4_1 and WT_ROUND_Q5_1 get. */
+void wt_round_minima(const float *x, float *minima, size_t n);
+
 /*
  * gate[i] = gelu(gate[i]) * up[i] where GELU comes from llama.cpp's table of F16: argument and value are rounded to
  * F16, and beyond +-10 GELU is the argument or 0. In place.

@@ -7,12 +7,16 @@
 #define WT_ENGINE_ATTENTION_H
 
 #include "base/error.h"
+#include "engine/cache_form.h"
 #include "model/arch.h"
 
 /* Query rows per tile; key and value stores are padded to a multiple of it. */
 #define WT_ATTENTION_TILE 64
 
-/* Keys and values of one layer: [sequences][n_kv_heads][capacity][head_dim], rows that hold nothing are finite. */
+/*
+ * Keys and values of one layer: [sequences][n_kv_heads][capacity][key_dim of the cache's form, and head_dim]; rows that
+ * hold nothing are finite.
+ */
 typedef struct wt_kv_store {
     float *keys, *values;
     size_t capacity; /* positions, a multiple of WT_ATTENTION_TILE */
@@ -26,10 +30,11 @@ typedef struct wt_span {
 } wt_span;
 
 /*
- * out [rows, n_heads * head_dim] from queries of the same shape (normed and rotated); the keys and values of the batch's
- * own rows are in the store already. In parallel over sequences, heads and tiles.
+ * out [rows, n_heads * head_dim] from queries of the same shape (after rope); the keys and values of the batch's own rows
+ * are in the store already, in the form that queries get here and results lose. Overwrites the queries. In parallel over
+ * sequences, heads and tiles.
  */
-int wt_attention(const wt_hparams *hp, bool windowed, const wt_kv_store *store, const wt_span *spans, size_t sequences,
-                 const float *queries, float *out, wt_error *err);
+int wt_attention(const wt_hparams *hp, const wt_cache_form *form, bool windowed, const wt_kv_store *store,
+                 const wt_span *spans, size_t sequences, float *queries, float *out, wt_error *err);
 
 #endif

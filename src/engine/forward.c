@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "engine/attention.h"
+#include "engine/cache_form.h"
 #include "engine/kernels.h"
 #include "engine/rope.h"
 #include "quant/codec.h"
@@ -25,8 +26,7 @@ typedef enum part { PART_Q, PART_K, PART_V, PART_OUT, PART_GATE, PART_UP, PART_D
 /* A packed matrix that stays, and what it was packed from. */
 typedef struct resident {
     wt_packed *packed;
-    const void *data;
-    wt_type type;
+    uint64_t version; /* of the weight; its address proves nothing, since buffers are rewritten and reused */
 } resident;
 
 struct wt_engine {
@@ -38,6 +38,7 @@ struct wt_engine {
     wt_packed *spare;    /* the matrix that is in use where it does not stay */
     wt_input input;      /* of the matrix in use and of those that share it */
     wt_rope_table rope, rope_window;
+    wt_cache_form cache_form;
     float *layer_vectors[WT_LAYER_ROLES]; /* decoded norms and biases of the layer in work */
     float *output_norm, *rope_factors;    /* rope_factors NULL: none */
 };
@@ -45,7 +46,7 @@ struct wt_engine {
 struct wt_kv_cache {
     size_t sequences, capacity, n_layers;
     size_t *lengths;  /* [sequences] positions held */
-    float *keys, *values; /* [n_layers][sequences][n_kv_heads][capacity][head_dim] */
+    float *keys, *values; /* [n_layers] stores of [sequences], as wt_kv_store has them */
     size_t layer_floats;
 };
 
@@ -127,6 +128,11 @@ wt_engine *wt_engine_open(const wt_model *model, const wt_engine_options *option
         goto fail;
     }
     if (check_types(model, err) != 0) goto fail;
+    if (wt_cache_form_init(&e->cache_form, e->options.cache_k, e->options.cache_v, e->options.activations, hp->head_dim,
+                           err) != 0) {
+        wt_error_prefix(err, "cannot run '%s'", wt_gguf_path(wt_model_gguf(model)));
+        goto fail;
+    }
     e->resident_count = (size_t)hp->n_layers * PARTS + (hp->vocab + HEAD_PIECE - 1) / HEAD_PIECE;
     if (!(e->residents = wt_calloc(e->resident_count, sizeof *e->residents, err))) goto fail;
     for (int role = 0; role < WT_LAYER_ROLES; role++) {
@@ -172,7 +178,7 @@ wt_kv_cache *wt_kv_cache_new(const wt_engine *engine, size_t sequences, size_t c
     c->n_layers = hp->n_layers;
     c->capacity = (context + WT_ATTENTION_TILE - 1) / WT_ATTENTION_TILE * WT_ATTENTION_TILE;
     size_t floats;
-    if (!wt_mul_size(c->capacity * hp->head_dim, hp->n_kv_heads, &c->layer_floats) ||
+    if (!wt_mul_size(c->capacity * engine->cache_form.key_dim, hp->n_kv_heads, &c->layer_floats) ||
         !wt_mul_size(c->layer_floats, sequences, &c->layer_floats) ||
         !wt_mul_size(c->layer_floats, hp->n_layers, &floats)) {
         wt_fail_memory(err, SIZE_MAX);
@@ -213,7 +219,7 @@ static wt_rounding input_rounding(const wt_engine *e, const wt_weight *weight) {
 static const wt_packed *packed_rows(wt_engine *e, const wt_weight *weight, size_t first, size_t n, size_t slot,
                                     wt_error *err) {
     resident *r = &e->residents[slot];
-    if (r->packed && r->data == weight->data && r->type == weight->type) return r->packed;
+    if (r->packed && r->version == weight->version) return r->packed;
     size_t k = weight->tensor->dims[0], bytes = 0;
     uint64_t row_bytes = 0;
     const unsigned char *data = weight->data;
@@ -243,7 +249,7 @@ static const wt_packed *packed_rows(wt_engine *e, const wt_weight *weight, size_
         return NULL;
     }
     if (stays) {
-        *r = (resident){packed, weight->data, weight->type};
+        *r = (resident){packed, weight->version};
         e->resident_used += wt_packed_bytes(packed);
     } else {
         e->spare = packed;
@@ -327,11 +333,12 @@ static void place_heads(wt_engine *e, const work *w, const wt_kv_store *store, b
             }
             for (size_t h = 0; h < hp->n_kv_heads; h++) {
                 float *key = w->keys + (row * hp->n_kv_heads + h) * d;
+                float *value = w->values + (row * hp->n_kv_heads + h) * d;
                 if (k_gain) k->rms_norm(key, key, k_gain, (float)hp->norm_eps, d);
                 rotate(key, cos, sin, hp->rope_dims);
-                size_t at = ((s * hp->n_kv_heads + h) * store->capacity + position) * d;
-                memcpy(store->keys + at, key, d * sizeof *key);
-                memcpy(store->values + at, w->values + (row * hp->n_kv_heads + h) * d, d * sizeof *key);
+                size_t at = (s * hp->n_kv_heads + h) * store->capacity + position;
+                wt_cache_form_key(&e->cache_form, key, store->keys + at * e->cache_form.key_dim);
+                wt_cache_form_value(&e->cache_form, value, store->values + at * d);
             }
         }
     }
@@ -376,7 +383,8 @@ static int run_layer(wt_engine *e, uint32_t layer, const wt_batch *batch, work *
     if (multiply(e, layer, PART_K, WT_STORE, w->keys, err) != 0) return -1;
     if (multiply(e, layer, PART_V, WT_STORE, w->values, err) != 0) return -1;
     place_heads(e, w, &store, windowed, batch->sequences);
-    if (wt_attention(hp, windowed, &store, w->spans, batch->sequences, w->queries, w->attended, err) != 0) return -1;
+    if (wt_attention(hp, &e->cache_form, windowed, &store, w->spans, batch->sequences, w->queries, w->attended, err) != 0)
+        return -1;
     wt_input_set(&e->input, w->attended, w->rows, (size_t)hp->n_heads * hp->head_dim);
     if (close_block(e, layer, PART_OUT, WT_ROLE_ATTN_POST_NORM, w, hidden, err) != 0) return -1;
 
@@ -456,7 +464,8 @@ static int work_prepare(wt_engine *e, const wt_batch *batch, work *w, wt_error *
     if (cache) return 0;
     w->store.capacity = (longest + WT_ATTENTION_TILE - 1) / WT_ATTENTION_TILE * WT_ATTENTION_TILE;
     size_t floats;
-    if (!wt_mul_size(w->store.capacity * kv, batch->sequences, &floats)) return wt_fail_memory(err, SIZE_MAX);
+    if (!wt_mul_size(w->store.capacity * hp->n_kv_heads * e->cache_form.key_dim, batch->sequences, &floats))
+        return wt_fail_memory(err, SIZE_MAX);
     w->store.keys = wt_calloc(floats, sizeof(float), err); /* zero where a sequence is shorter than the longest */
     w->store.values = wt_calloc(floats, sizeof(float), err);
     return w->store.keys && w->store.values ? 0 : -1;

@@ -26,6 +26,7 @@ typedef struct wt_engine_options {
     const wt_tap *tap;     /* NULL: none */
     double parallel_flops; /* work per layer below which one thread does it all; 0: the default; results do not change */
     wt_activations activations; /* what the inputs of matrices are rounded to, and gemma's GELU; 0: nothing */
+    wt_type cache_k, cache_v; /* what keys and values are rounded through (engine/cache_form.h); 0: F32, nothing */
     size_t context;        /* tokens a sequence may have: chooses long or short rope factors. 0: the short ones */
 } wt_engine_options;
 

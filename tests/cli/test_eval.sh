@@ -99,6 +99,25 @@ wt eval --text text.txt --activations q4
 expect_status 1
 expect_err "^wildtype: cannot use --activations 'q4'"
 
+# Rounded keys and values: the candidate's alone, coarser types further off.
+wt eval --text text.txt --reference seedling --cache-k q8_0 --cache-v Q8_0 --json
+expect_status 0
+expect_json
+expect_equal cache_k Q8_0 "$(json cache_k)"
+expect_equal cache_v Q8_0 "$(json cache_v)"
+expect_equal 'the reference is not touched' "$perplexity" "$(json reference_perplexity)"
+fine=$(json kld_mean)
+wt eval --text text.txt --reference seedling --cache-v Q4_0 --json
+expect_json
+expect_number 'four bits are worse than eight' "0 < $fine && 10 * $fine < $(json kld_mean)"
+wt eval --text text.txt --reference seedling --cache-k Q4_0
+expect_out "^cache +keys Q4_0, values F32; the reference's F32$"
+for words in '--cache-k Q6_K' '--cache-v nothing'; do
+    wt eval --text text.txt $words
+    expect_status 1
+    expect_err '^hint: choose from F32, F16'
+done
+
 # No text: the model writes one, and says so; the same seed, the same text.
 wt eval --chunks 2 --json
 expect_status 0

@@ -13,10 +13,15 @@ const exact = {
     flashAttention: false, experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32", threads: 1
 };
 
-/** Runs `use(model, sequence)` on a loaded model with room for `tokens` tokens. */
-async function withModel(modelPath, tokens, use) {
+/** Keys and values in the cache by type; values that are not F32 need flash attention, as people have it by default. */
+const cached = ([key, value]) => ({
+    ...exact, flashAttention: value !== "F32", experimentalKvCacheKeyType: key, experimentalKvCacheValueType: value
+});
+
+/** Runs `use(model, sequence)` on a loaded model with room for `tokens` tokens; `cache` is [key type, value type]. */
+async function withModel(modelPath, tokens, use, cache = ["F32", "F32"]) {
     const model = await llama.loadModel({modelPath});
-    const context = await model.createContext({contextSize: tokens + 8, ...exact});
+    const context = await model.createContext({contextSize: tokens + 8, ...cached(cache)});
     try {
         return await use(model, context.getSequence());
     } finally {
@@ -26,7 +31,7 @@ async function withModel(modelPath, tokens, use) {
 }
 
 /** Float32Array [tokens, vocabulary]: the logits at every position. */
-export async function logits(modelPath, tokens) {
+export async function logits(modelPath, tokens, cache) {
     return await withModel(modelPath, tokens.length, async (model, sequence) => {
         const out = await sequence.controlledEvaluate(tokens.map((t) => [t, {generateNext: {logits: true}}]));
         const vocab = out[0].next.logits.size, all = new Float32Array(tokens.length * vocab);
@@ -34,7 +39,7 @@ export async function logits(modelPath, tokens) {
             for (const [token, value] of position.next.logits) all[i * vocab + token] = value;
         });
         return all;
-    });
+    }, cache);
 }
 
 /** Ids of each of some texts, without BOS and without reading control tokens out of them. */
@@ -48,7 +53,7 @@ export async function tokenize(modelPath, texts) {
 }
 
 /** Natural log-probabilities of every token at every scored position, by llama-perplexity's protocol. */
-async function score(modelPath, textFile, n, chunks) {
+async function score(modelPath, textFile, n, chunks, cache) {
     return await withModel(modelPath, n, async (model, sequence) => {
         const bos = model.tokens.shouldPrependBosToken ? model.tokens.bos : null;
         const body = model.tokenize(fs.readFileSync(textFile, "utf8").replace(/\n$/, ""));
@@ -65,7 +70,7 @@ async function score(modelPath, textFile, n, chunks) {
             }
         }
         return scored;
-    });
+    }, cache);
 }
 
 function logSoftmax(found) {
@@ -80,7 +85,7 @@ function logSoftmax(found) {
 
 const scores = new Map(); // the same reference serves several candidates
 async function scoreOnce(...question) {
-    const key = question.join("\n");
+    const key = JSON.stringify(question);
     if (!scores.has(key)) scores.set(key, await score(...question));
     return scores.get(key);
 }
@@ -100,9 +105,9 @@ function divergence({logp: p}, {logp: q}) {
 const nll = (s) => s.map(({target, logp}) => -logp[target]);
 const top = ({logp}) => logp.reduce((best, v, t) => v > logp[best] ? t : best, 0);
 
-/** The figures of a candidate against its reference by the names of `wildtype eval --json`; n is even. */
-export async function measure(candidate, reference, textFile, n, chunks) {
-    const mine = await scoreOnce(candidate, textFile, n, chunks);
+/** The figures of a candidate (with `cache`) against its reference by the names of `wildtype eval --json`; n is even. */
+export async function measure(candidate, reference, textFile, n, chunks, cache) {
+    const mine = await scoreOnce(candidate, textFile, n, chunks, cache);
     const theirs = await scoreOnce(reference, textFile, n, chunks);
     const klds = theirs.map((p, i) => divergence(p, mine[i])), sorted = Float64Array.from(klds).sort();
     const per = n / 2 - 1, chunkMeans = Array.from({length: klds.length / per}, (_, c) =>

@@ -215,7 +215,36 @@ async function checkRounding() {
         report(rounded <= 1e-5 && exact > (name === "gemma3" ? 1e-5 : 1e-4),
             `${name.padEnd(28)} ${sci(rounded)}  ${sci(exact)}`);
     }
+    await checkCaches();
 }
+
+/** Types of keys and values. F32 keys are left out beside others: flash attention would make them F16 there. */
+const CACHES = [["Q8_0", "F32"], ["F16", "Q8_0"], ["Q8_0", "Q4_1"], ["BF16", "Q5_1"], ["Q8_0", "Q8_0"], ["Q4_0", "Q4_0"],
+    ["Q5_0", "Q5_0"], ["IQ4_NL", "IQ4_NL"], ["Q4_1", "Q4_1"], ["Q5_1", "Q5_1"], ["BF16", "BF16"], ["F16", "F16"]];
+
+/** The same for keys and values: the last of four tokens, which attends to the others, with F32 weights. */
+async function checkCaches() {
+    const file = makeCandidate(seedling, "seedling-f32", "f32"), name = "seedling-f32";
+    console.log("relative difference of the fourth token's logits: with keys and values rounded the median of five, at most " +
+        "3e-5 (for few queries llama.cpp adds up F16 values in F16: 2e-4); without, ten times that and more for blocks");
+    for (const [key, value] of CACHES) {
+        const found = {rounded: [], exact: []}, allowed = value === "F16" ? 2e-4 : 3e-5;
+        for (const first of [50, 99, 148, 246, 344]) {
+            const tokens = [first, first * 7, first * 13, first * 17].map((x) => 3 + x % 2000);
+            const theirs = await logits(file, tokens, [key, value]), last = (all) => all.subarray(-all.length / 4);
+            fs.writeFileSync(scratch(name, "tokens"), bytesOf(Int32Array.from(tokens)));
+            for (const [how, options] of [["rounded", ["--q8", "--cache", key, value]], ["exact", []]]) {
+                run(WT_LOGITS, [...options, file, scratch(name, "tokens"), scratch(name, "ours")]);
+                found[how].push(relative(last(readFloats(scratch(name, "ours"))), last(theirs)));
+            }
+        }
+        const [rounded, exact] = [median(found.rounded), median(found.exact)];
+        report(rounded <= allowed && (/^B?F16$/.test(value) || exact > 10 * allowed),
+            `${`${key} ${value}`.padEnd(28)} ${sci(rounded)}  ${sci(exact)}`);
+    }
+}
+
+// ---- pairs of files ----
 
 /** `noise`: relative error of the perplexity by rounding alone, or undefined where nothing is rounded. */
 function checkFigure(key, ours, theirs, noise) {
@@ -249,6 +278,9 @@ async function checkFigures() {
     fs.mkdirSync(SCRATCH, {recursive: true});
     const pairs = [...pairsOf(seedling, "seedling", passage, "0.1"), ...stockPairs(seedling, passage, SEVERAL)];
     pairs.push({...pairs[0], context: 100}); // no multiple of our tiles' rows
+    const plain = makeCandidate(seedling, "seedling-f32", "f32");
+    for (const cache of [["Q4_0", "Q4_0"], ["Q5_1", "Q5_1"], ["IQ4_NL", "IQ4_NL"], ["Q8_0", "Q4_0"], ["BF16", "Q4_1"]])
+        pairs.push({candidate: plain, reference: plain, text: passage, cache, decoded: plain});
     const shared = (folder, name) => sharedFiles(folder, name)[0];
     if (hasShared) {
         const sapling = shared("models", "sapling-F16.gguf"), text = shared("text", "novel_chesterton.txt");
@@ -258,13 +290,14 @@ async function checkFigures() {
         pairs.push(...pairsOf(stories, "stories260K", tales, "0.05"), ...stockPairs(stories, tales, {Q4_0: 2, Q5_1: 9}));
     }
     console.log("ours, stock llama.cpp's, and what they may differ by");
-    for (const {candidate, reference, text, judged, decoded, context = 128} of pairs) {
-        const chunks = 6, theirs = await measure(judged ?? candidate, reference, text, context, chunks);
-        const ours = figures(candidate, reference, text, context, chunks, ...(decoded ? Q8 : []));
+    for (const {candidate, reference, text, judged, decoded, cache, context = 128} of pairs) {
+        const chunks = 6, theirs = await measure(judged ?? candidate, reference, text, context, chunks, cache);
+        const options = [...(decoded ? Q8 : []), ...(cache ? ["--cache-k", cache[0], "--cache-v", cache[1]] : [])];
+        const ours = figures(candidate, reference, text, context, chunks, ...options);
         const noise = decoded && roundingNoise(candidate, decoded, text, context, chunks);
         const [what, whose, where] = [candidate, reference, text].map((file) => path.basename(file));
         console.log(`${what} against ${whose}, ${where}, context ${context}` +
-            (judged ? "; the judge's from the same values as F32" : "") + (decoded ? "; activations rounded" : ""));
+            (judged ? "; the judge's from the same values as F32" : "") + (decoded ? "; activations rounded" : "") + (cache ? `; cache ${cache.join(" ")}` : ""));
         const keys = ["tokens", "perplexity", "reference_perplexity", "kld_mean", "same_top"];
         for (const key of decoded ? keys : Object.keys(theirs)) checkFigure(key, ours[key], theirs[key], noise);
     }

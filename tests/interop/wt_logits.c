@@ -1,12 +1,12 @@
 /*
- * wt-logits [--q8] MODEL TOKENS OUT [CHANGE...]: our engine's logits at every position, for comparison with the outside
+ * wt-logits [--q8] [--cache K V] MODEL TOKENS OUT [CHANGE...]: our engine's logits at every position, for comparison with the outside
  * judge's. TOKENS holds int32 ids; OUT gets float32 [changes + 1, tokens, vocabulary]: one run per deliberate change,
  * made alone, and the unchanged model last, which shows that every change was undone. Per change one line with the
  * right value.
  *
  * A CHANGE is FIELD=NUMBER, a hyperparameter; or TENSOR=NUMBER, every element of the tensors of that name in all
  * layers; or TENSOR=swap, their upper and lower halves exchanged. --fields lists the hyperparameters. --q8 rounds
- * activations as llama.cpp does.
+ * activations as llama.cpp does, --cache keys and values through types.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -137,14 +137,13 @@ typedef struct job {
     wt_model *model;
     const int32_t *tokens;
     size_t rows;
-    wt_activations activations;
+    wt_engine_options options;
     FILE *out;
 } job;
 
 static int run(const job *j, wt_error *err) {
     size_t width = wt_model_hparams(j->model)->width, vocab = wt_model_hparams(j->model)->vocab;
-    wt_engine_options options = {.context = j->rows, .activations = j->activations};
-    wt_engine *engine = wt_engine_open(j->model, &options, err);
+    wt_engine *engine = wt_engine_open(j->model, &j->options, err);
     float *hidden = wt_alloc_aligned(j->rows * width, sizeof *hidden, err);
     float *logits = wt_alloc_aligned(j->rows * vocab, sizeof *logits, err);
     wt_batch batch = {.tokens = j->tokens, .lengths = &j->rows, .sequences = 1, .last_block = WT_ALL_BLOCKS};
@@ -195,23 +194,29 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) printf("%s\n", FIELDS[i].name);
         return 0;
     }
-    bool q8 = argc > 1 && strcmp(argv[1], "--q8") == 0;
-    argc -= q8;
-    argv += q8;
+    wt_engine_options options = {0};
+    for (; argc > 1 && strncmp(argv[1], "--", 2) == 0; argc--, argv++) {
+        if (strcmp(argv[1], "--q8") == 0) options.activations = WT_ACTIVATIONS_Q8;
+        if (strcmp(argv[1], "--cache") != 0 || argc < 4) continue;
+        options.cache_k = (wt_type)wt_type_by_name(argv[2]);
+        options.cache_v = (wt_type)wt_type_by_name(argv[3]);
+        argc -= 2;
+        argv += 2;
+    }
     if (argc < 4) {
-        fprintf(stderr, "usage: wt-logits [--q8] MODEL TOKENS OUT [CHANGE...] | wt-logits --fields\n");
+        fprintf(stderr, "usage: wt-logits [--q8] [--cache K V] MODEL TOKENS OUT [CHANGE...] | wt-logits --fields\n");
         return 2;
     }
     size_t bytes = 0;
     int rc = -1;
     job j = {.model = wt_model_open(argv[1], &err),
-             .activations = q8 ? WT_ACTIVATIONS_Q8 : WT_ACTIVATIONS_F32,
+             .options = options,
              .out = fopen(argv[3], "wb")};
     char *tokens = j.model ? wt_read_text(argv[2], &bytes, &err) : NULL;
     if (!j.out) wt_fail(&err, WT_ERR_IO, "cannot write '%s'", argv[3]);
     if (tokens && j.out) {
         j.tokens = (const int32_t *)(const void *)tokens;
-        j.rows = bytes / sizeof(int32_t);
+        j.rows = j.options.context = bytes / sizeof(int32_t);
         rc = 0;
         for (int i = 4; rc == 0 && i < argc; i++) rc = run_changed(&j, argv[i], &err);
         if (rc == 0) rc = run(&j, &err);

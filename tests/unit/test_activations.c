@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "base/file.h"
 #include "engine/activations.h"
+#include "engine/cache_form.h"
 #include "engine/kernels.h"
 #include "quant/codec.h"
 
@@ -79,7 +80,8 @@ static void test_halves(void **state) {
         float tries[] = {x, middle, nextafterf(middle, INFINITY), nextafterf(middle, -INFINITY)};
         for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) check_half(tries[i]);
     }
-    static const float ODD[] = {65519.0f, 65519.996f, 65520.0f, 65536.0f, 3e38f, 1e-45f, 2.9e-8f, 2.98023223876953125e-8f,
+    static const float ODD[] = {65519.0f, 65519.996f, 65520.0f, 65536.0f,
+                                3e38f,    1e-45f,     2.9e-8f,  2.98023223876953125e-8f,
                                 2.99e-8f, INFINITY,   NAN,      0.0f};
     for (size_t i = 0; i < sizeof ODD / sizeof *ODD; i++) {
         check_half(ODD[i]);
@@ -190,6 +192,63 @@ static void test_excess(void **state) {
     assert_true(largest > 1e-3);
 }
 
+/* ---- the cache's form ---- */
+
+static double dot(const float *a, const float *b, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* Products of queries with keys and results of values survive the form but for what the blocks' steps allow. */
+static void check_form(wt_type type, size_t d, size_t expected_rotation, double step) {
+    wt_cache_form form;
+    wt_error err = {0};
+    assert_int_equal(wt_cache_form_init(&form, type, type, WT_ACTIVATIONS_Q8, d, &err), 0);
+    assert_int_equal(form.key_rotation, expected_rotation);
+    assert_int_equal(form.value_rotation, expected_rotation ? 64 : 0);
+    assert_int_equal(form.key_dim, d + (type == WT_Q4_1 || type == WT_Q5_1 ? d / 32 : 0));
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 44, d);
+    double off = 0, size = 0, value_off = 0, value_size = 0;
+    for (int round = 0; round < 200; round++) {
+        float q[256], k[256], v[256], before[3][256], formed[3][256 + 8];
+        for (size_t i = 0; i < d; i++) {
+            q[i] = before[0][i] = (float)wt_rng_normal(&rng);
+            k[i] = before[1][i] = (float)wt_rng_normal(&rng) + (i % 64 == 3 ? 8.0f : 0.0f); /* a channel stands out */
+            v[i] = before[2][i] = (float)wt_rng_normal(&rng);
+        }
+        wt_cache_form_query(&form, q, formed[0]);
+        wt_cache_form_key(&form, k, formed[1]);
+        wt_cache_form_value(&form, v, formed[2]);
+        double error = dot(formed[0], formed[1], form.key_dim) - dot(before[0], before[1], d);
+        off += error * error;
+        size += dot(before[0], before[0], d) * dot(before[1], before[1], d) / (double)d;
+        wt_cache_form_result(&form, formed[2]);
+        for (size_t i = 0; i < d; i++) value_off += pow((double)formed[2][i] - (double)before[2][i], 2);
+        value_size += dot(before[2], before[2], d);
+    }
+    if (sqrt(off / size) > step) fail_msg("%s: products are off by %g", wt_type_find(type)->name, sqrt(off / size));
+    if (sqrt(value_off / value_size) > step)
+        fail_msg("%s: values are off by %g", wt_type_find(type)->name, sqrt(value_off / value_size));
+    assert_true(value_off > 0 || type == WT_F32);
+}
+
+static void test_cache_form(void **state) {
+    (void)state;
+    check_form(WT_F32, 20, 0, 1e-7);
+    check_form(WT_F16, 20, 0, 1e-3);
+    check_form(WT_BF16, 20, 0, 1e-2);
+    check_form(WT_Q8_0, 64, 64, 2e-2);
+    check_form(WT_Q8_0, 128, 128, 2e-2);
+    check_form(WT_Q8_0, 192, 64, 2e-2);
+    check_form(WT_Q4_0, 256, 256, 0.15); /* without the rotation keys lie further off */
+    check_form(WT_Q5_1, 128, 128, 0.06);
+    check_form(WT_Q4_1, 64, 64, 0.12);
+    check_form(WT_IQ4_NL, 64, 64, 0.12);
+    check_form(WT_Q5_0, 32, 0, 0.4);
+}
+
 /* ---- odd blocks ---- */
 
 static void test_odd(void **state) {
@@ -257,7 +316,7 @@ static void test_gelu_table(void **state) {
         if (x <= -10) exact = 0;
         double half = (double)wt_f16_to_f32(wt_f32_to_f16((float)exact));
         double step = fabs(half) > 0x1p-14 ? fabs(half) * 0x1p-10 : 0x1p-24; /* it may fall on the other side */
-        step += fabs(z) * 0x1p-23;                                            /* 1 + tanh cancels where it is small */
+        step += fabs(z) * 0x1p-23;                                           /* 1 + tanh cancels where it is small */
         if (fabs(x) >= 10 ? (double)y != 2 * exact : fabs((double)y / 2 - half) > step)
             fail_msg("gelu(%a) is %a, not %a", z, (double)y / 2, half);
     }
@@ -275,9 +334,9 @@ static void test_gelu_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),  cmocka_unit_test(test_halves), cmocka_unit_test(test_eight_bits),
-        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_odd),    cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_gelu_table), cmocka_unit_test(test_excess),
+        cmocka_unit_test(test_golden),     cmocka_unit_test(test_halves), cmocka_unit_test(test_eight_bits),
+        cmocka_unit_test(test_by_hand),    cmocka_unit_test(test_odd),    cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_gelu_table), cmocka_unit_test(test_excess), cmocka_unit_test(test_cache_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,12 +40,14 @@ static float *run(wt_engine *e, const int32_t *ids, const size_t *lengths, size_
     return hidden;
 }
 
-static void check_variant(const random_model *variant) {
+/* The same bits however a run with `rounding` (activations, cache types; else zero) is cut. */
+static void check_variant(const random_model *variant, wt_engine_options rounding) {
     wt_model *model = make_model(variant);
     wt_error err = {0};
     size_t width = variant->width, all = TOKENS, row = width * sizeof(float);
     wt_threads_set(1);
-    wt_engine_options parallel = {.parallel_flops = 1.0}; /* or such small models would never meet a second thread */
+    wt_engine_options parallel = rounding;
+    parallel.parallel_flops = 1.0; /* or such small models would never meet a second thread */
     wt_engine *e = wt_engine_open(model, &parallel, &err);
     if (!e) fail_msg("%s", err.message);
     float *expected = run(e, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL);
@@ -53,8 +55,9 @@ static void check_variant(const random_model *variant) {
 
     for (int threads = 1; threads <= 3; threads++) {
         wt_threads_set(threads);
-        wt_engine_options options = {.resident_bytes = threads == 2 ? 40000 : threads == 3 ? SIZE_MAX : 0,
-                                     .parallel_flops = threads == 1 ? 0.0 : 1.0};
+        wt_engine_options options = rounding;
+        options.resident_bytes = threads == 2 ? 40000 : threads == 3 ? SIZE_MAX : 0;
+        options.parallel_flops = threads == 1 ? 0.0 : 1.0;
         wt_engine *other = wt_engine_open(model, &options, &err);
         for (int twice = 0; twice < 2; twice++) { /* the second time from what stayed packed */
             float *got = run(other, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL);
@@ -125,7 +128,34 @@ static void check_variant(const random_model *variant) {
 
 static void test_same_bits(void **state) {
     (void)state;
-    for (size_t i = 0; random_model_at(i); i++) check_variant(random_model_at(i));
+    for (size_t i = 0; random_model_at(i); i++) check_variant(random_model_at(i), (wt_engine_options){0});
+}
+
+static void test_same_bits_rounded(void **state) {
+    (void)state;
+    for (size_t i = 0; random_model_at(i); i++) {
+        bool blocks = random_model_at(i)->head_dim % 32 == 0;
+        wt_engine_options rounding = {.activations = WT_ACTIVATIONS_Q8,
+                                      .cache_k = blocks ? i % 2 ? WT_Q5_1 : WT_Q4_0 : WT_F16,
+                                      .cache_v = blocks ? WT_Q8_0 : WT_BF16};
+        check_variant(random_model_at(i), rounding);
+    }
+}
+
+/* Caches that there are not, and that heads do not fit. */
+static void test_cache_types(void **state) {
+    (void)state;
+    wt_error err = {0};
+    wt_model *model = make_model(random_model_find("llama")); /* heads of 16 */
+    wt_engine_options options = {.cache_k = WT_Q8_0};
+    assert_null(wt_engine_open(model, &options, &err));
+    assert_non_null(strstr(err.message, "blocks of 32 do not fit heads of 16"));
+    options = (wt_engine_options){.cache_v = WT_Q6_K};
+    assert_null(wt_engine_open(model, &options, &err));
+    assert_non_null(strstr(err.message, "cannot keep values as Q6_K"));
+    options = (wt_engine_options){.cache_v = (wt_type)5};
+    assert_null(wt_engine_open(model, &options, &err));
+    wt_model_close(model);
 }
 
 /* Weights from memory take the file's place, tensor by tensor, also when they change after a run. */
@@ -151,6 +181,31 @@ static void test_override(void **state) {
     got = run(e, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL);
     assert_memory_equal(got, expected, all * width * sizeof *got);
     free(got);
+
+    /* The next candidate lies where the last one lay: the weights that the engine keeps ready are the new one's. */
+    float *candidate = wt_calloc(t->dims[0] * t->rows, sizeof *candidate, NULL);
+    for (size_t i = 0; i < t->dims[0] * t->rows; i++) candidate[i] = 0.01f * (float)(i % 7);
+    assert_int_equal(wt_model_override(model, t->name, WT_F32, candidate, &err), 0);
+    float *first = run(e, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL);
+    memset(candidate, 0, t->dims[0] * t->rows * sizeof *candidate);
+    assert_int_equal(wt_model_override(model, t->name, WT_F32, candidate, &err), 0);
+    got = run(e, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL);
+    assert_int_equal(wt_model_override(plain, t->name, WT_F32, zeros, &err), 0);
+    float *second = run(p, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL);
+    assert_memory_not_equal(got, first, all * width * sizeof *got);
+    assert_memory_equal(got, second, all * width * sizeof *got);
+    free(got);
+    /* And where the file's weights stood in between. */
+    assert_int_equal(wt_model_override(model, t->name, WT_F32, NULL, &err), 0);
+    for (size_t i = 0; i < t->dims[0] * t->rows; i++) candidate[i] = 0.01f * (float)(i % 7);
+    assert_int_equal(wt_model_override(model, t->name, WT_F32, candidate, &err), 0);
+    got = run(e, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL);
+    assert_memory_equal(got, first, all * width * sizeof *got);
+    free(got);
+    free(first);
+    free(second);
+    free(candidate);
+
     assert_int_equal(wt_model_override(model, "blk.9.ffn_down.weight", WT_F32, zeros, &err), -1);
     assert_int_equal(wt_model_override(model, t->name, WT_Q4_K, zeros, &err), -1); /* rows of 96 fit no 256 */
     free(zeros);
@@ -222,7 +277,8 @@ static int teardown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits), cmocka_unit_test(test_override),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits), cmocka_unit_test(test_same_bits_rounded),
+                                       cmocka_unit_test(test_cache_types), cmocka_unit_test(test_override),
                                        cmocka_unit_test(test_tap)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

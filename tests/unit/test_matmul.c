@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "engine/matmul.h"
+#include "quant/codec.h"
 
 static float *random_floats(size_t n, uint64_t stream) {
     float *x = wt_alloc_aligned(n, sizeof *x, NULL);
@@ -99,6 +100,66 @@ static void test_same_bits(void **state) {
     }
 }
 
+/*
+ * Matrices that share rounded rows: each product is that of the rows rounded before, to the bit, in any order of roundings; Q8_1
+ * adds the weights' minima times what the sums have in excess.
+ */
+static void test_shared_input(void **state) {
+    (void)state;
+    wt_error err = {0};
+    enum { ROWS = 45, N = 70, K = 256 };
+    float *x = random_floats(ROWS * K, 7), *w = random_floats(N * K, 8);
+    static float rounded[ROWS * K], expected[ROWS * N], y[ROWS * N], minima[N * K / 32], excess[ROWS * K / 32];
+    static unsigned char blocks[N * K / 32 * 20]; /* Q4_1: a scale, a minimum, codes */
+    for (size_t i = 0; i < sizeof blocks; i++) blocks[i] = (unsigned char)(i * 131 + i / 7);
+    for (size_t i = 0; i < N * K / 32; i++) {
+        uint16_t halves[2] = {wt_f32_to_f16(0.1f), wt_f32_to_f16(w[i])};
+        memcpy(blocks + i * 20, halves, 4);
+        minima[i] = wt_f16_to_f32(halves[1]);
+    }
+    for (int bf16 = 0; bf16 <= wt_matmul_has_bf16(); bf16++) {
+        wt_precision precision = bf16 ? WT_PRECISION_BF16 : WT_PRECISION_F32;
+        wt_packed *plain = wt_pack(WT_F32, w, N, K, precision, NULL, &err);
+        wt_packed *other = wt_pack(WT_Q4_1, blocks, N, K, precision, NULL, &err);
+        wt_packed *mins = wt_pack(WT_F32, minima, N, K / 32, precision, NULL, &err);
+        assert_true(plain && other && mins);
+        wt_input in = {0};
+        wt_input_set(&in, x, ROWS, K);
+        static const wt_rounding ORDER[] = {WT_ROUND_NONE, WT_ROUND_Q8_K, WT_ROUND_Q8_0, WT_ROUND_Q8_K, WT_ROUND_NONE,
+                                            WT_ROUND_F16};
+        for (size_t i = 0; i < sizeof ORDER / sizeof *ORDER; i++) {
+            wt_round(ORDER[i], x, rounded, ROWS * K);
+            assert_int_equal(wt_matmul(rounded, ROWS, plain, NULL, WT_STORE, expected, N, &err), 0);
+            for (int twice = 0; twice < 2; twice++) {
+                assert_int_equal(wt_matmul_input(&in, ORDER[i], plain, NULL, WT_STORE, y, N, &err), 0);
+                assert_memory_equal(y, expected, sizeof y);
+            }
+        }
+        assert_int_equal(wt_matmul_input(&in, WT_ROUND_Q8_1, other, NULL, WT_STORE, y, N, &err), -1);
+        assert_non_null(strstr(err.message, "minima"));
+        assert_int_equal(wt_pack_minima(plain, WT_F32, w, &err), -1);
+        assert_int_equal(wt_pack_minima(other, WT_Q4_1, blocks, &err), 0);
+        wt_round(WT_ROUND_Q8_1, x, rounded, ROWS * K);
+        wt_q8_1_excess(x, excess, ROWS * K);
+        assert_int_equal(wt_matmul(rounded, ROWS, other, NULL, WT_STORE, expected, N, &err), 0);
+        assert_int_equal(wt_matmul(excess, ROWS, mins, NULL, WT_STORE_ADD, expected, N, &err), 0);
+        assert_int_equal(wt_matmul_input(&in, WT_ROUND_Q8_1, other, NULL, WT_STORE, y, N, &err), 0);
+        assert_memory_equal(y, expected, sizeof y);
+        /* Fewer rows, other rows: nothing of the former ones is left. */
+        wt_input_set(&in, x + 5 * K, 3, K);
+        wt_round(WT_ROUND_Q8_0, x + 5 * K, rounded, 3 * K);
+        assert_int_equal(wt_matmul(rounded, 3, plain, NULL, WT_STORE, expected, N, &err), 0);
+        assert_int_equal(wt_matmul_input(&in, WT_ROUND_Q8_0, plain, NULL, WT_STORE, y, N, &err), 0);
+        assert_memory_equal(y, expected, 3 * N * sizeof *y);
+        wt_input_release(&in);
+        wt_packed_free(plain);
+        wt_packed_free(other);
+        wt_packed_free(mins);
+    }
+    free(x);
+    free(w);
+}
+
 static void test_storage_is_used_again(void **state) {
     (void)state;
     wt_error err = {0};
@@ -115,7 +176,7 @@ static void test_storage_is_used_again(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_same_bits),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_same_bits), cmocka_unit_test(test_shared_input),
                                        cmocka_unit_test(test_storage_is_used_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
