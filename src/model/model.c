@@ -142,7 +142,7 @@ static int find_role(wt_model *m, wt_role role, int layer, size_t *found, wt_err
         return wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use '%s': vector '%s' has type %s, not a float",
                        wt_gguf_path(m->gguf), name, wt_type_find(t->type)->name);
     }
-    *slot(m, role, layer < 0 ? 0 : (uint32_t)layer) = (wt_weight){t, t->type, t->data};
+    *slot(m, role, layer < 0 ? 0 : (uint32_t)layer) = (wt_weight){t, t->type, t->data, 0};
     (*found)++;
     return 0;
 }
@@ -269,6 +269,7 @@ int wt_model_override(wt_model *model, const char *name, wt_type type, const voi
     }
     w->type = data ? type : w->tensor->type;
     w->data = data ? data : w->tensor->data;
+    w->version++;
     return 0;
 }
 

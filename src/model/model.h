@@ -34,6 +34,7 @@ typedef struct wt_weight {
     const wt_tensor *tensor; /* the file's entry: name, dims; NULL where the model has no such tensor */
     wt_type type;            /* of `data`; the file's type unless overridden */
     const void *data;
+    uint64_t version;        /* how often it was overridden: what was made of an older version is stale */
 } wt_weight;
 
 typedef struct wt_model wt_model;
@@ -60,7 +61,9 @@ wt_weight wt_model_weight(const wt_model *model, wt_role role, uint32_t layer);
 
 /*
  * From now on tensor `name` has type `type` and its rows lie at `data`, which stays the caller's and must outlive the
- * use; data NULL puts the file's back. Not safe while an engine runs on the model.
+ * use; data NULL puts the file's back. Rows rewritten in place have to be announced by another call with the same
+ * arguments: engines keep what they made of a weight until its version changes. Not safe while an engine runs on the
+ * model.
  */
 int wt_model_override(wt_model *model, const char *name, wt_type type, const void *data, wt_error *err);
 
