@@ -15,6 +15,7 @@ static void fill_table(void) {
     wt_encoders_ternary(table);
     wt_encoders_k(table);
     wt_encoders_iq4(table);
+    wt_encoders_codebook(table);
 }
 
 static const wt_encoder_row *row_of(wt_type type) {

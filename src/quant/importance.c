@@ -12,7 +12,8 @@ typedef struct rule {
     wt_type type;
     size_t span;         /* weights that s is the mean square of; 0: the row */
     float factor;        /* of s; negative: the activations alone */
-    enum { EVEN, MAGNITUDE, SQUARE, SPREAD /* root mean square of a run of 32, plus the magnitude */ } without;
+    enum { EVEN, MAGNITUDE, SQUARE, SPREAD, /* root mean square of a run of 32, plus the magnitude */
+           FLOOR /* half the block's mean square, plus the square */ } without;
 } rule;
 
 static const rule RULES[] = {
@@ -20,6 +21,9 @@ static const rule RULES[] = {
     {WT_Q5_1, 0, 1.0f, EVEN},        {WT_Q2_K, 256, 1.0f, MAGNITUDE}, {WT_Q3_K, 256, 2.0f, SQUARE},
     {WT_Q4_K, 256, 2.0f, SPREAD},    {WT_Q5_K, 256, 2.0f, SPREAD},   {WT_Q6_K, 256, -1.0f, SQUARE},
     {WT_IQ4_NL, 32, 2.0f, SQUARE},   {WT_IQ4_XS, 256, 2.0f, SQUARE},
+    {WT_IQ1_S, 256, 2.0f, SQUARE},   {WT_IQ1_M, 256, 2.0f, SQUARE},  {WT_IQ2_XXS, 256, 1.0f, SQUARE},
+    {WT_IQ2_XS, 256, 1.0f, SQUARE},  {WT_IQ2_S, 256, 2.0f, FLOOR},   {WT_IQ3_XXS, 256, 2.0f, SQUARE},
+    {WT_IQ3_S, 256, 2.0f, SQUARE},
 };
 
 /* In single precision and in order, as ggml adds: its searches can take another path for the last bit of a weight. */
@@ -41,7 +45,11 @@ static void weigh_weights(const rule *r, const float *x, size_t n, float *w) {
     float spread = 0.0f;
     for (size_t i = 0; i < n; i++) {
         if (r->without == SPREAD && i % 32 == 0) spread = sqrtf(mean_square(x + i, 32));
-        w[i] = r->without == EVEN ? 1.0f : r->without == SQUARE ? x[i] * x[i] : spread + fabsf(x[i]);
+        if (r->without == FLOOR && i % r->span == 0) spread = 0.25f * (r->factor * mean_square(x + i, r->span));
+        w[i] = r->without == EVEN     ? 1.0f
+               : r->without == SQUARE ? x[i] * x[i]
+               : r->without == FLOOR  ? spread + x[i] * x[i]
+                                      : spread + fabsf(x[i]);
     }
 }
 

@@ -1,0 +1,158 @@
+/*
+ * Encoders of IQ1, IQ2 and IQ3: books laid out for the search (encode_codebook_search.c), and its codes written as each
+ * type's bytes.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "quant/codebook_blocks.h"
+#include "quant/codebook_tables.h"
+#include "quant/encode_codebook.h"
+
+static float values_iq1[8 * 4096], values_iq2xxs[8 * 256], values_iq2xs[8 * 512], values_iq2s[8 * 1024],
+    values_iq3xxs[4 * 256], values_iq3s[4 * 512];
+
+static const wt_book IQ1 = {4096, 8, values_iq1}, IQ2_XXS = {256, 8, values_iq2xxs}, IQ2_XS = {512, 8, values_iq2xs},
+                     IQ2_S = {1024, 8, values_iq2s}, IQ3_XXS = {256, 4, values_iq3xxs}, IQ3_S = {512, 4, values_iq3s};
+
+static void fill_values(const wt_book *book, float *values, const uint16_t *grid, int bits, const float *digits) {
+    for (size_t r = 0; r < book->rows; r++) {
+        for (size_t i = 0; i < book->width; i++)
+            values[i * book->rows + r] = digits[grid[r] >> bits * (int)i & ((1 << bits) - 1)];
+    }
+}
+
+static void fill_books(void) {
+    static const float iq1[4] = WT_VALUES_IQ1, iq2[4] = WT_VALUES_IQ2, iq3_xxs[8] = WT_VALUES_IQ3_XXS,
+                       iq3_s[8] = WT_VALUES_IQ3_S;
+    fill_values(&IQ2_XXS, values_iq2xxs, wt_grid_iq2xxs, 2, iq2);
+    fill_values(&IQ2_XS, values_iq2xs, wt_grid_iq2xs, 2, iq2);
+    fill_values(&IQ2_S, values_iq2s, wt_grid_iq2s, 2, iq2);
+    fill_values(&IQ3_XXS, values_iq3xxs, wt_grid_iq3xxs, 3, iq3_xxs);
+    fill_values(&IQ3_S, values_iq3s, wt_grid_iq3s, 3, iq3_s);
+    for (size_t r = 0; r < IQ1.rows; r++) { /* the second half is with the delta taken away */
+        for (size_t i = 0; i < 8; i++)
+            values_iq1[i * IQ1.rows + r] =
+                iq1[wt_grid_iq1s[r % 2048] >> 2 * i & 3] + (r < 2048 ? WT_IQ1_DELTA : -WT_IQ1_DELTA);
+    }
+}
+
+/* ---- bytes ---- */
+
+static void pack_iq2_xxs(const wt_book_codes *c, void *dst) {
+    wt_block_iq2_xxs b = {.d = c->d};
+    for (int run = 0; run < 8; run++) {
+        uint32_t rows = 0, signs = (uint32_t)c->k[run] << 28;
+        for (int l = 0; l < 4; l++) {
+            rows |= (uint32_t)c->rows[4 * run + l] << 8 * l;
+            signs |= (c->signs[4 * run + l] & 127u) << 7 * l;
+        }
+        b.qs[4 * run] = (uint16_t)rows;
+        b.qs[4 * run + 1] = (uint16_t)(rows >> 16);
+        b.qs[4 * run + 2] = (uint16_t)signs;
+        b.qs[4 * run + 3] = (uint16_t)(signs >> 16);
+    }
+    memcpy(dst, &b, sizeof b);
+}
+
+static void pack_iq2_xs(const wt_book_codes *c, void *dst) {
+    wt_block_iq2_xs b = {.d = c->d};
+    for (int l = 0; l < 32; l++) b.qs[l] = (uint16_t)(c->rows[l] | (c->signs[l] & 127) << 9);
+    for (int run = 0; run < 16; run++) b.scales[run / 2] |= (uint8_t)(c->k[run] << run % 2 * 4);
+    memcpy(dst, &b, sizeof b);
+}
+
+static void pack_iq2_s(const wt_book_codes *c, void *dst) {
+    wt_block_iq2_s b = {.d = c->d};
+    for (int l = 0; l < 32; l++) {
+        b.qs[l] = (uint8_t)c->rows[l];
+        b.qh[l / 4] |= (uint8_t)(c->rows[l] >> 8 << l % 4 * 2);
+    }
+    memcpy(b.signs, c->signs, sizeof b.signs);
+    for (int run = 0; run < 16; run++) b.scales[run / 2] |= (uint8_t)(c->k[run] << run % 2 * 4);
+    memcpy(dst, &b, sizeof b);
+}
+
+static void pack_iq3_xxs(const wt_book_codes *c, void *dst) {
+    wt_block_iq3_xxs b = {.d = c->d};
+    for (int g = 0; g < 64; g++) b.qs[g] = (uint8_t)c->rows[g];
+    for (int run = 0; run < 8; run++) {
+        uint32_t signs = (uint32_t)c->k[run] << 28;
+        for (int l = 0; l < 4; l++) signs |= (c->signs[4 * run + l] & 127u) << 7 * l;
+        for (int i = 0; i < 4; i++) b.signs[4 * run + i] = (uint8_t)(signs >> 8 * i);
+    }
+    memcpy(dst, &b, sizeof b);
+}
+
+static void pack_iq3_s(const wt_book_codes *c, void *dst) {
+    wt_block_iq3_s b = {.d = c->d};
+    for (int g = 0; g < 64; g++) {
+        b.qs[g] = (uint8_t)c->rows[g];
+        b.qh[g / 8] |= (uint8_t)(c->rows[g] >> 8 << g % 8);
+    }
+    memcpy(b.signs, c->signs, sizeof b.signs);
+    for (int run = 0; run < 8; run++) b.scales[run / 2] |= (uint8_t)(c->k[run] << run % 2 * 4);
+    memcpy(dst, &b, sizeof b);
+}
+
+static void pack_iq1_s(const wt_book_codes *c, void *dst) {
+    wt_block_iq1_s b = {.d = c->d};
+    for (int run = 0; run < 8; run++) b.qh[run] = (uint16_t)(c->k[run] << 12 | c->rows[4 * run] >> 11 << 15);
+    for (int l = 0; l < 32; l++) {
+        b.qs[l] = (uint8_t)c->rows[l];
+        b.qh[l / 4] |= (uint16_t)((c->rows[l] >> 8 & 7) << l % 4 * 3);
+    }
+    memcpy(dst, &b, sizeof b);
+}
+
+static void pack_iq1_m(const wt_book_codes *c, void *dst) {
+    wt_block_iq1_m b = {0};
+    for (int l = 0; l < 32; l++) { /* the delta's sign stands above the row's three high bits here as in the book */
+        b.qs[l] = (uint8_t)c->rows[l];
+        b.qh[l / 2] |= (uint8_t)(c->rows[l] >> 8 << l % 2 * 4);
+    }
+    for (int run = 0; run < 16; run++) b.scales[run / 4] |= (uint16_t)(c->k[run] << run % 4 * 3);
+    for (int i = 0; i < 4; i++) b.scales[i] |= (uint16_t)((c->d >> 4 * i & 15) << 12);
+    memcpy(dst, &b, sizeof b);
+}
+
+/* ---- encoders ---- */
+
+static void encode(const wt_book_shape *shape, void (*pack)(const wt_book_codes *, void *), size_t bytes, const float *x,
+                   const float *w, size_t n, const wt_search *search, unsigned char *to) {
+    for (size_t i = 0; i < n; i += WT_SUPER, to += bytes) {
+        wt_book_codes codes;
+        wt_book_search(shape, x + i, w + i, search, &codes);
+        pack(&codes, to);
+    }
+}
+
+#define ENCODER(name, ...)                                                                                             \
+    static void encode_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
+                              const wt_search *search, void *dst) {                                                    \
+        static const wt_book_shape SHAPE = {__VA_ARGS__};                                                              \
+        (void)k;                                                                                                       \
+        encode(&SHAPE, pack_##name, sizeof(wt_block_##name), x, w, n, search, dst);                                    \
+    }
+
+ENCODER(iq2_xxs, &IQ2_XXS, 32, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f)
+ENCODER(iq2_xs, &IQ2_XS, 16, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f)
+ENCODER(iq2_s, &IQ2_S, 16, 16, 0.125f, WT_SIGNS_FREE, 0.5f, 2.5f)
+ENCODER(iq3_xxs, &IQ3_XXS, 32, 16, 0.25f, WT_SIGNS_EVEN, 0.5f, 2.0f)
+ENCODER(iq3_s, &IQ3_S, 32, 16, 1.0f, WT_SIGNS_FREE, 0.5f, 2.0f)
+ENCODER(iq1_s, &IQ1, 32, 8, 1.0f, WT_SIGNS_HALVES, 0.3f, 1.5f)
+ENCODER(iq1_m, &IQ1, 16, 8, 1.0f, WT_SIGNS_IN_BOOK, 0.3f, 1.5f)
+
+void wt_encoders_codebook(wt_encoder_row *table) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_books);
+    const wt_search many = {.lo = -17.0f, .hi = 5.0f, .steps = 23, .passes = 3, .bias = 1.0f};
+    const wt_search few = {.lo = -9.0f, .hi = 4.0f, .steps = 27, .passes = 3, .bias = 1.0f};
+    table[WT_IQ2_XXS] = (wt_encoder_row){encode_iq2_xxs, {true, true, many}};
+    table[WT_IQ2_XS] = (wt_encoder_row){encode_iq2_xs, {true, true, many}};
+    table[WT_IQ2_S] = (wt_encoder_row){encode_iq2_s, {true, false, many}};
+    table[WT_IQ3_XXS] = (wt_encoder_row){encode_iq3_xxs, {true, false, many}};
+    table[WT_IQ3_S] = (wt_encoder_row){encode_iq3_s, {true, false, many}};
+    table[WT_IQ1_S] = (wt_encoder_row){encode_iq1_s, {true, true, few}};
+    table[WT_IQ1_M] = (wt_encoder_row){encode_iq1_m, {true, true, few}};
+}

@@ -1,0 +1,55 @@
+/*
+ * Between the codebook types (encode_codebook.c: what a block's bytes are) and the search for the best codes of 256 weights
+ * (encode_codebook_search.c), which knows of bytes nothing.
+ */
+#ifndef WT_QUANT_ENCODE_CODEBOOK_H
+#define WT_QUANT_ENCODE_CODEBOOK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quant/encode_private.h"
+
+enum {
+    WT_BOOK_ROWS = 4096,  /* at most, and a multiple of WT_BOOK_LANES */
+    WT_BOOK_GROUPS = 64,  /* of a block, at most */
+    WT_BOOK_RUNS = 16,    /* of a block, at most */
+    WT_BOOK_LANES = 16
+};
+
+/* A codebook: values [width][rows], one weight's after another's, so that rows lie side by side. */
+typedef struct wt_book {
+    size_t rows, width;
+    const float *values;
+} wt_book;
+
+/*
+ * How 256 weights are cut. A run shares an integer scale 2 k + 1, k < levels; a weight is d (2 k + 1) unit times the value in
+ * its group's row of the book, with a sign where the book has magnitudes only.
+ */
+typedef struct wt_book_shape {
+    const wt_book *book;
+    size_t run; /* weights: 16 or 32 */
+    int levels; /* <= WT_BOOK_LANES */
+    float unit;
+    enum {
+        WT_SIGNS_IN_BOOK, /* any row for any group */
+        WT_SIGNS_HALVES,  /* the same, but a run's rows are all of the book's first half, or all of its second */
+        WT_SIGNS_FREE,    /* a sign for each weight */
+        WT_SIGNS_EVEN     /* the number of minus signs of 8 weights is even */
+    } signs;
+    float lo, hi; /* between which multiples of (largest weight / largest value) a run's scale may usefully lie */
+} wt_book_shape;
+
+/* What the search found: row of each group, signs of each 8 weights, k of each run. */
+typedef struct wt_book_codes {
+    uint16_t d;
+    uint8_t k[WT_BOOK_RUNS], signs[32];
+    uint16_t rows[WT_BOOK_GROUPS];
+} wt_book_codes;
+
+/* The codes of 256 weights x with importance w. */
+void wt_book_search(const wt_book_shape *shape, const float *x, const float *w, const wt_search *search,
+                    wt_book_codes *codes);
+
+#endif
