@@ -12,7 +12,7 @@
 
 int wt_map_open(wt_map *map, const char *path, wt_error *err) {
     *map = (wt_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe is refused, not waited for */
     if (fd < 0) return wt_fail_errno(err, errno, "cannot open '%s'", path);
     struct stat st;
     int rc = -1;

@@ -22,6 +22,12 @@ wt inspect nowhere.gguf
 refused nowhere.gguf 'No such file or directory'
 mkdir folder
 refused folder 'not a regular file'
+mkfifo pipe.gguf
+program=$WILDTYPE
+WILDTYPE=patient
+patient() { timeout 20 "$program" "$@"; }
+refused pipe.gguf 'not a regular file'
+WILDTYPE=$program
 refused text.txt 'GGUF'
 : >empty.gguf
 refused empty.gguf 'the file is empty'
