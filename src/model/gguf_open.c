@@ -157,8 +157,8 @@ wt_gguf *wt_gguf_open(const char *path, wt_error *err) {
     if (!g) return NULL;
     size_t prefix;
     unsigned part, parts;
-    bool split = split_name(path, &prefix, &part, &parts) && parts >= 1 && parts <= MAX_PARTS && part >= 1 &&
-                 part <= parts;
+    bool split = split_name(path, &prefix, &part, &parts) && parts >= 2 && parts <= MAX_PARTS && part >= 1 &&
+                 part <= parts; /* one of one is a whole file, whether its metadata speak of parts or not */
     g->path = strdup(path);
     g->maps = wt_calloc(split ? parts : 1, sizeof *g->maps, err);
     if (!g->path) wt_fail_memory(err, strlen(path));

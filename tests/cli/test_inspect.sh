@@ -74,6 +74,18 @@ for part in 1 2 3; do
     expect_out 'in 3 files$'
     expect_out '^parameters +2,885,376'
 done
+# A whole file that is named like one of one, with and without keys about parts.
+"$CLI_GGUF" "$seedling" single split 1
+cp "$seedling" whole-00001-of-00001.gguf
+for file in single-00001-of-00001.gguf whole-00001-of-00001.gguf; do
+    wt inspect $file
+    expect_status 0
+    expect_no_out 'in [0-9]+ files'
+    expect_out '^parameters +2,885,376'
+done
+cp parts-00002-of-00003.gguf lost-00001-of-00001.gguf
+wt inspect lost-00001-of-00001.gguf
+expect_error "cannot read 'lost-00001-of-00001.gguf': it is part 2 of 3"
 # What a file says must not steer the terminal, and must not spoil the JSON.
 "$CLI_GGUF" "$seedling" hostile.gguf set-str general.name '\x1b[31mred\x9b\xff' rename blk.1.ffn_up.weight 'blk.1.\x1b]0;x\x07'
 wt inspect hostile.gguf
