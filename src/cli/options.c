@@ -96,7 +96,7 @@ static int store(const wt_option *o, const char *shown, const char *value, void 
     }
     case WT_OPTION_COUNT: {
         uint64_t n;
-        if (!read_count(value, &n) || (double)n < o->min || (double)n > o->max) {
+        if (!read_count(value, &n) || n < (uint64_t)o->min || n > (uint64_t)o->max) {
             return wt_usage(err, "wrong value '%s' of option '%s': not a whole number from %.0f to %.0f", value, shown,
                             o->min, o->max);
         }

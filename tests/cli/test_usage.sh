@@ -96,6 +96,10 @@ for option in --context --chunks --batch; do
     wt eval $option 18446744073709551616
     expect_usage_error "wrong value '18446744073709551616' of option '$option'"
 done
+for command_line in eval generate calibrate; do
+    wt $command_line --seed 9007199254740993
+    expect_usage_error "wrong value '9007199254740993' of option '--seed': not a whole number from 0 to 9007199254740992"
+done
 wt eval --context 3
 expect_usage_error "wrong value '3' of option '--context'"
 for value in nan inf -0.1 abc 1e999 1x ''; do
