@@ -92,7 +92,9 @@ static int cut_file(work *w, size_t context, wt_error *err) {
     const settings *s = w->options;
     const char *name = strcmp(s->text, "-") == 0 ? "standard input" : s->text;
     size_t len;
+    wt_interrupt_at_once(true);
     char *text = wt_read_text(s->text, &len, err);
+    wt_interrupt_at_once(false);
     if (!text) return -1;
     int rc = wt_chunks_cut(&w->chunks, w->session.tokenizer, text, len, context, s->chunks, err);
     free(text);

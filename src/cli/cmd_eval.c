@@ -102,7 +102,9 @@ static int open_models(work *w, wt_error *err) {
 static int cut_file(work *w, wt_error *err) {
     const settings *s = w->options;
     size_t len;
+    wt_interrupt_at_once(true);
     char *text = wt_read_text(s->text, &len, err);
+    wt_interrupt_at_once(false);
     if (!text) return -1;
     int rc = wt_chunks_cut(&w->chunks, w->candidate.tokenizer, text, len, w->result.context, s->chunks, err);
     free(text);
@@ -200,7 +202,9 @@ static int evaluate(work *w, wt_error *err) {
     bool text = s->text || !s->tasks; /* tasks alone need no text */
     if (read_options(w, err) != 0 || open_models(w, err) != 0) return -1;
     describe(w);
+    wt_interrupt_at_once(true);
     if (s->tasks && wt_tasks_read(&w->tasks, s->tasks, err) != 0) return -1;
+    wt_interrupt_at_once(false);
     if (text && (s->text ? cut_file(w, err) : write_text(w, err)) != 0) return -1;
     if (text && measure_text(w, err) != 0) return -1;
     return s->tasks ? answer_tasks(w, err) : 0;

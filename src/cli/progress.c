@@ -22,6 +22,7 @@
 #define REDRAW 0.1
 
 static atomic_int stop_signal;
+static atomic_bool stop_at_once;
 
 /* The line on the terminal. */
 static struct {
@@ -32,16 +33,28 @@ static struct {
     int visible;
 } line;
 
-/* Waits for the signals of `set`: remembers the first, lets the second do what it does to any program. */
+/* Lets a signal do what it does to any program. */
+static void end_by(int number) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    signal(number, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    raise(number);
+}
+
+/* Waits for the signals of `set`: remembers the first, lets the second (or the first, where so said) end the process. */
 static void *watch(void *set) {
     int number;
     if (sigwait(set, &number) != 0) return NULL;
     atomic_store(&stop_signal, number);
-    if (sigwait(set, &number) != 0) return NULL;
-    signal(number, SIG_DFL);
-    pthread_sigmask(SIG_UNBLOCK, set, NULL);
-    raise(number);
+    if (atomic_load(&stop_at_once) || sigwait(set, &number) == 0) end_by(number);
     return NULL;
+}
+
+void wt_interrupt_at_once(bool at_once) {
+    atomic_store(&stop_at_once, at_once);
+    if (at_once && wt_interrupt_signal()) end_by(wt_interrupt_signal()); /* it came just before */
 }
 
 static pthread_t watcher;

@@ -5,6 +5,8 @@
 #ifndef WT_CLI_PROGRESS_H
 #define WT_CLI_PROGRESS_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /*
@@ -13,6 +15,12 @@
  * and only where the work listens to wt_progress_terminal or wt_interrupt_signal.
  */
 void wt_interrupt_watch(void);
+
+/*
+ * While `at_once` is true the first signal ends the process too: around reading inputs, which may be a pipe or a terminal
+ * that nobody writes to. Nothing that would be lost may exist then. Does nothing without wt_interrupt_watch.
+ */
+void wt_interrupt_at_once(bool at_once);
 
 /* The signal that asked us to stop, 0 for none. */
 int wt_interrupt_signal(void);

@@ -85,6 +85,27 @@ status=$?
 expect_status 130
 expect_equal 'files left behind' '' "$(ls -A temporary)"
 
+# Reading what nobody writes: the first one ends the program, whichever command and input it is.
+exec 9<>pipe
+for words in "eval --text pipe" "eval --text -" "eval --tasks pipe" "eval --reference seedling --tasks pipe" \
+    "calibrate seedling --text pipe -o statistics.gguf"; do
+    command="wildtype $words (and SIGINT while it waits for input)"
+    set -m
+    "$WILDTYPE" $words <pipe >"$out" 2>"$err" &
+    process=$!
+    set +m
+    sleep 0.7
+    kill -s INT $process
+    for i in $(seq 100); do [ -n "$(jobs -r)" ] || break; sleep 0.1; done
+    kill -s KILL $process 2>/dev/null
+    wait $process 2>/dev/null
+    status=$?
+    expect_status 130
+    expect_silent out
+done
+exec 9>&-
+rm pipe
+
 # nohup and background jobs ignore SIGINT; so do we then.
 command='wildtype eval (SIGINT ignored)'
 (
