@@ -118,11 +118,12 @@ static void pack_iq1_m(const wt_book_codes *c, void *dst) {
 
 /* ---- encoders ---- */
 
-static void encode(const wt_book_shape *shape, void (*pack)(const wt_book_codes *, void *), size_t bytes, const float *x,
-                   const float *w, size_t n, const wt_search *search, unsigned char *to) {
+static void encode(const wt_encode_kernels *k, const wt_book_shape *shape,
+                   void (*pack)(const wt_book_codes *, void *), size_t bytes, const float *x, const float *w, size_t n,
+                   const wt_search *search, unsigned char *to) {
     for (size_t i = 0; i < n; i += WT_SUPER, to += bytes) {
         wt_book_codes codes;
-        wt_book_search(shape, x + i, w + i, search, &codes);
+        wt_book_search(k, shape, x + i, w + i, search, &codes);
         pack(&codes, to);
     }
 }
@@ -131,8 +132,7 @@ static void encode(const wt_book_shape *shape, void (*pack)(const wt_book_codes 
     static void encode_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
                               const wt_search *search, void *dst) {                                                    \
         static const wt_book_shape SHAPE = {__VA_ARGS__};                                                              \
-        (void)k;                                                                                                       \
-        encode(&SHAPE, pack_##name, sizeof(wt_block_##name), x, w, n, search, dst);                                    \
+        encode(k, &SHAPE, pack_##name, sizeof(wt_block_##name), x, w, n, search, dst);                                 \
     }
 
 ENCODER(iq2_xxs, &IQ2_XXS, 32, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f)

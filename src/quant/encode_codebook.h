@@ -5,6 +5,7 @@
 #ifndef WT_QUANT_ENCODE_CODEBOOK_H
 #define WT_QUANT_ENCODE_CODEBOOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,7 +50,25 @@ typedef struct wt_book_codes {
 } wt_book_codes;
 
 /* The codes of 256 weights x with importance w. */
-void wt_book_search(const wt_book_shape *shape, const float *x, const float *w, const wt_search *search,
-                    wt_book_codes *codes);
+void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, const float *x, const float *w,
+                    const wt_search *search, wt_book_codes *codes);
+
+/* The inner loops, a file an instruction set; all give the same bits: sums in order, products and sums never fused. */
+typedef struct wt_book_kernels {
+    /*
+     * The lines s a - b2 of rows from.. of a book for a group of weights, a, b2 [rows]: a = sum w v v, b2 = 2 sum w x v,
+     * where `flip` takes the smallest term of that sum with the other sign. rows is a multiple of WT_BOOK_LANES.
+     */
+    void (*lines)(const wt_book *book, size_t from, size_t rows, const float *x, const float *w, bool flip, float *a,
+                  float *b2);
+    /* The lowest line at s, the first of equals. */
+    size_t (*lowest)(const float *a, const float *b2, size_t rows, float s);
+    /* sum[j] += the lowest of n lines at s[j], WT_BOOK_LANES of them. */
+    void (*add_lowest)(const float *a, const float *b2, int n, const float *s, float *sum);
+} wt_book_kernels;
+
+extern const wt_book_kernels wt_book_kernels_avx2, wt_book_kernels_avx512;
+
+const wt_book_kernels *wt_book_kernels_of(const wt_encode_kernels *k);
 
 #endif

@@ -32,6 +32,7 @@ typedef struct unit {
 } unit;
 
 typedef struct block {
+    const wt_book_kernels *kernels;
     const wt_book_shape *shape;
     const float *w;
     float x[BLOCK]; /* magnitudes where the book has no signs */
@@ -45,50 +46,12 @@ typedef struct block {
 /* ---- lines of a group ---- */
 
 typedef struct lines {
+    const wt_book_kernels *kernels;
     size_t rows;
     float a[WT_BOOK_ROWS], b2[WT_BOOK_ROWS];
 } lines;
 
-static void lines_of(const wt_book *book, size_t from, size_t rows, const float *x, const float *w, bool flip,
-                     lines *l) {
-    float least[LANES];
-    l->rows = rows;
-    for (size_t r = 0; r < rows; r += LANES) {
-        float *a = l->a + r, *b2 = l->b2 + r;
-        for (int j = 0; j < LANES; j++) a[j] = b2[j] = 0.0f;
-        for (int j = 0; j < LANES; j++) least[j] = INFINITY;
-        for (size_t i = 0; i < book->width; i++) {
-            const float *v = book->values + i * book->rows + from + r;
-            for (int j = 0; j < LANES; j++) {
-                float wv = w[i] * v[j], p = wv * x[i];
-                a[j] += wv * v[j];
-                b2[j] += p;
-                least[j] = p < least[j] ? p : least[j];
-            }
-        }
-        for (int j = 0; j < LANES; j++) b2[j] = 2.0f * (flip ? b2[j] - 2.0f * least[j] : b2[j]);
-    }
-}
-
-/* The lowest line at s, the first of equals. */
-static size_t lowest(const lines *l, float s) {
-    float least[LANES];
-    uint32_t at[LANES];
-    for (int j = 0; j < LANES; j++) least[j] = INFINITY, at[j] = 0;
-    for (size_t r = 0; r < l->rows; r += LANES) {
-        const float *a = l->a + r, *b2 = l->b2 + r;
-        for (int j = 0; j < LANES; j++) {
-            float y = s * a[j] - b2[j];
-            at[j] = y < least[j] ? (uint32_t)r : at[j];
-            least[j] = y < least[j] ? y : least[j];
-        }
-    }
-    size_t best = 0;
-    for (size_t j = 1; j < LANES; j++) {
-        if (least[j] < least[best] || (least[j] == least[best] && at[j] + j < at[best] + best)) best = j;
-    }
-    return at[best] + best;
-}
+static size_t lowest(const lines *l, float s) { return l->kernels->lowest(l->a, l->b2, l->rows, s); }
 
 static void keep(const lines *l, size_t row, part *p) {
     p->a[p->n] = l->a[row];
@@ -125,7 +88,9 @@ static void envelope(const lines *l, float lo, float hi, size_t from, part *p) {
 static void add_part(block *b, size_t group, size_t from, size_t rows, bool flip, float lo, float hi) {
     const wt_book *book = b->shape->book;
     lines l;
-    lines_of(book, from, rows, b->x + group * book->width, b->w + group * book->width, flip, &l);
+    l.kernels = b->kernels;
+    l.rows = rows;
+    b->kernels->lines(book, from, rows, b->x + group * book->width, b->w + group * book->width, flip, l.a, l.b2);
     envelope(&l, lo, hi, from, &b->parts[b->n_parts++]);
 }
 
@@ -195,24 +160,14 @@ static size_t find_way(const unit *u, float s) {
 
 /* The errors of a run under LANES scales, less the constant part. */
 static void run_errors(const block *b, size_t run, const float *s, float *error) {
-    float least[LANES], sum[LANES], y[LANES];
+    float least[LANES], sum[LANES];
     for (int j = 0; j < LANES; j++) error[j] = 0.0f;
     for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
         const part *p = b->units[i].first;
         for (int j = 0; j < LANES; j++) least[j] = INFINITY;
         for (size_t way = 0; way < b->units[i].ways; way++) {
             for (int j = 0; j < LANES; j++) sum[j] = 0.0f;
-            for (size_t g = 0; g < b->units[i].parts; g++, p++) {
-                for (int j = 0; j < LANES; j++) y[j] = s[j] * p->a[0] - p->b2[0];
-                for (int l = 1; l < p->n; l++) {
-                    float a = p->a[l], b2 = p->b2[l];
-                    for (int j = 0; j < LANES; j++) {
-                        float other = s[j] * a - b2;
-                        y[j] = other < y[j] ? other : y[j];
-                    }
-                }
-                for (int j = 0; j < LANES; j++) sum[j] += y[j];
-            }
+            for (size_t g = 0; g < b->units[i].parts; g++, p++) b->kernels->add_lowest(p->a, p->b2, p->n, s, sum);
             for (int j = 0; j < LANES; j++) least[j] = sum[j] < least[j] ? sum[j] : least[j];
         }
         for (int j = 0; j < LANES; j++) error[j] += s[j] * least[j];
@@ -376,8 +331,10 @@ static void polish(const block *b, const candidate *c, int passes, wt_book_codes
     if (error < *least) *least = error, *best = own;
 }
 
-static void prepare(block *b, const wt_book_shape *shape, const float *x, const float *w) {
+static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *shape, const float *x,
+                    const float *w) {
     bool magnitudes = shape->signs == WT_SIGNS_FREE || shape->signs == WT_SIGNS_EVEN;
+    b->kernels = wt_book_kernels_of(k);
     b->shape = shape;
     b->w = w;
     b->n_runs = BLOCK / shape->run;
@@ -393,12 +350,12 @@ static void prepare(block *b, const wt_book_shape *shape, const float *x, const 
     }
 }
 
-void wt_book_search(const wt_book_shape *shape, const float *x, const float *w, const wt_search *search,
-                    wt_book_codes *codes) {
+void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, const float *x, const float *w,
+                    const wt_search *search, wt_book_codes *codes) {
     block b;
     float scales[WT_BOOK_RUNS], largest = 0.0f, gain, most = 0.0f;
     size_t strongest = 0;
-    prepare(&b, shape, x, w);
+    prepare(&b, k, shape, x, w);
     for (size_t run = 0; run < b.n_runs; run++) {
         float lo, hi;
         scale_range(&b, run, &lo, &hi);
