@@ -177,6 +177,24 @@ int wt_divergence_summarise(wt_divergence *out, const wt_position *positions, si
 
 /* ---- a whole measurement ---- */
 
+int wt_fail_not_finite(const wt_engine *engine, const char *unit, size_t number, wt_error *err) {
+    wt_fail(err, WT_ERR_FORMAT, "cannot measure '%s': its logits are not finite in %s %zu",
+            wt_gguf_path(wt_model_gguf(wt_engine_model(engine))), unit, number);
+    return wt_hint(err, "a weight is NaN or infinite, or the file is no working model");
+}
+
+/* Refuses positions [count, scored], of chunks from `first` on, whose logits were not finite: no figure would mean a thing. */
+static int check_finite(const wt_engine *candidate, const wt_engine *reference, const wt_position *positions,
+                        size_t first, size_t count, size_t scored, wt_error *err) {
+    for (size_t i = 0; i < count * scored; i++) {
+        const wt_position *p = &positions[i];
+        bool ours = isfinite(p->logp), theirs = !reference || isfinite(p->logp_reference);
+        if (ours && theirs && isfinite(p->kld)) continue;
+        return wt_fail_not_finite(theirs ? candidate : reference, "chunk", first + i / scored + 1, err);
+    }
+    return 0;
+}
+
 /* Buffers of a batch: states of both sides and the targets. */
 typedef struct batch_buffers {
     float *candidate, *reference; /* [batch chunks, scored, width] */
@@ -195,7 +213,8 @@ static int measure_batch(wt_engine *candidate, wt_engine *reference, const wt_re
         theirs.states = wt_reference_chunk(kept, first);
     else if (reference && wt_chunk_states(reference, chunks, first, count, b->reference, err) != 0)
         return -1;
-    return wt_score(&ours, reference ? &theirs : NULL, b->targets, count * chunks->scored, positions, err);
+    if (wt_score(&ours, reference ? &theirs : NULL, b->targets, count * chunks->scored, positions, err) != 0) return -1;
+    return check_finite(candidate, reference, positions, first, count, chunks->scored, err);
 }
 
 int wt_measure(wt_engine *candidate, wt_engine *reference, const wt_reference *kept, const wt_chunks *chunks,

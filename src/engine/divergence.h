@@ -41,6 +41,12 @@ int wt_score(const wt_states *candidate, const wt_states *reference, const int32
              wt_position *positions, wt_error *err);
 
 /*
+ * Fails because the logits of the engine's model are NaN or infinite (a position's logp or kld is then) in "chunk" or "task"
+ * `number`. Always -1.
+ */
+int wt_fail_not_finite(const wt_engine *engine, const char *unit, size_t number, wt_error *err);
+
+/*
  * Summarises positions [chunks, scored]. Without a reference only tokens, chunks and the perplexity are set, the rest
  * is NaN. Percentiles interpolate linearly.
  */
@@ -51,6 +57,7 @@ int wt_divergence_summarise(wt_divergence *out, const wt_position *positions, si
  * A whole measurement: batches of chunks through the candidate and the reference, side by side. `reference` NULL:
  * perplexity alone. `batch_tokens` 0: a sensible default; it changes no bit of the result. With `kept` (may be
  * NULL) the reference's states come from there and `reference` supplies only the head.
+ * Logits that are not finite fail with the model and the chunk (from 1).
  * Stopped by `progress` (WT_ERR_INTERRUPTED), `out` describes the chunks that were done; its `chunks` is 0 where none was.
  */
 int wt_measure(wt_engine *candidate, wt_engine *reference, const wt_reference *kept, const wt_chunks *chunks,

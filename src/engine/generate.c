@@ -23,7 +23,7 @@ static int32_t sample(const float *logits, size_t vocab, double temperature, wt_
         at += exp(((double)logits[i] - (double)max) / temperature);
         if (at > target) return (int32_t)i;
     }
-    return (int32_t)top; /* rounding, or logits that are not finite */
+    return (int32_t)top; /* rounding */
 }
 
 /* What a text starts with: BOS; models without one start as they end. */
@@ -44,7 +44,13 @@ static int step(wt_engine *engine, wt_kv_cache *cache, const int32_t *tokens, co
         memcpy(states + i * width, hidden + (row - 1) * width, width * sizeof *states);
     }
     wt_engine_final_norm(engine, states, count, states);
-    return wt_engine_logits(engine, states, count, logits, err);
+    if (wt_engine_logits(engine, states, count, logits, err) != 0) return -1;
+    size_t n = count * wt_model_hparams(wt_engine_model(engine))->vocab, odd = 0;
+    for (size_t i = 0; i < n; i++) odd += !isfinite(logits[i]);
+    if (odd == 0) return 0;
+    wt_fail(err, WT_ERR_FORMAT, "cannot draw tokens from '%s': its logits are not finite",
+            wt_gguf_path(wt_model_gguf(wt_engine_model(engine))));
+    return wt_hint(err, "a weight is NaN or infinite, or the file is no working model");
 }
 
 int wt_generate(wt_engine *engine, const wt_tokenizer *tokenizer, const int32_t *prompt, size_t prompt_len,

@@ -17,7 +17,7 @@ typedef struct wt_generate_options {
 
 /*
  * Goes on from `prompt` (BOS included where wanted): appends the new tokens to `out`. Sampling draws from the stream (seed, 0,
- * position), in double, over the whole vocabulary.
+ * position), in double, over the whole vocabulary. Logits that are not finite fail.
  */
 int wt_generate(wt_engine *engine, const wt_tokenizer *tokenizer, const int32_t *prompt, size_t prompt_len,
                 const wt_generate_options *options, wt_tokens *out, wt_error *err);

@@ -123,8 +123,9 @@ static int question_prepare(question *q, const wt_task *task, const wt_tokenizer
     return 0;
 }
 
-/* Runs a batch of questions and picks each one's ending. */
-static int answer_batch(wt_engine *engine, const question *questions, size_t count, int *choices, wt_error *err) {
+/* Runs a batch of questions, from number `first` (from 0) on, and picks each one's ending. */
+static int answer_batch(wt_engine *engine, const question *questions, size_t first, size_t count, int *choices,
+                        wt_error *err) {
     size_t width = wt_model_hparams(wt_engine_model(engine))->width, rows = 0, scored = 0, at = 0;
     for (size_t i = 0; i < count; i++) {
         for (int e = 0; e < WT_ENDINGS; e++) {
@@ -169,6 +170,10 @@ static int answer_batch(wt_engine *engine, const question *questions, size_t cou
             size_t n = questions[i].sequences[e].count - questions[i].shared;
             double sum = 0.0;
             for (size_t j = 0; j < n; j++) sum += positions[out++].logp;
+            if (!isfinite(sum)) {
+                wt_fail_not_finite(engine, "task", first + i + 1, err);
+                goto done;
+            }
             if (sum / (double)n > best) {
                 best = sum / (double)n;
                 choices[i] = e;
@@ -199,7 +204,7 @@ int wt_tasks_answer(wt_engine *engine, const wt_tokenizer *tokenizer, const wt_t
         size_t to = from + 1, tokens = questions[from].tokens;
         while (to < tasks->count && tokens + questions[to].tokens <= limit) tokens += questions[to++].tokens;
         if (wt_progress_report(progress, stage, (double)from, (double)tasks->count, "tasks", err) != 0) goto done;
-        if (answer_batch(engine, questions + from, to - from, choices + from, err) != 0) goto done;
+        if (answer_batch(engine, questions + from, from, to - from, choices + from, err) != 0) goto done;
         from = to;
     }
     wt_progress_report(progress, stage, (double)tasks->count, (double)tasks->count, "tasks", NULL);

@@ -34,7 +34,8 @@ typedef struct wt_task_result {
 
 /*
  * Answers every task: choices[count] gets 0..3. `batch_tokens` bounds the tokens of one forward pass (0: a sensible
- * default); `stage` names the work in progress reports, which count tasks.
+ * default); `stage` names the work in progress reports, which count tasks. Logits that are not finite fail with the model
+ * and the task (from 1).
  */
 int wt_tasks_answer(wt_engine *engine, const wt_tokenizer *tokenizer, const wt_tasks *tasks, size_t batch_tokens,
                     int *choices, const char *stage, const wt_progress *progress, wt_error *err);

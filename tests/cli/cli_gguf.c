@@ -2,10 +2,10 @@
  * Makes odd GGUF files for the shell tests: copies IN to OUT with changes.
  *
  *   cli_gguf IN OUT [set-str KEY VALUE | set-u32 KEY VALUE | remove KEY | drop TENSOR | drop-all | rename TENSOR NAME |
- *                    retype TENSOR TYPE | reshape TENSOR COLUMNS ROWS | replace-token ID TEXT]...
+ *                    retype TENSOR TYPE | reshape TENSOR COLUMNS ROWS | replace-token ID TEXT | set-last TENSOR NUMBER]...
  *   cli_gguf IN PREFIX split N        writes PREFIX-00001-of-0000N.gguf and so on
  *
- * Values may hold \xNN. Tensors that change type or shape are filled with zeros.
+ * Values may hold \xNN. Tensors that change type or shape are filled with zeros; set-last is for F32 tensors.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -87,6 +87,7 @@ typedef struct plan {
     const wt_tensor *tensor;
     uint64_t bytes;
     bool zeros;
+    const char *last; /* the last element's new value, or NULL */
 } plan;
 
 static plan announce(wt_gguf_writer *w, const wt_tensor *t, const change *changes, int n) {
@@ -102,6 +103,10 @@ static plan announce(wt_gguf_writer *w, const wt_tensor *t, const change *change
         dims[0] = strtoull(c->b, NULL, 10);
         dims[1] = strtoull(c->c, NULL, 10);
         n_dims = 2;
+    }
+    if ((c = find(changes, n, "set-last", t->name))) {
+        if (t->type != WT_F32) exit(1);
+        p.last = c->b;
     }
     char *name = unescape((c = find(changes, n, "rename", t->name)) ? c->b : t->name);
     if (type != t->type || memcmp(dims, t->dims, sizeof dims) != 0) {
@@ -129,9 +134,14 @@ static void write_tensors(wt_gguf_writer *w, const wt_gguf *g, const change *cha
             plans[kept++] = announce(w, t, changes, n);
     }
     for (size_t i = 0; i < kept; i++) {
-        void *zeros = plans[i].zeros ? calloc(plans[i].bytes + 1, 1) : NULL;
-        check(wt_gguf_writer_data(w, zeros ? zeros : plans[i].tensor->data, plans[i].bytes, &err), &err);
-        free(zeros);
+        char *own = plans[i].zeros || plans[i].last ? calloc(plans[i].bytes + 1, 1) : NULL;
+        if (plans[i].last) {
+            float value = strtof(plans[i].last, NULL);
+            memcpy(own, plans[i].tensor->data, plans[i].bytes);
+            memcpy(own + plans[i].bytes - sizeof value, &value, sizeof value);
+        }
+        check(wt_gguf_writer_data(w, own ? own : plans[i].tensor->data, plans[i].bytes, &err), &err);
+        free(own);
     }
     check(wt_gguf_writer_finish(w, &err), &err);
     free(plans);

@@ -86,6 +86,30 @@ unfit heads.gguf ''
 "$CLI_GGUF" "$seedling" layers.gguf set-u32 llama.block_count 4000000000
 unfit layers.gguf ''
 
+# Weights that make no predictions: no figure is printed that would mean nothing.
+printf 'He looked at the sea and\n1\nsaid nothing.\nwent away.\nzzz qqq.\nthe the.\n' >task.txt
+for value in nan inf -inf; do
+    for tensor in output_norm blk.1.ffn_norm; do
+        "$CLI_GGUF" "$seedling" odd.gguf set-last $tensor.weight $value
+        wt eval odd.gguf --text text.txt
+        expect_error "cannot measure 'odd.gguf': its logits are not finite in chunk 1"
+        expect_err '^hint: a weight is NaN'
+        wt eval seedling --reference odd.gguf --text text.txt --json
+        expect_error "cannot measure 'odd.gguf': its logits are not finite in chunk 1"
+        wt eval odd.gguf --tasks task.txt
+        expect_error "cannot measure 'odd.gguf': its logits are not finite in task 1"
+        wt eval odd.gguf --reference seedling --tasks task.txt --json
+        expect_error "cannot measure 'odd.gguf': its logits are not finite in task 1"
+        wt eval odd.gguf
+        grep -v '^note:' "$err" >text.err && mv text.err "$err"
+        expect_error "cannot draw tokens from 'odd.gguf': its logits are not finite"
+        for temperature in 0 1; do
+            wt generate odd.gguf --prompt 'The old' --temperature $temperature
+            expect_error "cannot draw tokens from 'odd.gguf': its logits are not finite"
+        done
+    done
+done
+
 # Texts.
 : >empty.txt
 wt eval --text empty.txt
