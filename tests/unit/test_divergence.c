@@ -179,6 +179,39 @@ static void test_same_figures(void **state) {
     close_bench(&cand);
 }
 
+/* One logit of one side that is NaN or infinite, wherever in the vocabulary: the measurement fails and says whose and where. */
+static void test_not_finite(void **state) {
+    (void)state;
+    bench ref = open_bench(SEEDLING), odd = open_bench(SEEDLING);
+    wt_error err = {0};
+    wt_chunks chunks = cut_passage(ref.model, 64, 2);
+    const char *name = wt_gguf_find_tensor(wt_model_gguf(odd.model), "output.weight") ? "output.weight" : "token_embd.weight";
+    const wt_tensor *t = wt_gguf_find_tensor(wt_model_gguf(odd.model), name);
+    size_t width = t->dims[0], row_bytes = t->bytes / t->rows;
+    float *head = wt_alloc_aligned(t->dims[0] * t->rows, sizeof *head, &err);
+    for (size_t r = 0; r < t->rows; r++)
+        wt_codec_of(t->type)->decode((const uint8_t *)t->data + r * row_bytes, head + r * width, width);
+    const size_t rows[] = {0, 7, t->rows / 2, t->rows - 1};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        float *cell = head + rows[i] * width + 3, before = *cell;
+        const float values[] = {NAN, -NAN, INFINITY};
+        for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+            wt_divergence d;
+            *cell = values[v];
+            assert_int_equal(wt_model_override(odd.model, name, WT_F32, head, &err), 0);
+            assert_int_equal(wt_measure(odd.engine, NULL, NULL, &chunks, 0, &d, NULL, &err), -1);
+            assert_non_null(strstr(err.message, "seedling.gguf': its logits are not finite in chunk 1"));
+            assert_int_equal(wt_measure(odd.engine, ref.engine, NULL, &chunks, 0, &d, NULL, &err), -1);
+            assert_int_equal(wt_measure(ref.engine, odd.engine, NULL, &chunks, 64, &d, NULL, &err), -1);
+        }
+        *cell = before;
+    }
+    free(head);
+    wt_chunks_release(&chunks);
+    close_bench(&ref);
+    close_bench(&odd);
+}
+
 static int stop_at_once(void *user, const char *stage, double done, double total, const char *unit) {
     (void)user, (void)stage, (void)total, (void)unit;
     return done > 0.0;
@@ -255,7 +288,7 @@ static void test_summary(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_chunks),       cmocka_unit_test(test_positions),
-                                       cmocka_unit_test(test_same_figures), cmocka_unit_test(test_stop),
+                                       cmocka_unit_test(test_same_figures), cmocka_unit_test(test_not_finite), cmocka_unit_test(test_stop),
                                        cmocka_unit_test(test_summary)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
