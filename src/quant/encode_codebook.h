@@ -63,6 +63,9 @@ typedef struct wt_book_kernels {
                   float *b2);
     /* The lowest line at s, the first of equals. */
     size_t (*lowest)(const float *a, const float *b2, size_t rows, float s);
+    /* The lines that are below `limit` at s, in order: how many, and their a, b2 and rows; out arrays [rows]. */
+    size_t (*below)(const float *a, const float *b2, size_t rows, float s, float limit, float *out_a, float *out_b2,
+                    uint32_t *out_row);
     /* sum[j] += the lowest of n lines at s[j], WT_BOOK_LANES of them. */
     void (*add_lowest)(const float *a, const float *b2, int n, const float *s, float *sum);
 } wt_book_kernels;

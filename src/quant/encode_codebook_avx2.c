@@ -44,6 +44,23 @@ static size_t lowest(const float *a, const float *b2, size_t rows, float s) {
     return (size_t)lane_at[best];
 }
 
+static size_t below(const float *a, const float *b2, size_t rows, float s, float limit, float *out_a, float *out_b2,
+                    uint32_t *out_row) {
+    const __m256 scale = _mm256_set1_ps(s), under = _mm256_set1_ps(limit);
+    size_t n = 0;
+    for (size_t r = 0; r < rows; r += 8) {
+        __m256 y = _mm256_sub_ps(_mm256_mul_ps(scale, _mm256_loadu_ps(a + r)), _mm256_loadu_ps(b2 + r));
+        unsigned some = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(y, under, _CMP_LT_OQ));
+        for (; some; some &= some - 1) {
+            size_t row = r + (size_t)__builtin_ctz(some);
+            out_a[n] = a[row];
+            out_b2[n] = b2[row];
+            out_row[n++] = (uint32_t)row;
+        }
+    }
+    return n;
+}
+
 static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
     const __m256 s0 = _mm256_loadu_ps(s), s1 = _mm256_loadu_ps(s + 8);
     __m256 y0 = _mm256_set1_ps(INFINITY), y1 = y0;
@@ -56,4 +73,4 @@ static void add_lowest(const float *a, const float *b2, int n, const float *s, f
     _mm256_storeu_ps(sum + 8, _mm256_add_ps(_mm256_loadu_ps(sum + 8), y1));
 }
 
-const wt_book_kernels wt_book_kernels_avx2 = {lines, lowest, add_lowest};
+const wt_book_kernels wt_book_kernels_avx2 = {lines, lowest, below, add_lowest};

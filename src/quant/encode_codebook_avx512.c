@@ -38,6 +38,23 @@ static size_t lowest(const float *a, const float *b2, size_t rows, float s) {
     return _mm512_mask_reduce_min_epu32(low, at);
 }
 
+static size_t below(const float *a, const float *b2, size_t rows, float s, float limit, float *out_a, float *out_b2,
+                    uint32_t *out_row) {
+    const __m512 scale = _mm512_set1_ps(s), under = _mm512_set1_ps(limit);
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    size_t n = 0;
+    for (size_t r = 0; r < rows; r += 16) {
+        __m512 slope = _mm512_loadu_ps(a + r), shift = _mm512_loadu_ps(b2 + r);
+        __mmask16 some = _mm512_cmp_ps_mask(_mm512_sub_ps(_mm512_mul_ps(scale, slope), shift), under, _CMP_LT_OQ);
+        if (!some) continue;
+        _mm512_storeu_ps(out_a + n, _mm512_maskz_compress_ps(some, slope)); /* n <= r: whole registers fit */
+        _mm512_storeu_ps(out_b2 + n, _mm512_maskz_compress_ps(some, shift));
+        _mm512_storeu_si512(out_row + n, _mm512_maskz_compress_epi32(some, _mm512_add_epi32(lane, _mm512_set1_epi32((int)r))));
+        n += (size_t)__builtin_popcount(some);
+    }
+    return n;
+}
+
 static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
     const __m512 scale = _mm512_loadu_ps(s);
     __m512 y = _mm512_sub_ps(_mm512_mul_ps(scale, _mm512_set1_ps(a[0])), _mm512_set1_ps(b2[0]));
@@ -46,4 +63,4 @@ static void add_lowest(const float *a, const float *b2, int n, const float *s, f
     _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), y));
 }
 
-const wt_book_kernels wt_book_kernels_avx512 = {lines, lowest, add_lowest};
+const wt_book_kernels wt_book_kernels_avx512 = {lines, lowest, below, add_lowest};

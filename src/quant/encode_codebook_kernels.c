@@ -42,6 +42,18 @@ static size_t lowest(const float *a, const float *b2, size_t rows, float s) {
     return at[best];
 }
 
+static size_t below(const float *a, const float *b2, size_t rows, float s, float limit, float *out_a, float *out_b2,
+                    uint32_t *out_row) {
+    size_t n = 0;
+    for (size_t r = 0; r < rows; r++) {
+        if (!(s * a[r] - b2[r] < limit)) continue;
+        out_a[n] = a[r];
+        out_b2[n] = b2[r];
+        out_row[n++] = (uint32_t)r;
+    }
+    return n;
+}
+
 static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
     float y[LANES];
     for (int j = 0; j < LANES; j++) y[j] = s[j] * a[0] - b2[0];
@@ -54,7 +66,7 @@ static void add_lowest(const float *a, const float *b2, int n, const float *s, f
     for (int j = 0; j < LANES; j++) sum[j] += y[j];
 }
 
-static const wt_book_kernels PLAIN = {lines, lowest, add_lowest};
+static const wt_book_kernels PLAIN = {lines, lowest, below, add_lowest};
 
 const wt_book_kernels *wt_book_kernels_of(const wt_encode_kernels *k) {
 #if defined(__x86_64__)

@@ -53,32 +53,43 @@ typedef struct lines {
 
 static size_t lowest(const lines *l, float s) { return l->kernels->lowest(l->a, l->b2, l->rows, s); }
 
-static void keep(const lines *l, size_t row, part *p) {
-    p->a[p->n] = l->a[row];
-    p->b2[p->n] = l->b2[row];
+static void keep(const lines *l, size_t at, size_t row, part *p) {
+    p->a[p->n] = l->a[at];
+    p->b2[p->n] = l->b2[at];
     p->row[p->n++] = (uint16_t)row;
 }
 
-/* What lies on the envelope between two of its lines, the first of which is steeper. */
-static void keep_between(const lines *l, size_t first, size_t second, part *p) {
-    float steep = l->a[first] - l->a[second];
-    if (p->n == LINES || !(steep > 0.0f)) return;
-    float s = (l->b2[first] - l->b2[second]) / steep;
-    size_t row = lowest(l, s);
-    float y = s * l->a[row] - l->b2[row], y1 = s * l->a[first] - l->b2[first], y2 = s * l->a[second] - l->b2[second];
-    if (!(y < (y1 < y2 ? y1 : y2) - 1e-6f * l->b2[first])) return; /* rounding can make a line lower than itself */
-    keep(l, row, p);
-    keep_between(l, first, row, p);
-    keep_between(l, row, second, p);
+/* The lines that lie under two of the envelope between the places where each of the two is lowest; rows are `row`'s. */
+static void keep_between(const lines *l, const uint32_t *row, float a1, float b1, float a2, float b2, part *p) {
+    if (p->n == LINES || !(a1 > a2)) return;
+    float s = (b1 - b2) / (a1 - a2), y1 = s * a1 - b1, y2 = s * a2 - b2;
+    size_t at = lowest(l, s);
+    float a = l->a[at], b = l->b2[at];
+    if (!(s * a - b < (y1 < y2 ? y1 : y2) - 1e-6f * b1)) return; /* rounding can make a line lower than itself */
+    keep(l, at, row[at], p);
+    keep_between(l, row, a1, b1, a, b, p);
+    keep_between(l, row, a, b, a2, b2, p);
 }
 
+/*
+ * A line that is under the two at the ends of the envelope anywhere is so where these two meet: only those that are take
+ * part in what follows.
+ */
 static void envelope(const lines *l, float lo, float hi, size_t from, part *p) {
+    lines few;
+    uint32_t row[WT_BOOK_ROWS];
     p->n = 0;
     size_t first = lowest(l, lo), second = lowest(l, hi);
-    keep(l, first, p);
-    if (second != first) {
-        keep(l, second, p);
-        keep_between(l, first, second, p);
+    keep(l, first, first, p);
+    if (second != first) keep(l, second, second, p);
+    float a1 = l->a[first], b1 = l->b2[first], a2 = l->a[second], b2 = l->b2[second];
+    if (a1 > a2) {
+        float s = (b1 - b2) / (a1 - a2), y1 = s * a1 - b1, y2 = s * a2 - b2;
+        size_t n = l->kernels->below(l->a, l->b2, l->rows, s, y1 < y2 ? y1 : y2, few.a, few.b2, row);
+        few.kernels = l->kernels;
+        few.rows = (n + LANES - 1) / LANES * LANES;
+        for (size_t i = n; i < few.rows; i++) few.a[i] = 0.0f, few.b2[i] = -INFINITY, row[i] = 0; /* never the lowest */
+        if (n > 0) keep_between(&few, row, a1, b1, a2, b2, p);
     }
     for (int i = 0; i < p->n; i++) p->row[i] = (uint16_t)(p->row[i] + from);
 }
