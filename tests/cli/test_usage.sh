@@ -100,6 +100,22 @@ for command_line in eval generate calibrate; do
     wt $command_line --seed 9007199254740993
     expect_usage_error "wrong value '9007199254740993' of option '--seed': not a whole number from 0 to 9007199254740992"
 done
+# How OpenMP's threads wait (libgomp tells its settings; another runtime may not).
+export OMP_DISPLAY_ENV=verbose
+wt tokenize seedling hello
+if grep -q GOMP_SPINCOUNT "$err"; then
+    expect_status 0
+    expect_err "GOMP_SPINCOUNT = '1000'"
+    expect_err "OMP_WAIT_POLICY = 'PASSIVE'"
+    export OMP_WAIT_POLICY=active
+    wt tokenize seedling hello
+    expect_equal 'starts where the user has decided' 1 "$(grep -c GOMP_SPINCOUNT "$err")"
+    expect_err "OMP_WAIT_POLICY = 'ACTIVE'"
+    unset OMP_WAIT_POLICY
+else
+    echo 'skipped: the OpenMP runtime does not tell how it waits'
+fi
+unset OMP_DISPLAY_ENV
 wt eval --context 3
 expect_usage_error "wrong value '3' of option '--context'"
 for value in nan inf -0.1 abc 1e999 1x ''; do
