@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "engine/forward.h"
+#include "quant/codec.h"
 
 #define TOKENS 150
 
@@ -219,7 +220,29 @@ static void test_override(void **state) {
 /* What a tap saw: how often each role came, and the last row count and width. */
 typedef struct seen {
     size_t calls[WT_ROLE_LIMIT], rows, cols[WT_ROLE_LIMIT];
+    const wt_model *model;
+    const float *hidden; /* what the head is given */
 } seen;
+
+/* The first block's input: the tokens' embeddings, normed, in plain double. */
+static void check_first_input(const wt_model *model, const float *x, size_t rows, size_t cols) {
+    wt_weight embedding = wt_model_weight(model, WT_ROLE_EMBEDDING, 0), norm = wt_model_weight(model, WT_ROLE_ATTN_NORM, 0);
+    const wt_hparams *hp = wt_model_hparams(model);
+    size_t row_bytes = embedding.tensor->bytes / embedding.tensor->rows;
+    float *e = wt_calloc(cols, sizeof *e, NULL), *gain = wt_calloc(cols, sizeof *gain, NULL);
+    wt_codec_of(norm.type)->decode(norm.data, gain, cols);
+    for (size_t r = 0; r < rows; r++) {
+        wt_codec_of(embedding.type)->decode((const uint8_t *)embedding.data + (size_t)tokens[r] * row_bytes, e, cols);
+        double squares = 0.0;
+        for (size_t i = 0; i < cols; i++) squares += (double)e[i] * (double)e[i];
+        for (size_t i = 0; i < cols; i++) {
+            double want = (double)e[i] / sqrt(squares / (double)cols + hp->norm_eps) * (double)gain[i];
+            if (fabs((double)x[r * cols + i] - want) > 1e-5 * (1.0 + fabs(want))) fail_msg("input %zu of token %zu", i, r);
+        }
+    }
+    free(e);
+    free(gain);
+}
 
 static void tap_input(void *user, wt_role role, int layer, const float *x, size_t rows, size_t cols) {
     seen *s = user;
@@ -228,18 +251,26 @@ static void tap_input(void *user, wt_role role, int layer, const float *x, size_
     s->calls[role]++;
     s->rows = rows;
     s->cols[role] = cols;
+    for (size_t r = 0; r < rows; r++) {
+        double squares = 0.0;
+        for (size_t i = 0; i < cols; i++) squares += (double)x[r * cols + i] * (double)x[r * cols + i];
+        assert_true(squares > 0.0);
+    }
+    if (role == WT_ROLE_OUTPUT) assert_memory_equal(x, s->hidden, rows * cols * sizeof *x);
+    if (layer == 0 && (role == WT_ROLE_ATTN_Q || role == WT_ROLE_ATTN_QKV)) check_first_input(s->model, x, rows, cols);
 }
 
 static void check_tap(const char *name, const wt_role *roles, size_t n) {
     const random_model *variant = random_model_find(name);
     wt_model *model = make_model(variant);
     wt_error err = {0};
-    seen s = {0};
+    seen s = {.model = model};
     wt_tap tap = {tap_input, &s};
     wt_engine_options options = {.tap = &tap};
     wt_engine *e = wt_engine_open(model, &options, &err);
     size_t all = 20;
     float *hidden = run(e, tokens, &all, 1, NULL, 0, WT_ALL_BLOCKS, NULL), *logits = wt_calloc(20 * variant->vocab, 4, NULL);
+    s.hidden = hidden;
     assert_int_equal(wt_engine_logits(e, hidden, 20, logits, &err), 0);
     size_t calls = 0;
     for (int r = 0; r < WT_ROLE_LIMIT; r++) calls += s.calls[r];
