@@ -3,9 +3,11 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "engine/chunks.h"
 #include "engine/generate.h"
 #include "engine/tasks.h"
 
@@ -124,6 +126,60 @@ static void test_self_write(void **state) {
     assert_int_equal(many[36 * 50], wt_tokenizer_bos(f->tokenizer));
 }
 
+/* The tokenizer of the model's file, but with another end-of-text token and as it were without BOS in front. */
+static wt_tokenizer *other_tokenizer(const wt_model *model, int32_t eos) {
+    wt_error err = {0};
+    char path[] = "/tmp/wt-tokenizer-XXXXXX";
+    close(mkstemp(path));
+    const wt_gguf *from = wt_model_gguf(model);
+    wt_gguf_writer *w = wt_gguf_writer_open(path, &err);
+    for (size_t i = 0; i < wt_gguf_kv_count(from); i++)
+        assert_int_equal(wt_gguf_writer_copy_kv(w, wt_gguf_kv(from, i), &err), 0);
+    assert_int_equal(wt_gguf_writer_set_u32(w, "tokenizer.ggml.eos_token_id", (uint32_t)eos, &err), 0);
+    assert_int_equal(wt_gguf_writer_set_bool(w, "tokenizer.ggml.add_bos_token", false, &err), 0);
+    assert_int_equal(wt_gguf_writer_finish(w, &err), 0);
+    wt_gguf *gguf = wt_gguf_open(path, &err);
+    unlink(path);
+    wt_tokenizer *t = gguf ? wt_tokenizer_open(gguf, &err) : NULL;
+    if (!t) fail_msg("%s", err.message);
+    wt_gguf_close(gguf);
+    return t;
+}
+
+/* Where the model ends a text, the next one begins with BOS; no end is left in what was written. */
+static void test_self_write_restarts(void **state) {
+    fixture *f = *state;
+    enum { TEXTS = 8, LENGTH = 40 };
+    wt_error err = {0};
+    int32_t bos = wt_tokenizer_bos(f->tokenizer), out[TEXTS * LENGTH], again[TEXTS * LENGTH];
+    assert_int_equal(wt_self_write(f->engine, f->tokenizer, TEXTS, LENGTH, 9, out, NULL, &err), 0);
+    wt_tokenizer *t = other_tokenizer(f->model, out[5]); /* what the first text holds now ends it */
+    assert_int_equal(wt_self_write(f->engine, t, TEXTS, LENGTH, 9, again, NULL, &err), 0);
+    for (size_t i = 0; i < TEXTS * LENGTH; i++) assert_false(wt_tokenizer_is_eog(t, again[i]));
+    size_t first = 0;
+    while (out[first] != out[5]) first++;
+    assert_memory_equal(again, out, first * sizeof *out);
+    assert_int_equal(again[first], bos);
+    wt_tokenizer_close(t);
+}
+
+/* A model that wants no BOS: its chunks are the text's tokens, every first one included. */
+static void test_chunks_without_bos(void **state) {
+    fixture *f = *state;
+    wt_error err = {0};
+    wt_tokenizer *t = other_tokenizer(f->model, wt_tokenizer_eos(f->tokenizer));
+    const char *text = "The old captain looked at the sea and said nothing at all about it";
+    wt_tokens tokens = {0};
+    wt_chunks chunks;
+    assert_int_equal(wt_tokenize(t, text, strlen(text), WT_TOKENIZE_ADD_SPECIAL, &tokens, &err), 0);
+    assert_int_equal(wt_chunks_cut(&chunks, t, text, strlen(text), 4, 0, &err), 0);
+    assert_true(chunks.count > 1);
+    assert_memory_equal(chunks.tokens, tokens.ids, chunks.count * 4 * sizeof *tokens.ids);
+    free(tokens.ids);
+    wt_chunks_release(&chunks);
+    wt_tokenizer_close(t);
+}
+
 static void test_limits(void **state) {
     fixture *f = *state;
     wt_generate_options options = {.max_tokens = 256};
@@ -239,7 +295,7 @@ static void test_answers(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repeats),    cmocka_unit_test(test_greedy), cmocka_unit_test(test_frequencies),
-        cmocka_unit_test(test_self_write), cmocka_unit_test(test_limits), cmocka_unit_test(test_task_files),
+        cmocka_unit_test(test_self_write), cmocka_unit_test(test_self_write_restarts), cmocka_unit_test(test_chunks_without_bos), cmocka_unit_test(test_limits), cmocka_unit_test(test_task_files),
         cmocka_unit_test(test_answers),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
