@@ -116,15 +116,20 @@ export async function measure(candidate, reference, textFile, n, chunks, cache) 
         const x = share * (sorted.length - 1), i = Math.floor(x);
         return sorted[i] + (x - i) * ((sorted[i + 1] ?? sorted[i]) - sorted[i]);
     };
-    const chances = (s) => s.map(({target, logp}) => Math.exp(logp[target]));
+    const nll_theirs = nll(theirs), chances = (s) => s.map(({target, logp}) => Math.exp(logp[target]));
     const before = chances(theirs), after = chances(mine);
-    const perplexity = Math.exp(mean(nll(mine))), reference_perplexity = Math.exp(mean(nll(theirs)));
+    const perplexity = Math.exp(mean(nll(mine))), reference_perplexity = Math.exp(mean(nll_theirs));
+    const ratios = nll(mine).map((x, i) => x - nll_theirs[i]), squares = after.map((x, i) => (x - before[i]) ** 2);
+    const same = theirs.map((p, i) => Number(top(p) === top(mine[i]))), rms_dp = Math.sqrt(mean(squares));
     return {
         tokens: mine.length, perplexity, reference_perplexity,
         perplexity_stderr: perplexity * stderr(nll(mine)),
+        reference_perplexity_stderr: reference_perplexity * stderr(nll_theirs),
+        log_ratio: mean(ratios), log_ratio_stderr: stderr(ratios),
         kld_mean: mean(klds), kld_stderr: stderr(klds), kld_chunk_stderr: stderr(chunkMeans),
-        kld_median: at(0.5), kld_p90: at(0.9), kld_p99: at(0.99), kld_p999: at(0.999), kld_max: sorted.at(-1),
-        same_top: mean(theirs.map((p, i) => Number(top(p) === top(mine[i])))),
-        rms_dp: Math.sqrt(mean(after.map((x, i) => (x - before[i]) ** 2))),
+        kld_median: at(0.5), kld_p90: at(0.9), kld_p95: at(0.95), kld_p99: at(0.99), kld_p999: at(0.999),
+        kld_max: sorted.at(-1), kld_min: sorted[0],
+        same_top: mean(same), same_top_stderr: stderr(same),
+        rms_dp, rms_dp_stderr: rms_dp > 0 ? stderr(squares) / (2 * rms_dp) : 0,
     };
 }

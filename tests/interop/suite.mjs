@@ -253,6 +253,7 @@ function checkFigure(key, ours, theirs, noise) {
     if (key === "tokens") allowed = 0;
     else if (key === "same_top") allowed = rounded ? 0.02 : 0.01;
     else if (key.endsWith("perplexity")) allowed = Math.max(1e-3, noise ?? 0) * theirs;
+    else if (key === "log_ratio") allowed = Math.max(1e-3, 0.05 * Math.abs(theirs));
     else allowed = Math.max((rounded ? 0.03 : 0.05) * theirs, rounded ? 1e-4 : 2e-4);
     const digits = key === "tokens" ? 0 : 6;
     report(Math.abs(ours - theirs) <= allowed, `  ${key.padEnd(22)} ${ours.toFixed(digits).padStart(12)} ` +
@@ -299,6 +300,8 @@ async function checkFigures() {
         console.log(`${what} against ${whose}, ${where}, context ${context}` +
             (judged ? "; the judge's from the same values as F32" : "") + (decoded ? "; activations rounded" : "") + (cache ? `; cache ${cache.join(" ")}` : ""));
         const keys = ["tokens", "perplexity", "reference_perplexity", "kld_mean", "same_top"];
+        const unjudged = Object.keys(ours).filter((key) => /^(kld|log|rms|same|reference_p|perp)/.test(key) && !(key in theirs));
+        report(unjudged.length === 0, `  every figure is judged${unjudged.map((key) => ` but ${key}`)}`);
         for (const key of decoded ? keys : Object.keys(theirs)) checkFigure(key, ours[key], theirs[key], noise);
     }
 }
