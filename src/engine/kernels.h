@@ -21,6 +21,9 @@ typedef struct wt_kernels {
     /* y[i] += x[i] */
     void (*add)(float *y, const float *x, size_t n);
 
+    /* out[i] = x[i] rounded to nearest even as the upper half of a float (bf16); a NaN becomes a quiet one */
+    void (*to_bf16)(uint16_t *out, const float *x, size_t n);
+
     /* gate[i] = act(gate[i]) * up[i]: silu, and GELU by the tanh formula */
     void (*silu_mul)(float *gate, const float *up, size_t n);
     void (*gelu_mul)(float *gate, const float *up, size_t n);

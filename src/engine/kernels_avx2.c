@@ -119,6 +119,29 @@ static void rms_norm(float *y, const float *x, const float *gain, float eps, siz
     store_rest(y + i, n - i, gain ? _mm256_mul_ps(v, load_rest(gain + i, n - i, 0.0f)) : v);
 }
 
+/* In the low half of each element. */
+static inline __m256i bf16_of(__m256 x) {
+    __m256i bits = _mm256_castps_si256(x);
+    __m256i even = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    bits = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), even);
+    return _mm256_srli_epi32(_mm256_or_si256(bits, _mm256_and_si256(nan, _mm256_set1_epi32(0x7fc00000))), 16);
+}
+
+static void to_bf16(uint16_t *out, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256i half = bf16_of(n - i < LANES ? load_rest(x + i, n - i, 0.0f) : _mm256_loadu_ps(x + i));
+        __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(half, half), 0x08);
+        if (n - i < LANES) {
+            uint16_t buffer[LANES];
+            _mm_storeu_si128((__m128i *)buffer, _mm256_castsi256_si128(packed));
+            memcpy(out + i, buffer, (n - i) * sizeof *out);
+        } else {
+            _mm_storeu_si128((__m128i *)(out + i), _mm256_castsi256_si128(packed));
+        }
+    }
+}
+
 static void add(float *y, const float *x, size_t n) {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
@@ -287,6 +310,7 @@ const wt_kernels wt_kernels_avx2 = {
     .name = "avx2",
     .rms_norm = rms_norm,
     .add = add,
+    .to_bf16 = to_bf16,
     .silu_mul = silu_mul,
     .gelu_mul = gelu_mul,
     .softcap = softcap,

@@ -96,6 +96,18 @@ static void rms_norm(float *y, const float *x, const float *gain, float eps, siz
     _mm512_mask_storeu_ps(y + i, rest, v);
 }
 
+static void to_bf16(uint16_t *out, const float *x, size_t n) {
+    const __m512i one = _mm512_set1_epi32(1), most = _mm512_set1_epi32(0x7fff), quiet = _mm512_set1_epi32(0x7fc00000);
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 lanes = n - i < LANES ? first_lanes(n - i) : 0xffff;
+        __m512 v = _mm512_maskz_loadu_ps(lanes, x + i);
+        __m512i bits = _mm512_castps_si512(v), even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+        bits = _mm512_add_epi32(_mm512_add_epi32(bits, most), even);
+        bits = _mm512_mask_or_epi32(bits, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), bits, quiet);
+        _mm512_mask_cvtepi32_storeu_epi16(out + i, lanes, _mm512_srli_epi32(bits, 16));
+    }
+}
+
 static void add(float *y, const float *x, size_t n) {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
@@ -250,6 +262,7 @@ const wt_kernels wt_kernels_avx512 = {
     .name = "avx512",
     .rms_norm = rms_norm,
     .add = add,
+    .to_bf16 = to_bf16,
     .silu_mul = silu_mul,
     .gelu_mul = gelu_mul,
     .softcap = softcap,

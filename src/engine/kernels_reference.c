@@ -78,6 +78,15 @@ static void rms_norm(float *y, const float *x, const float *gain, float eps, siz
     }
 }
 
+static void to_bf16(uint16_t *out, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        uint32_t nan = (bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : 0;
+        out[i] = (uint16_t)(((bits + 0x7fffu + (bits >> 16 & 1)) | nan) >> 16);
+    }
+}
+
 static void add(float *y, const float *x, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] += x[i];
 }
@@ -178,6 +187,7 @@ const wt_kernels wt_kernels_reference = {
     .name = "reference",
     .rms_norm = rms_norm,
     .add = add,
+    .to_bf16 = to_bf16,
     .silu_mul = silu_mul,
     .gelu_mul = gelu_mul,
     .softcap = softcap,

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/memory.h"
+#include "engine/kernels.h"
 #include "engine/matmul_onednn.h"
 #include "quant/codec.h"
 #include "quant/codec_blocks.h"
@@ -102,7 +103,7 @@ wt_packed *wt_pack(wt_type type, const void *data, size_t n, size_t k, wt_precis
     int failed = 0;
 #pragma omp parallel
     {
-        wt_tile_worker *worker = wt_tile_worker_new(p->tile);
+        wt_tile_worker *worker = wt_tile_worker_take(p->tile);
         float *rows = wt_alloc_aligned(WT_TILE_COLS * p->padded_k, sizeof *rows, NULL);
         int ok = worker && rows;
 #pragma omp for schedule(dynamic, 1)
@@ -115,7 +116,7 @@ wt_packed *wt_pack(wt_type type, const void *data, size_t n, size_t k, wt_precis
 #pragma omp atomic write
             failed = 1;
         }
-        wt_tile_worker_free(worker);
+        wt_tile_worker_give(worker);
         free(rows);
     }
     if (failed) {
@@ -147,16 +148,6 @@ int wt_pack_minima(wt_packed *packed, wt_type type, const void *data, wt_error *
     return packed->has_minima ? 0 : -1;
 }
 
-/* Rounds to nearest even; NaN becomes a quiet NaN. Without branches, so that the compiler makes vectors of it. */
-static void to_bf16(const float *x, uint16_t *out, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        uint32_t nan = (bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : 0;
-        out[i] = (uint16_t)(((bits + 0x7fffu + (bits >> 16 & 1)) | nan) >> 16);
-    }
-}
-
 void wt_input_set(wt_input *input, const float *x, size_t rows, size_t k) {
     input->x = x;
     input->rows = rows;
@@ -179,7 +170,7 @@ static void prepare_row(const wt_input *in, size_t r, size_t padded_k, float *sc
         wt_round(in->rounding, x, (float *)target, in->k);
     } else if (filled) {
         if (in->rounding != WT_ROUND_NONE) wt_round(in->rounding, x, scratch, in->k);
-        to_bf16(in->rounding != WT_ROUND_NONE ? scratch : x, (uint16_t *)target, in->k);
+        wt_kernels_get()->to_bf16((uint16_t *)target, in->rounding != WT_ROUND_NONE ? scratch : x, in->k);
     }
     memset(target + filled * element, 0, (padded_k - filled) * element);
 }
@@ -243,19 +234,32 @@ static const void *row_tile(const wt_input *in, size_t tile) {
     return in->copied + (tile - in->first_copied) * in->tile_bytes;
 }
 
-/* Moves one tile's results to y: the part of it that exists, with the bias. */
-static void store_tile(const float *tile, size_t rows, size_t cols, const float *bias, wt_store store, float *y,
-                       size_t ldy) {
+/* Has the places of a tile's results brought near while the tile is computed: they lie far apart, a row each. */
+static void prefetch_tile(const float *y, size_t rows, size_t cols, size_t ldy) {
+    enum { LINE = 16 };
     for (size_t r = 0; r < rows; r++) {
-        const float *from = tile + r * WT_TILE_COLS;
-        float *to = y + r * ldy;
-        if (store == WT_STORE_ADD) {
-            for (size_t c = 0; c < cols; c++) to[c] += bias ? from[c] + bias[c] : from[c];
-        } else if (bias) {
-            for (size_t c = 0; c < cols; c++) to[c] = from[c] + bias[c];
-        } else {
-            memcpy(to, from, cols * sizeof *to);
-        }
+        for (size_t c = 0; c < cols; c += LINE) __builtin_prefetch(y + r * ldy + c, 1);
+    }
+}
+
+/* Copies n <= WT_TILE_COLS floats: whole tiles in steps whose length the compiler knows, or it would call for each row. */
+static void copy_row(float *to, const float *from, size_t n) {
+    enum { STEP = 16 };
+    size_t c = 0;
+    for (; c + STEP <= n; c += STEP) memcpy(to + c, from + c, STEP * sizeof *to);
+    for (; c < n; c++) to[c] = from[c];
+}
+
+/* Moves one tile's results to y: the part of it that exists, with the bias. */
+static void store_tile(const wt_kernels *k, float *tile, size_t rows, size_t cols, const float *bias, wt_store store,
+                       float *y, size_t ldy) {
+    for (size_t r = 0; r < rows; r++) {
+        float *from = tile + r * WT_TILE_COLS, *to = y + r * ldy;
+        if (bias) k->add(from, bias, cols);
+        if (store == WT_STORE_ADD)
+            k->add(to, from, cols);
+        else
+            copy_row(to, from, cols);
     }
 }
 
@@ -273,10 +277,11 @@ int wt_matmul_input(wt_input *input, wt_rounding rounding, const wt_packed *w, c
     size_t row_tiles = (rows + WT_TILE_ROWS - 1) / WT_TILE_ROWS;
     size_t groups = (row_tiles + TASK_ROW_TILES - 1) / TASK_ROW_TILES, tasks = groups * w->blocks;
     size_t packed_bytes = wt_tile_packed_bytes(w->tile);
+    const wt_kernels *k = wt_kernels_get();
     int failed = 0;
 #pragma omp parallel
     {
-        wt_tile_worker *worker = wt_tile_worker_new(w->tile);
+        wt_tile_worker *worker = wt_tile_worker_take(w->tile);
         _Alignas(WT_ALIGN) float out[WT_TILE_ROWS * WT_TILE_COLS];
         int ok = worker != NULL;
 #pragma omp for schedule(dynamic, 1)
@@ -286,15 +291,17 @@ int wt_matmul_input(wt_input *input, wt_rounding rounding, const wt_packed *w, c
             size_t last = (group + 1) * TASK_ROW_TILES < row_tiles ? (group + 1) * TASK_ROW_TILES : row_tiles;
             for (size_t t = group * TASK_ROW_TILES; ok && t < last; t++) {
                 size_t row = t * WT_TILE_ROWS, count = rows - row < WT_TILE_ROWS ? rows - row : WT_TILE_ROWS;
+                float *target = y + row * ldy + col;
+                prefetch_tile(target, count, cols, ldy);
                 if (wt_tile_multiply(worker, row_tile(input, t), w->data + block * packed_bytes, out) != 0) ok = 0;
-                store_tile(out, count, cols, bias ? bias + col : NULL, store, y + row * ldy + col, ldy);
+                store_tile(k, out, count, cols, bias ? bias + col : NULL, store, target, ldy);
             }
         }
         if (!ok) {
 #pragma omp atomic write
             failed = 1;
         }
-        wt_tile_worker_free(worker);
+        wt_tile_worker_give(worker);
     }
     if (failed) return wt_fail(err, WT_ERR_MEMORY, "a matrix product of inner dimension %zu failed in oneDNN", w->k);
     return rounding == WT_ROUND_Q8_1 ? add_excess(input, w, y, ldy, err) : 0;

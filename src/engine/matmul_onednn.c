@@ -54,6 +54,7 @@ struct wt_tile {
 };
 
 struct wt_tile_worker {
+    wt_tile_worker *next; /* of those that are idle */
     const wt_tile *tile;
     dnnl_stream_t stream;
     dnnl_memory_t x, plain, packed, y, multiply_scratch, pack_scratch;
@@ -64,6 +65,10 @@ struct wt_tile_worker {
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static wt_tile *registry;
 static dnnl_engine_t cpu_engine;
+
+/* Workers that nobody uses: at most one per kernel and thread. */
+static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+static wt_tile_worker *idle;
 
 /* Builds both primitives of a tile under a thread count of one, which oneDNN bakes into what it builds. */
 static int tile_build(wt_tile *t) {
@@ -139,7 +144,18 @@ static int memory_new(dnnl_memory_t *m, const tile_desc *d, void *data) {
     return dnnl_memory_create(m, MD(*d), cpu_engine, data ? data : DNNL_MEMORY_NONE) == dnnl_success ? 0 : -1;
 }
 
-wt_tile_worker *wt_tile_worker_new(const wt_tile *tile) {
+static void worker_free(wt_tile_worker *worker) {
+    dnnl_memory_t all[] = {worker->x, worker->plain,           worker->packed,
+                           worker->y, worker->multiply_scratch, worker->pack_scratch};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (all[i]) dnnl_memory_destroy(all[i]);
+    }
+    if (worker->stream) dnnl_stream_destroy(worker->stream);
+    free(worker->scratch);
+    free(worker);
+}
+
+static wt_tile_worker *worker_new(const wt_tile *tile) {
     wt_tile_worker *w = wt_calloc(1, sizeof *w, NULL);
     if (!w) return NULL;
     w->tile = tile;
@@ -151,22 +167,28 @@ wt_tile_worker *wt_tile_worker_new(const wt_tile *tile) {
         memory_new(&w->packed, &tile->packed, NULL) || memory_new(&w->y, &tile->y, NULL) ||
         memory_new(&w->multiply_scratch, &tile->multiply_scratch, w->scratch) ||
         memory_new(&w->pack_scratch, &tile->pack_scratch, w->scratch)) {
-        wt_tile_worker_free(w);
+        worker_free(w);
         return NULL;
     }
     return w;
 }
 
-void wt_tile_worker_free(wt_tile_worker *worker) {
+wt_tile_worker *wt_tile_worker_take(const wt_tile *tile) {
+    pthread_mutex_lock(&idle_lock);
+    wt_tile_worker **at = &idle;
+    while (*at && (*at)->tile != tile) at = &(*at)->next;
+    wt_tile_worker *found = *at;
+    if (found) *at = found->next;
+    pthread_mutex_unlock(&idle_lock);
+    return found ? found : worker_new(tile);
+}
+
+void wt_tile_worker_give(wt_tile_worker *worker) {
     if (!worker) return;
-    dnnl_memory_t all[] = {worker->x, worker->plain,           worker->packed,
-                           worker->y, worker->multiply_scratch, worker->pack_scratch};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i]) dnnl_memory_destroy(all[i]);
-    }
-    if (worker->stream) dnnl_stream_destroy(worker->stream);
-    free(worker->scratch);
-    free(worker);
+    pthread_mutex_lock(&idle_lock);
+    worker->next = idle;
+    idle = worker;
+    pthread_mutex_unlock(&idle_lock);
 }
 
 int wt_tile_pack(wt_tile_worker *worker, const float *rows, void *packed) {

@@ -20,10 +20,13 @@ const wt_tile *wt_tile_get(size_t k, wt_precision precision, wt_error *err);
 /* Bytes of one packed block of WT_TILE_COLS columns. */
 size_t wt_tile_packed_bytes(const wt_tile *tile);
 
-/* One thread's handles for running a kernel: not to be shared. Free with wt_tile_worker_free (NULL-safe). */
+/*
+ * One thread's handles for running a kernel: not to be shared meanwhile. They cost more than a small product to make, so what is
+ * given back is kept for the next who takes. NULL where there is no memory; giving NULL back does nothing. Thread-safe.
+ */
 typedef struct wt_tile_worker wt_tile_worker;
-wt_tile_worker *wt_tile_worker_new(const wt_tile *tile);
-void wt_tile_worker_free(wt_tile_worker *worker);
+wt_tile_worker *wt_tile_worker_take(const wt_tile *tile);
+void wt_tile_worker_give(wt_tile_worker *worker);
 
 /* Packs WT_TILE_COLS rows of W, [WT_TILE_COLS, k] fp32, into `packed` (aligned to WT_ALIGN). 0 or -1. */
 int wt_tile_pack(wt_tile_worker *worker, const float *rows, void *packed);

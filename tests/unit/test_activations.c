@@ -96,6 +96,14 @@ static void test_halves(void **state) {
         check_half(x);
         float y, low, high;
         wt_round(WT_ROUND_BF16, &x, &y, 1);
+        for (int level = 0; level <= (int)wt_cpu_best(); level++) { /* what products convert with: the same rounding */
+            uint16_t half;
+            wt_kernels_variant(wt_cpu_level_name((wt_cpu_level)level))->to_bf16(&half, &x, 1);
+            uint32_t whole = (uint32_t)half << 16;
+            float z;
+            memcpy(&z, &whole, sizeof z);
+            assert_true(isnan(x) ? isnan(z) : bits(z) == bits(y));
+        }
         if (isnan(x)) {
             assert_true(isnan(y));
             continue;

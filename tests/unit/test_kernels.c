@@ -64,6 +64,10 @@ static void call_gelu(const wt_kernels *k, float *x, const float *a, const float
     (void)b, (void)out;
     k->gelu_mul(x, a, n);
 }
+static void call_to_bf16(const wt_kernels *k, float *x, const float *a, const float *b, size_t n, double *out) {
+    (void)b, (void)out;
+    k->to_bf16((uint16_t *)(void *)x + n, a, n); /* up to the guard page */
+}
 static void call_softcap(const wt_kernels *k, float *x, const float *a, const float *b, size_t n, double *out) {
     (void)a, (void)b, (void)out;
     k->softcap(x, 30.0f, n);
@@ -104,6 +108,7 @@ static const struct {
     {"rms_norm", call_rms_norm, false},
     {"rms_norm in place", call_rms_norm_in_place, false},
     {"add", call_add, false},
+    {"to_bf16", call_to_bf16, false},
     {"silu_mul", call_silu, false},
     {"gelu_mul", call_gelu, false},
     {"softcap", call_softcap, false},
