@@ -1,0 +1,256 @@
+#include "apply/allocate.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { MOST_STATES = 1024 }; /* of a list; more are thinned out */
+
+/* States worse than the best known by more than this share are dropped: so many are kept for the budget's filling. */
+#define SLACK 0.004
+
+void wt_allocate_range(const wt_alloc_item *items, size_t count, uint64_t *least, uint64_t *most) {
+    *least = *most = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t low = UINT64_MAX, high = 0;
+        for (size_t k = 0; k < items[i].count; k++) {
+            uint64_t b = items[i].options[k].bytes;
+            low = b < low ? b : low;
+            high = b > high ? b : high;
+        }
+        *least += low;
+        *most += high;
+    }
+}
+
+/* ---- the hull, and the multiplier ---- */
+
+/* A step along an item's hull: what the next option costs in bytes and saves. */
+typedef struct step {
+    size_t item, option;
+    uint64_t bytes;
+    double saved, rate; /* rate = saved / bytes */
+} step;
+
+static int by_rate(const void *pa, const void *pb) {
+    const step *a = pa, *b = pb;
+    if (a->rate != b->rate) return a->rate > b->rate ? -1 : 1;
+    if (a->item != b->item) return a->item < b->item ? -1 : 1;
+    return a->bytes < b->bytes ? -1 : a->bytes > b->bytes;
+}
+
+static bool cheaper(const wt_option_cost *a, const wt_option_cost *b) {
+    return a->bytes != b->bytes ? a->bytes < b->bytes : a->cost < b->cost;
+}
+
+/* The item's hull from the smallest option on: hull[0..n-1] are options; n is returned. */
+static size_t hull_of(const wt_alloc_item *item, size_t *hull) {
+    size_t n = 0, at = 0;
+    for (size_t k = 1; k < item->count; k++)
+        if (cheaper(&item->options[k], &item->options[at])) at = k;
+    hull[n++] = at;
+    for (;;) { /* the steepest way down from the last corner; of equal ones the longest */
+        const wt_option_cost *from = &item->options[hull[n - 1]];
+        size_t best = SIZE_MAX;
+        double rate = 0;
+        for (size_t k = 0; k < item->count; k++) {
+            const wt_option_cost *to = &item->options[k];
+            if (to->bytes <= from->bytes || !(to->cost < from->cost)) continue;
+            double r = (from->cost - to->cost) / (double)(to->bytes - from->bytes);
+            if (best == SIZE_MAX || r > rate || (r == rate && to->bytes > item->options[best].bytes)) {
+                best = k;
+                rate = r;
+            }
+        }
+        if (best == SIZE_MAX) return n;
+        hull[n++] = best;
+    }
+}
+
+typedef struct solver {
+    const wt_alloc_item *items;
+    size_t count;
+    uint64_t budget;
+    double multiplier; /* cost of a byte where the hulls are cut */
+    size_t *chosen;    /* the best known */
+    uint64_t bytes;
+    double cost;
+} solver;
+
+/* The smallest options, then steps by their rate while they fit: the best known so far, and the multiplier of the first that does not. */
+static int greedy(solver *s, wt_error *err) {
+    size_t most = 0, longest = 0, n = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        most += s->items[i].count;
+        longest = s->items[i].count > longest ? s->items[i].count : longest;
+    }
+    step *steps = wt_calloc(most + 1, sizeof *steps, err);
+    size_t *hull = wt_calloc(longest + 1, sizeof *hull, err);
+    bool *stopped = wt_calloc(s->count + 1, sizeof *stopped, err);
+    int rc = steps && hull && stopped ? 0 : -1;
+    s->bytes = 0;
+    s->cost = 0;
+    for (size_t i = 0; rc == 0 && i < s->count; i++) {
+        const wt_option_cost *o = s->items[i].options;
+        size_t corners = hull_of(&s->items[i], hull);
+        s->chosen[i] = hull[0];
+        s->bytes += o[hull[0]].bytes;
+        s->cost += o[hull[0]].cost;
+        for (size_t k = 1; k < corners; k++) {
+            uint64_t bytes = o[hull[k]].bytes - o[hull[k - 1]].bytes;
+            double saved = o[hull[k - 1]].cost - o[hull[k]].cost;
+            steps[n++] = (step){i, hull[k], bytes, saved, saved / (double)bytes};
+        }
+    }
+    if (rc == 0 && s->bytes > s->budget) {
+        wt_fail(err, WT_ERR_ARGUMENT, "the smallest types need %" PRIu64 " bytes, %" PRIu64 " more than there are",
+                s->bytes, s->bytes - s->budget);
+        rc = -1;
+    }
+    if (rc == 0) {
+        qsort(steps, n, sizeof *steps, by_rate);
+        s->multiplier = 0;
+        for (size_t k = 0; k < n; k++) {
+            const step *t = &steps[k];
+            if (stopped[t->item]) continue;
+            if (s->bytes + t->bytes > s->budget) {
+                if (s->multiplier == 0) s->multiplier = t->rate;
+                stopped[t->item] = true;
+                continue;
+            }
+            s->bytes += t->bytes;
+            s->cost -= t->saved;
+            s->chosen[t->item] = t->option;
+        }
+    }
+    free(steps);
+    free(hull);
+    free(stopped);
+    return rc;
+}
+
+/* ---- lists of states ---- */
+
+typedef struct state {
+    uint64_t bytes;
+    double cost;
+    uint32_t parent, option;
+} state;
+
+static int by_bytes(const void *pa, const void *pb) {
+    const state *a = pa, *b = pb;
+    if (a->bytes != b->bytes) return a->bytes < b->bytes ? -1 : 1;
+    if (a->cost != b->cost) return a->cost < b->cost ? -1 : 1;
+    if (a->parent != b->parent) return a->parent < b->parent ? -1 : 1;
+    return a->option < b->option ? -1 : a->option > b->option;
+}
+
+/* Keeps what nothing smaller or as small beats; then at most MOST_STATES, the cheapest of each of as many ranges of bytes. */
+static size_t thin(state *list, size_t n) {
+    qsort(list, n, sizeof *list, by_bytes);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || list[i].cost < list[kept - 1].cost) list[kept++] = list[i];
+    if (kept <= MOST_STATES) return kept;
+    uint64_t from = list[0].bytes, width = (list[kept - 1].bytes - from) / MOST_STATES + 1;
+    size_t out = 0;
+    for (size_t i = 0; i < kept; i++) {
+        if (i + 1 < kept && (list[i + 1].bytes - from) / width == (list[i].bytes - from) / width) continue;
+        list[out++] = list[i];
+    }
+    return out;
+}
+
+/* What the items have as bounds: the least cost + multiplier * bytes from item i on, and the least bytes. */
+typedef struct bounds {
+    double *reduced;
+    uint64_t *least;
+} bounds;
+
+static void fill_bounds(const solver *s, bounds *b) {
+    b->reduced[s->count] = 0;
+    b->least[s->count] = 0;
+    for (size_t i = s->count; i-- > 0;) {
+        double best = INFINITY;
+        uint64_t least = UINT64_MAX;
+        for (size_t k = 0; k < s->items[i].count; k++) {
+            const wt_option_cost *o = &s->items[i].options[k];
+            double r = o->cost + s->multiplier * (double)o->bytes;
+            best = r < best ? r : best;
+            least = o->bytes < least ? o->bytes : least;
+        }
+        b->reduced[i] = b->reduced[i + 1] + best;
+        b->least[i] = b->least[i + 1] + least;
+    }
+}
+
+/* The states after item i from those before it, those that can still become a choice near the best known. NULL: no memory. */
+static state *extend(const solver *s, const bounds *b, size_t i, const state *list, size_t n, double limit, size_t *out,
+                     wt_error *err) {
+    const wt_alloc_item *item = &s->items[i];
+    state *next = wt_calloc(n * item->count + 1, sizeof *next, err);
+    size_t m = 0;
+    for (size_t p = 0; next && p < n; p++) {
+        for (size_t k = 0; k < item->count; k++) {
+            const wt_option_cost *o = &item->options[k];
+            uint64_t bytes = list[p].bytes + o->bytes;
+            double cost = list[p].cost + o->cost;
+            if (bytes + b->least[i + 1] > s->budget) continue;
+            double floor = cost + b->reduced[i + 1] - s->multiplier * (double)(s->budget - bytes);
+            if (floor <= limit) next[m++] = (state){bytes, cost, (uint32_t)p, (uint32_t)k};
+        }
+    }
+    if (next) *out = thin(next, m);
+    return next;
+}
+
+/* The last list's state to take: the cheapest; or the cheapest of those that fill the budget, where there are any. */
+static const state *best_of(const state *list, size_t n, uint64_t enough) {
+    const state *best = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].bytes >= enough && (!best || list[i].cost < best->cost)) best = &list[i];
+    return best ? best : n ? &list[n - 1] : NULL;
+}
+
+static int enumerate(solver *s, uint64_t enough, wt_error *err) {
+    bounds b = {wt_calloc(s->count + 1, sizeof(double), err), wt_calloc(s->count + 1, sizeof(uint64_t), err)};
+    state **lists = wt_calloc(s->count + 1, sizeof *lists, err), start = {0};
+    size_t n = 1;
+    int rc = -1;
+    if (!b.reduced || !b.least || !lists) goto done;
+    fill_bounds(s, &b);
+    const double limit = s->bytes >= enough ? s->cost : s->cost + fabs(s->cost) * SLACK + 1e-300;
+    for (size_t i = 0; i < s->count; i++) {
+        if (!(lists[i] = extend(s, &b, i, i ? lists[i - 1] : &start, n, limit, &n, err))) goto done;
+        /* only the links are needed of what lies behind */
+        state *smaller = realloc(lists[i], (n ? n : 1) * sizeof **lists);
+        if (smaller) lists[i] = smaller;
+    }
+    rc = 0;
+    const state *last = s->count ? best_of(lists[s->count - 1], n, enough) : NULL;
+    if (!last || (last->cost > s->cost && s->bytes >= enough)) goto done; /* the first choice stands */
+    s->bytes = last->bytes;
+    s->cost = last->cost;
+    for (size_t i = s->count; i-- > 0;) {
+        s->chosen[i] = last->option;
+        last = i ? &lists[i - 1][last->parent] : NULL;
+    }
+done:
+    for (size_t i = 0; lists && i < s->count; i++) free(lists[i]);
+    free(lists);
+    free(b.reduced);
+    free(b.least);
+    return rc;
+}
+
+int wt_allocate(const wt_alloc_item *items, size_t count, uint64_t budget, uint64_t fixed, size_t *chosen,
+                wt_error *err) {
+    solver s = {.items = items, .count = count, .budget = budget, .chosen = chosen};
+    if (count == 0) return 0;
+    if (greedy(&s, err) != 0) return -1;
+    double enough = ceil((double)(budget + fixed) * WT_ALLOC_FILL) - (double)fixed;
+    return enumerate(&s, enough > 0 ? (uint64_t)enough : 0, err);
+}
