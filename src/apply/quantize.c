@@ -11,13 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/labels.h"
 #include "base/checked.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "quant/importance.h"
-
-/* llama.cpp's number for the block formats' version; its limit on a metadata text from its command line. */
-enum { QUANTIZATION_VERSION = 2, MOST_TEXT = 127 };
 
 enum {
     PIECE_WEIGHTS = 16384,     /* what a thread takes at a time, in whole rows */
@@ -32,43 +30,11 @@ static bool is_quantized(wt_type type) { return wt_type_find(type)->block > 1; }
 
 /* ---- metadata ---- */
 
-/* As llama-quantize cuts it, but not inside a character. */
-static int set_text(wt_gguf_writer *w, const char *key, const char *text, wt_error *err) {
-    char cut[MOST_TEXT + 1];
-    size_t n = strlen(text);
-    if (n > MOST_TEXT) {
-        n = MOST_TEXT;
-        while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) n--;
-    }
-    memcpy(cut, text, n);
-    cut[n] = '\0';
-    return wt_gguf_writer_set_str(w, key, cut, err);
-}
-
-/* Where the importance came from; what an earlier quantization wrote there is of another one. */
-static int set_importance(wt_gguf_writer *w, const wt_statistics *s, wt_error *err) {
-    static const char *const KEYS[] = {"quantize.imatrix.file", "quantize.imatrix.dataset",
-                                       "quantize.imatrix.entries_count", "quantize.imatrix.chunks_count"};
-    const char *dataset = wt_statistics_dataset(s);
-    const uint32_t chunks = wt_statistics_chunks(s);
-    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) wt_gguf_writer_remove(w, KEYS[i]);
-    if (set_text(w, KEYS[0], wt_statistics_path(s), err) != 0) return -1;
-    if (dataset[0] && set_text(w, KEYS[1], dataset, err) != 0) return -1;
-    if (wt_gguf_writer_set_u32(w, KEYS[2], (uint32_t)wt_statistics_count(s), err) != 0) return -1;
-    return chunks ? wt_gguf_writer_set_u32(w, KEYS[3], chunks, err) : 0;
-}
-
 /* A writer that knows everything but the data; `path` NULL: for counting. */
 static wt_gguf_writer *announce(const wt_gguf *source, const wt_quantization *plan, const char *path, wt_error *err) {
     wt_gguf_writer *w = wt_gguf_writer_open(path, err);
     if (!w) return NULL;
-    for (size_t i = 0; i < wt_gguf_kv_count(source); i++) {
-        if (wt_gguf_writer_copy_kv(w, wt_gguf_kv(source, i), err) != 0) goto fail;
-    }
-    if (wt_gguf_writer_set_u32(w, "general.quantization_version", QUANTIZATION_VERSION, err) != 0 ||
-        wt_gguf_writer_set_u32(w, "general.file_type", plan->file_type, err) != 0 ||
-        (plan->statistics && set_importance(w, plan->statistics, err) != 0))
-        goto fail;
+    if (wt_label_quantized(w, source, plan->file_type, plan->statistics, err) != 0) goto fail;
     for (size_t i = 0; i < wt_gguf_tensor_count(source); i++) {
         const wt_tensor *t = wt_gguf_tensor(source, i);
         if (wt_gguf_writer_add_tensor(w, t->name, plan->assignments[i].type, t->dims, t->n_dims, err) != 0) goto fail;
@@ -326,10 +292,7 @@ static int copy_tensor(run *r, const wt_tensor *t) {
 /* ---- the file ---- */
 
 static int refuse(const wt_gguf *source, const wt_quantization_review *review, const char *path, wt_error *err) {
-    if (wt_gguf_is_at(source, path)) {
-        wt_fail(err, WT_ERR_ARGUMENT, "cannot write '%s': it is the model that is read", path);
-        return wt_hint(err, "give the quantized model a name of its own");
-    }
+    if (wt_refuse_source(source, path, err) != 0) return -1;
     if (review->unwritten && !review->needy) /* what a person can mend comes first */
         return wt_fail(err, WT_ERR_UNSUPPORTED, "cannot quantize '%s': this build does not write %s",
                        review->unwritten->name, wt_type_find(review->unwritten_type)->name);

@@ -17,7 +17,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/session.h"
-#include "engine/generate.h"
+#include "cli/text.h"
 #include "engine/statistics.h"
 
 typedef struct settings {
@@ -25,9 +25,6 @@ typedef struct settings {
     uint64_t context, chunks, threads, batch, seed;
     bool json;
 } settings;
-
-/* Chunks of self-written text where --chunks does not say. */
-enum { SELF_CHUNKS = 32, DEFAULT_CONTEXT = 512 };
 
 /* Inputs that the summary shows. */
 enum { SHOWN_PEAKS = 5 };
@@ -38,7 +35,7 @@ typedef struct work {
     wt_session session;
     wt_chunks chunks;
     wt_statistics *statistics;
-    char dataset[1200]; /* what the text is called in the file */
+    char dataset[WT_TEXT_NAME]; /* what the text is called in the file */
     double seconds;
 } work;
 
@@ -74,60 +71,6 @@ static int try_outputs(const work *w, wt_error *err) {
     if (!same_file(s->gram, s->output)) return try_output(w, s->gram, err);
     wt_fail(err, WT_ERR_ARGUMENT, "cannot write '%s': --output and --gram name the same file", s->gram);
     return wt_hint(err, "they are two files");
-}
-
-/* ---- the text ---- */
-
-/* --context, or llama-imatrix's default within what the model was trained for. */
-static size_t choose_context(const work *w) {
-    const uint64_t trained = wt_model_hparams(w->session.model)->context, asked = w->options->context;
-    if (!asked) return trained >= 4 && trained < DEFAULT_CONTEXT ? (size_t)trained : DEFAULT_CONTEXT;
-    if (trained >= 4 && asked > trained)
-        wt_note("'%s' was trained on %llu tokens of context, fewer than --context %llu", w->session.name,
-                (unsigned long long)trained, (unsigned long long)asked);
-    return (size_t)asked;
-}
-
-static int cut_file(work *w, size_t context, wt_error *err) {
-    const settings *s = w->options;
-    const char *name = strcmp(s->text, "-") == 0 ? "standard input" : s->text;
-    size_t len;
-    wt_interrupt_at_once(true);
-    char *text = wt_read_text(s->text, &len, err);
-    wt_interrupt_at_once(false);
-    if (!text) return -1;
-    int rc = wt_chunks_cut(&w->chunks, w->session.tokenizer, text, len, context, s->chunks, err);
-    free(text);
-    if (rc != 0) return wt_error_prefix(err, "cannot use '%s'", name);
-    snprintf(w->dataset, sizeof w->dataset, "%s", name);
-    if (s->chunks > w->chunks.count)
-        wt_note("'%s' has %zu chunks of %zu tokens, fewer than --chunks %llu", name, w->chunks.count, context,
-                (unsigned long long)s->chunks);
-    return 0;
-}
-
-static int write_text(work *w, size_t context, wt_error *err) {
-    const settings *s = w->options;
-    size_t count = s->chunks ? s->chunks : SELF_CHUNKS, bytes;
-    wt_note("no --text: '%s' writes its own, %zu chunk%s of %zu tokens", w->session.name, count, count == 1 ? "" : "s",
-            context);
-    if (__builtin_mul_overflow(count, context * sizeof(int32_t), &bytes)) return wt_fail_memory(err, SIZE_MAX);
-    int32_t *tokens = wt_calloc(bytes, 1, err);
-    if (!tokens) return -1;
-    /* Writing runs the model once per position: the weights are kept ready meanwhile. */
-    int rc = wt_session_start(&w->session, context, false, wt_session_spare_memory(), err);
-    if (rc == 0)
-        rc = wt_self_write(w->session.engine, w->session.tokenizer, count, context, s->seed, tokens,
-                           wt_progress_terminal(), err);
-    wt_engine_close(w->session.engine);
-    w->session.engine = NULL;
-    if (rc != 0) {
-        free(tokens);
-        return -1;
-    }
-    snprintf(w->dataset, sizeof w->dataset, "written by %.1000s, seed %llu", w->session.name,
-             (unsigned long long)s->seed);
-    return wt_chunks_from_tokens(&w->chunks, tokens, context, count, err);
 }
 
 /* ---- the report ---- */
@@ -256,9 +199,9 @@ static int report(const work *w, wt_error *err) {
 static int calibrate(work *w, wt_error *err) {
     const settings *s = w->options;
     if (wt_session_open(&w->session, s->model, err) != 0 || try_outputs(w, err) != 0) return -1;
-    const size_t context = choose_context(w);
+    const wt_text_request request = {s->text, (size_t)s->context, (size_t)s->chunks, s->seed};
     wt_threads_set((int)s->threads);
-    if ((s->text ? cut_file(w, context, err) : write_text(w, context, err)) != 0) return -1;
+    if (wt_text_chunks(&w->session, &request, &w->chunks, w->dataset, err) != 0) return -1;
     const wt_statistics_options options = {.dataset = w->dataset, .gram = s->gram, .batch_tokens = (size_t)s->batch};
     w->statistics = wt_statistics_measure(w->session.model, &w->chunks, &options, wt_progress_terminal(), err);
     return w->statistics ? wt_statistics_write(w->statistics, s->output, err) : -1;

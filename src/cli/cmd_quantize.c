@@ -13,14 +13,17 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/quantize_report.h"
+#include "cli/quantize_strategy.h"
 #include "cli/report.h"
 #include "cli/source.h"
 
 typedef struct settings {
     const char *model, *type, *pure, *output, *imatrix, *output_type, *embedding_type;
+    const char *strategy, *size, *text, *gram; /* of --strategy */
+    double bpw;
     wt_text_list rules;
-    uint64_t threads;
-    bool requantize, dry_run, json;
+    uint64_t threads, context, chunks, seed;
+    bool requantize, dry_run, json, ignore_missing_pins;
 } settings;
 
 /* Everything that one run holds. */
@@ -240,9 +243,50 @@ static int quantize(work *w, wt_error *err) {
     return rc;
 }
 
+/* What belongs to presets alone, and to strategies alone. */
+static int refuse_mixture(const settings *s, wt_error *err) {
+    const char *preset = s->type                ? "--type"
+                         : s->pure              ? "--pure"
+                         : s->output_type       ? "--output-tensor-type"
+                         : s->embedding_type    ? "--token-embedding-type"
+                         : s->rules.count       ? "--tensor-type"
+                                                : NULL;
+    const char *own = s->size ? "--size" : s->bpw > 0 ? "--bpw" : s->text ? "--text" : s->gram ? "--gram" : NULL;
+    if (s->strategy && preset) return wt_usage(err, "--strategy and %s do not go together", preset);
+    if (!s->strategy && own) return wt_usage(err, "%s goes with --strategy", own);
+    if (s->strategy && s->size && s->bpw > 0) return wt_usage(err, "--size and --bpw do not go together");
+    if (s->strategy && !s->output && !s->dry_run) {
+        wt_usage(err, "no output is given: -o FILE");
+        wt_hint(err, "--dry-run shows the plan and writes nothing");
+        return WT_EXIT_USAGE;
+    }
+    return 0;
+}
+
+static int run_strategy(const settings *s, wt_error *err) {
+    const wt_strategy_job job = {
+        .strategy = s->strategy,
+        .size = s->size,
+        .bpw = s->bpw,
+        .output = s->dry_run ? NULL : s->output,
+        .studio = {.model = s->model,
+                   .text = {s->text, (size_t)s->context, (size_t)s->chunks, s->seed},
+                   .imatrix = s->imatrix,
+                   .gram = s->gram,
+                   .no_text = s->imatrix != NULL},
+        .ignore_missing_pins = s->ignore_missing_pins,
+        .allow_requantize = s->requantize,
+        .json = s->json,
+        .threads = s->threads,
+    };
+    return wt_strategy_job_run(&job, err);
+}
+
 static int run(const void *given, wt_error *err) {
     work w = {.options = given};
     wt_interrupt_watch();
+    if (refuse_mixture(w.options, err) != 0) return WT_EXIT_USAGE;
+    if (w.options->strategy) return run_strategy(w.options, err);
     int status = read_request(&w, err);
     if (status == 0) status = quantize(&w, err) == 0 ? WT_EXIT_DONE : WT_EXIT_FAILED;
     for (size_t i = 0; i < w.request.rule_count; i++) free(w.patterns[i]);
@@ -308,6 +352,62 @@ static const wt_option OPTIONS[] = {
      .value = "TYPE",
      SETTING(embedding_type),
      .help = "The type of the embedding, token_embd.weight."},
+    {.name = "strategy",
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(strategy),
+     .help = "A strategy in place of a preset, found on this model or on another: see 'wildtype strategy'. It takes a size, and "
+             "a text to measure the model on."},
+    {.name = "size",
+     .kind = WT_OPTION_TEXT,
+     .value = "SIZE",
+     SETTING(size),
+     .help = "With --strategy: what the file may have at most, in bytes or with a unit (3.2MiB, 14GB)."},
+    {.name = "bpw",
+     .kind = WT_OPTION_NUMBER,
+     .value = "BITS",
+     SETTING(bpw),
+     .min = 0.1,
+     .max = 32,
+     .help = "With --strategy, instead of --size: so many bits of the file for each weight."},
+    {.name = "text",
+     .letter = 'f',
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(text),
+     .help = "With --strategy: the text to measure the model on; '-' is standard input. Without it and --imatrix the model "
+             "writes its own."},
+    {.name = "gram",
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(gram),
+     .help = "With --strategy: Gram matrices of 'wildtype calibrate --gram' instead of measuring them."},
+    {.name = "context",
+     .letter = 'c',
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(context),
+     .min = 4,
+     .max = 1 << 24,
+     .help = "With --strategy: tokens per chunk of the text. Default: 512, or the training context where that is shorter."},
+    {.name = "chunks",
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(chunks),
+     .min = 1,
+     .max = 1000000000,
+     .help = "With --strategy: uses the first N chunks of the text only. Default: all, or 32 of a self-written text."},
+    {.name = "seed",
+     .letter = 's',
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(seed),
+     .max = 9007199254740992.0,
+     .help = "With --strategy: seed of a self-written text. Default: 1."},
+    {.name = "ignore-missing-pins",
+     .kind = WT_OPTION_FLAG,
+     SETTING(ignore_missing_pins),
+     .help = "With --strategy: passes over types that it pins to matrices which the model lacks."},
     {.name = "allow-requantize",
      .kind = WT_OPTION_FLAG,
      SETTING(requantize),
@@ -337,16 +437,19 @@ static const wt_example EXAMPLES[] = {
      "Which tensor would get which type, and the file's size."},
     {"wildtype quantize model.gguf --type Q3_K_M --tensor-type ffn_down=Q5_K -o out.gguf",
      "A preset, with other types for some tensors."},
+    {"wildtype quantize model.gguf --strategy found.strategy --size 3.2MiB --text novel.txt -o out.gguf",
+     "A strategy, at the size that fits; 'wildtype strategy human sensitivity' prints one."},
     {0},
 };
 
-static const settings DEFAULTS = {0};
+static const settings DEFAULTS = {.seed = 1};
 
 const wt_command WT_COMMAND_QUANTIZE = {
     .name = "quantize",
     .summary = "write a model with fewer bits per weight",
     .synopsis = "[MODEL] --type PRESET -o FILE [OPTION]...\n[MODEL] --pure TYPE -o FILE [OPTION]...\n"
-                "[MODEL] --type PRESET --dry-run [OPTION]...",
+                "[MODEL] --type PRESET --dry-run [OPTION]...\n"
+                "[MODEL] --strategy FILE --size SIZE -o FILE [--text FILE] [OPTION]...",
     .description =
         "Writes a model with smaller weights, in a file that llama.cpp runs. Presets are llama-quantize's: the same tensors "
         "get the same types, with the same smaller blocks where rows do not fit. How a block is encoded is our own: scales are "

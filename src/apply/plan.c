@@ -1,0 +1,315 @@
+#include "apply/plan.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/allocate.h"
+#include "apply/candidate.h"
+#include "apply/presets.h"
+#include "base/memory.h"
+
+enum { ALIGNMENT = WT_GGUF_DEFAULT_ALIGNMENT };
+
+/* What rows get that no type of the strategy fits: small blocks, as llama.cpp does; F16 fits all. */
+static const wt_type SUBSTITUTES[] = {WT_IQ4_NL, WT_Q5_0, WT_Q8_0, WT_F16};
+
+bool wt_strategy_needs_sensitivity(const wt_strategy *s) {
+    const wt_expr *price = &s->genes[WT_GENE_ALLOC_PRICE].rule;
+    for (size_t i = 0; i < price->count; i++)
+        if (price->nodes[i].op == WT_OP_VARIABLE && price->nodes[i].variable == WT_TENSOR_SENS) return true;
+    return false;
+}
+
+/* The plan being made. */
+typedef struct maker {
+    wt_plan *plan;
+    wt_workbench *bench;
+    const wt_strategy *strategy;
+    const wt_plan_options *options;
+    wt_type (*types)[WT_TYPE_LIMIT];       /* [count] what each matrix may be */
+    wt_option_cost (*costs)[WT_TYPE_LIMIT];
+    double (*errors)[WT_TYPE_LIMIT];
+    size_t *type_counts;
+    wt_error *err;
+} maker;
+
+static uint64_t padded(uint64_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+
+static uint64_t bytes_of(const wt_site_tensor *s, wt_type type) {
+    uint64_t row = 0;
+    wt_type_row_bytes(type, s->cols, &row);
+    return row * s->rows;
+}
+
+/* ---- laws on pins and types ---- */
+
+static int check_pins(const maker *m) {
+    const wt_pins *pins = &m->strategy->genes[WT_GENE_ALLOC_PINS].pins;
+    char names[600] = "";
+    size_t missing = 0, used = 0;
+    for (size_t i = 0; i < pins->count; i++) {
+        bool found = false;
+        for (size_t k = 0; !found && k < m->plan->count; k++) {
+            const wt_site_tensor *s = m->plan->tensors[k].site;
+            found = s->matrix && strcmp(s->name, pins->items[i].tensor) == 0;
+        }
+        if (found) continue;
+        if (used + 110 < sizeof names)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%.100s", missing ? ", " : "",
+                                     pins->items[i].tensor);
+        missing++;
+    }
+    if (missing == 0 || m->options->ignore_missing_pins) return 0;
+    wt_fail(m->err, WT_ERR_MISMATCH, "the strategy pins %zu matri%s that the model lacks: %s%s", missing,
+            missing == 1 ? "x" : "ces", names, used + 110 >= sizeof names ? ", ..." : "");
+    return wt_hint(m->err, "it was found on another model; --ignore-missing-pins passes over them");
+}
+
+/* What matrix i may be: its pin, or the strategy's types that fit, or stand-ins. *fitted counts those that some type fits. */
+static int list_types(maker *m, size_t i, size_t *fitted) {
+    wt_planned *p = &m->plan->tensors[i];
+    const wt_pin *pin = wt_pins_find(&m->strategy->genes[WT_GENE_ALLOC_PINS].pins, p->site->name);
+    const uint64_t allowed = m->strategy->genes[WT_GENE_ALLOC_TYPES].types;
+    size_t n = 0;
+    uint64_t bytes;
+    if (pin) {
+        if (!wt_type_row_bytes(pin->type, p->site->cols, &bytes))
+            return wt_fail(m->err, WT_ERR_ARGUMENT, "the strategy pins '%s' to %s, whose blocks its rows of %zu do not fit",
+                           p->site->name, wt_type_find(pin->type)->name, p->site->cols);
+        m->types[i][n++] = pin->type;
+        p->pinned = true;
+        (*fitted)++;
+    }
+    for (uint32_t t = 0; !pin && t < WT_TYPE_LIMIT; t++) {
+        if (!(allowed >> t & 1) || !wt_type_row_bytes((wt_type)t, p->site->cols, &bytes)) continue;
+        m->types[i][n++] = (wt_type)t;
+    }
+    *fitted += !pin && n;
+    for (size_t k = 0; n == 0 && k < sizeof SUBSTITUTES / sizeof *SUBSTITUTES; k++) {
+        if (!wt_type_row_bytes(SUBSTITUTES[k], p->site->cols, &bytes)) continue;
+        for (; k < sizeof SUBSTITUTES / sizeof *SUBSTITUTES; k++) m->types[i][n++] = SUBSTITUTES[k];
+        p->substitute = true;
+    }
+    m->type_counts[i] = n;
+    return 0;
+}
+
+static int list_all_types(maker *m) {
+    size_t fitted = 0, matrices = 0;
+    for (size_t i = 0; i < m->plan->count; i++) {
+        if (!m->plan->tensors[i].site->matrix) continue;
+        matrices++;
+        if (list_types(m, i, &fitted) != 0) return -1;
+    }
+    if (fitted > 0 || matrices == 0) return 0;
+    wt_fail(m->err, WT_ERR_ARGUMENT, "no type of alloc.types fits the rows of any matrix");
+    return wt_hint(m->err, "K types and IQ types have blocks of 256 weights; Q4_0 to Q8_0 and IQ4_NL of 32");
+}
+
+/* ---- prices and errors ---- */
+
+static int price_all(maker *m, const wt_progress *progress) {
+    wt_plan *plan = m->plan;
+    wt_program program;
+    const wt_domain *domain = &wt_domain_tensor;
+    if (wt_program_compile(&program, &m->strategy->genes[WT_GENE_ALLOC_PRICE].rule, domain, m->err) != 0) return -1;
+    wt_features *features = wt_workbench_features(m->bench);
+    if (wt_strategy_needs_sensitivity(m->strategy) && wt_features_need_sensitivity(features, progress, m->err) != 0)
+        return -1;
+    double sum = 0;
+    size_t matrices = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        if (!plan->tensors[i].site->matrix) continue;
+        float values[WT_TENSOR_VARIABLES], price;
+        wt_row inputs[WT_TENSOR_VARIABLES];
+        wt_features_of(features, plan->tensors[i].site, wt_transform_unties(plan->transform), values);
+        for (size_t v = 0; v < WT_TENSOR_VARIABLES; v++) inputs[v] = (wt_row){&values[v], true};
+        wt_program_run(&program, inputs, 1, &price);
+        plan->tensors[i].price = price > 0 ? price : 0;
+        sum += plan->tensors[i].price;
+        matrices++;
+    }
+    /* a little for each, so that of types that cost the same the more exact one is taken */
+    const double least = sum > 0 ? 1e-6 * sum / (double)matrices : 1e-6;
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->tensors[i].site->matrix) plan->tensors[i].price += least;
+    return 0;
+}
+
+static int measure_errors(maker *m, const wt_progress *progress) {
+    wt_plan *plan = m->plan;
+    for (size_t i = 0; i < plan->count; i++) {
+        wt_planned *p = &plan->tensors[i];
+        double probe;
+        if (wt_progress_report(progress, "errors of types", (double)i, (double)plan->count, "tensors", m->err) != 0)
+            return -1;
+        if (!p->site->matrix) continue;
+        if (wt_workbench_probe_error(m->bench, p->site->source, &probe, m->err) != 0) return -1;
+        if (m->type_counts[i] == 1) { /* nothing to choose: what it costs is not asked */
+            m->errors[i][0] = 0;
+        } else if (wt_workbench_errors(m->bench, plan->transform, i, &plan->encoding, m->types[i], m->type_counts[i],
+                                       m->errors[i], m->err) != 0) {
+            return -1;
+        }
+        for (size_t k = 0; k < m->type_counts[i]; k++) {
+            const double relative = probe > 0 ? m->errors[i][k] / probe : m->errors[i][k];
+            m->costs[i][k] = (wt_option_cost){padded(bytes_of(p->site, m->types[i][k])), p->price * relative};
+        }
+    }
+    return 0;
+}
+
+/* ---- the choice ---- */
+
+static void choose(maker *m, size_t i, size_t k) {
+    wt_planned *p = &m->plan->tensors[i];
+    p->type = m->types[i][k];
+    p->bytes = bytes_of(p->site, p->type);
+    p->error = m->errors[i][k];
+    p->cost = m->costs[i][k].cost;
+}
+
+static int count_file(maker *m) {
+    const wt_statistics *s = wt_workbench_calibration(m->bench)->statistics;
+    wt_gguf_writer *w = wt_plan_announce(wt_workbench_gguf(m->bench), m->plan, s, NULL, m->err);
+    if (!w) return -1;
+    m->plan->file_bytes = wt_gguf_writer_file_bytes(w);
+    wt_gguf_writer_abandon(w);
+    return 0;
+}
+
+static int fail_budget(const maker *m, uint64_t least) {
+    wt_fail(m->err, WT_ERR_ARGUMENT, "a budget of %" PRIu64 " bytes is too small: the smallest file of this strategy has %" PRIu64,
+            m->options->budget, least);
+    return wt_hint(m->err, "give more, or allow smaller types in alloc.types");
+}
+
+/* The budget is the file's: what is not matrices comes off it first. */
+static int allocate(maker *m) {
+    wt_plan *plan = m->plan;
+    wt_alloc_item *items = wt_calloc(plan->count + 1, sizeof *items, m->err);
+    size_t *chosen = wt_calloc(plan->count + 1, sizeof *chosen, m->err), *place = wt_calloc(plan->count + 1, sizeof *place, m->err);
+    size_t n = 0;
+    uint64_t least, most, now = 0;
+    int rc = -1;
+    if (!items || !chosen || !place) goto done;
+    for (size_t i = 0; i < plan->count; i++) {
+        if (!plan->tensors[i].site->matrix) continue;
+        choose(m, i, 0);
+        now += padded(plan->tensors[i].bytes);
+        place[n] = i;
+        items[n++] = (wt_alloc_item){m->costs[i], m->type_counts[i]};
+    }
+    if (count_file(m) != 0) goto done;
+    const uint64_t fixed = plan->file_bytes - now, budget = m->options->budget;
+    wt_allocate_range(items, n, &least, &most);
+    if (budget == 0 && least != most) {
+        wt_fail(m->err, WT_ERR_ARGUMENT, "the strategy leaves types open, and there is no budget to choose them by");
+        wt_hint(m->err, "give a size: --size 3.2MiB, or --bpw 3.5");
+        goto done;
+    }
+    if (budget && least + fixed > budget) {
+        fail_budget(m, least + fixed);
+        goto done;
+    }
+    if (budget && most + fixed < budget && least != most && (double)(most + fixed) < 0.999 * (double)budget) {
+        wt_fail(m->err, WT_ERR_ARGUMENT, "a budget of %" PRIu64 " bytes is too large: the largest file of this strategy has %" PRIu64,
+                budget, most + fixed);
+        wt_hint(m->err, "give less, or allow larger types in alloc.types");
+        goto done;
+    }
+    if (wt_allocate(items, n, budget ? budget - fixed : most, fixed, chosen, m->err) != 0) goto done;
+    plan->cost = 0;
+    for (size_t k = 0; k < n; k++) {
+        choose(m, place[k], chosen[k]);
+        plan->cost += plan->tensors[place[k]].cost;
+    }
+    rc = 0;
+done:
+    free(items);
+    free(chosen);
+    free(place);
+    return rc;
+}
+
+/* llama.cpp's name for a file whose weights are mostly of one type. */
+static void label(wt_plan *plan) {
+    uint64_t weights[WT_TYPE_LIMIT] = {0};
+    uint32_t most = WT_F16;
+    wt_file_type file_type;
+    for (size_t i = 0; i < plan->count; i++) {
+        const wt_planned *p = &plan->tensors[i];
+        if (p->site->matrix) weights[p->type] += (uint64_t)p->site->rows * p->site->cols;
+    }
+    for (uint32_t t = 0; t < WT_TYPE_LIMIT; t++)
+        if (weights[t] > weights[most]) most = t;
+    plan->file_type = wt_file_type_of((wt_type)most, &file_type) ? file_type : WT_FILE_F16;
+}
+
+/* ---- the whole ---- */
+
+static int list_tensors(maker *m) {
+    wt_plan *plan = m->plan;
+    plan->count = wt_transform_count(plan->transform);
+    plan->tensors = wt_calloc(plan->count + 1, sizeof *plan->tensors, m->err);
+    m->types = wt_calloc(plan->count + 1, sizeof *m->types, m->err);
+    m->costs = wt_calloc(plan->count + 1, sizeof *m->costs, m->err);
+    m->errors = wt_calloc(plan->count + 1, sizeof *m->errors, m->err);
+    m->type_counts = wt_calloc(plan->count + 1, sizeof *m->type_counts, m->err);
+    if (!plan->tensors || !m->types || !m->costs || !m->errors || !m->type_counts) return -1;
+    for (size_t i = 0; i < plan->count; i++) {
+        const wt_site_tensor *s = wt_transform_at(plan->transform, i);
+        plan->tensors[i] = (wt_planned){.site = s, .type = s->changed ? WT_F32 : s->source->type};
+        plan->tensors[i].bytes = bytes_of(s, plan->tensors[i].type);
+    }
+    return 0;
+}
+
+static int make(maker *m, const wt_progress *progress) {
+    wt_plan *plan = m->plan;
+    const wt_strategy *s = m->strategy;
+    plan->budget = m->options->budget;
+    plan->cache_k = s->genes[WT_GENE_CACHE_K].type;
+    plan->cache_v = s->genes[WT_GENE_CACHE_V].type;
+    if (wt_strategy_name(s, plan->name, m->err) != 0 || !(plan->text = wt_strategy_print(s, m->err)) ||
+        wt_encoding_init(&plan->encoding, s, m->err) != 0 ||
+        !(plan->transform = wt_transform_new(wt_workbench_model(m->bench), s, wt_workbench_calibration(m->bench), m->err)) ||
+        list_tensors(m) != 0 || check_pins(m) != 0 || list_all_types(m) != 0 || price_all(m, progress) != 0 ||
+        measure_errors(m, progress) != 0 || allocate(m) != 0)
+        return -1;
+    label(plan);
+    return count_file(m);
+}
+
+int wt_plan_make(wt_plan *plan, wt_workbench *bench, const wt_strategy *strategy, const wt_plan_options *options,
+                 const wt_progress *progress, wt_error *err) {
+    *plan = (wt_plan){0};
+    maker m = {.plan = plan, .bench = bench, .strategy = strategy, .options = options, .err = err};
+    int rc = make(&m, progress);
+    free(m.types);
+    free(m.costs);
+    free(m.errors);
+    free(m.type_counts);
+    if (rc != 0) wt_plan_release(plan);
+    return rc;
+}
+
+void wt_plan_release(wt_plan *plan) {
+    if (!plan) return;
+    wt_transform_free(plan->transform);
+    free(plan->tensors);
+    free(plan->text);
+    *plan = (wt_plan){0};
+}
+
+uint64_t wt_plan_cache_bytes(const wt_plan *plan, const wt_model *model, uint64_t context) {
+    const wt_hparams *hp = wt_model_hparams(model);
+    uint64_t k = 0, v = 0;
+    const uint64_t row = (uint64_t)hp->n_kv_heads * hp->head_dim;
+    if (!wt_type_row_bytes(plan->cache_k, row, &k)) k = row * 2;
+    if (!wt_type_row_bytes(plan->cache_v, row, &v)) v = row * 2;
+    return hp->n_layers * context * (k + v);
+}

@@ -1,0 +1,357 @@
+#include "apply/workbench.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/factors.h"
+#include "apply/sensitivity.h"
+#include "base/memory.h"
+#include "quant/importance.h"
+
+/* Errors that are kept, in a hashed table whose newer entries replace what is in their place. */
+enum { MOST_ERRORS = 1 << 16 };
+
+typedef struct known_error {
+    wt_hash key;
+    double error;
+} known_error;
+
+struct wt_workbench {
+    const wt_gguf *gguf;
+    wt_model *model;
+    wt_calibration calibration;
+    wt_features *features;
+    wt_encoded_cache *encoded;
+    wt_factors *factors;
+    known_error *errors; /* [MOST_ERRORS] */
+    double *probes;      /* [tensors]; -1: not known yet */
+    wt_scope_tensor *scope;
+    size_t scope_count;
+};
+
+/* ---- opening ---- */
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const wt_scope_tensor *)a)->name, ((const wt_scope_tensor *)b)->name);
+}
+
+static int list_scope(wt_workbench *b, wt_error *err) {
+    const size_t n = wt_gguf_tensor_count(b->gguf);
+    if (!(b->scope = wt_calloc(n + 1, sizeof *b->scope, err))) return -1;
+    for (size_t i = 0; i < n; i++) {
+        const wt_tensor *t = wt_gguf_tensor(b->gguf, i);
+        if (t->rows < 2) continue;
+        wt_scope_tensor *s = &b->scope[b->scope_count++];
+        *s = (wt_scope_tensor){.name = t->name, .weights = t->dims[0] * t->rows};
+        for (uint32_t type = 0; type < WT_TYPE_LIMIT; type++) {
+            uint64_t bytes;
+            if (wt_encoder_of((wt_type)type)->exists && wt_type_row_bytes((wt_type)type, t->dims[0], &bytes))
+                s->fits |= (uint64_t)1 << type;
+        }
+    }
+    qsort(b->scope, b->scope_count, sizeof *b->scope, by_name);
+    return 0;
+}
+
+/* Gram matrices of another model have other widths. */
+static int check_gram(const wt_workbench *b, wt_error *err) {
+    const char *name;
+    for (size_t i = 0; b->calibration.gram && (name = wt_gram_tensor(b->calibration.gram, i)); i++) {
+        const wt_tensor *t = wt_gguf_find_tensor(b->gguf, name);
+        if (t && wt_gram_columns(b->calibration.gram, name) == t->dims[0]) continue;
+        wt_fail(err, WT_ERR_MISMATCH, "the Gram matrices are another model's: '%s' %s here", name,
+                t ? "has another width" : "is no tensor");
+        return wt_hint(err, "'wildtype calibrate --gram' makes them for this model");
+    }
+    return 0;
+}
+
+wt_workbench *wt_workbench_new(const wt_gguf *gguf, const wt_workbench_options *options, wt_error *err) {
+    wt_workbench *b = wt_calloc(1, sizeof *b, err);
+    if (!b) return NULL;
+    const wt_features_options features = {options->calibration.statistics, options->chunks, options->cache};
+    const size_t n = wt_gguf_tensor_count(gguf);
+    b->gguf = gguf;
+    b->calibration = options->calibration;
+    if ((b->calibration.statistics && wt_statistics_check(b->calibration.statistics, gguf, err) != 0) ||
+        check_gram(b, err) != 0 || !(b->model = wt_model_from_gguf(gguf, err)) ||
+        !(b->features = wt_features_new(gguf, &features, err)) ||
+        !(b->encoded = wt_encoded_cache_new(options->encoded_bytes ? options->encoded_bytes : (size_t)256 << 20, err)) ||
+        !(b->factors = wt_factors_new(options->factor_bytes ? options->factor_bytes : (size_t)512 << 20, err)) ||
+        !(b->errors = wt_calloc(MOST_ERRORS, sizeof *b->errors, err)) ||
+        !(b->probes = wt_calloc(n + 1, sizeof *b->probes, err)) || list_scope(b, err) != 0) {
+        wt_workbench_free(b);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) b->probes[i] = -1;
+    return b;
+}
+
+void wt_workbench_free(wt_workbench *b) {
+    if (!b) return;
+    wt_features_free(b->features);
+    wt_encoded_cache_free(b->encoded);
+    wt_factors_free(b->factors);
+    wt_model_close(b->model);
+    free(b->errors);
+    free(b->probes);
+    free(b->scope);
+    free(b);
+}
+
+const wt_gguf *wt_workbench_gguf(const wt_workbench *b) { return b->gguf; }
+const wt_model *wt_workbench_model(const wt_workbench *b) { return b->model; }
+const wt_calibration *wt_workbench_calibration(const wt_workbench *b) { return &b->calibration; }
+wt_features *wt_workbench_features(wt_workbench *b) { return b->features; }
+wt_cache_counts wt_workbench_counts(const wt_workbench *b) { return wt_encoded_cache_counts(b->encoded); }
+
+void wt_workbench_scope(const wt_workbench *b, wt_scope *scope) {
+    wt_scope_init(scope);
+    scope->tensors = b->scope;
+    scope->tensor_count = b->scope_count;
+}
+
+/* ---- a matrix and its input, in memory ---- */
+
+typedef struct matrix {
+    const wt_site_tensor *site;
+    float *x, *h; /* [rows, cols], [cols]; h NULL: nothing was measured */
+} matrix;
+
+static void release_matrix(matrix *m) {
+    free(m->x);
+    free(m->h);
+}
+
+/* A column that calibration never saw counts as a millionth of the mean: any code would do, but the nearest is the best guess. */
+static void raise_zeros(float *h, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += h[i];
+    const float least = sum > 0 ? (float)(sum / (double)n) * 1e-6f : 1.0f;
+    for (size_t i = 0; i < n; i++) h[i] = h[i] > least ? h[i] : least;
+}
+
+static int read_matrix(matrix *m, const wt_transform *t, size_t i, wt_error *err) {
+    const wt_site_tensor *site = wt_transform_at(t, i);
+    *m = (matrix){.site = site};
+    if (!(m->x = wt_alloc_aligned(site->rows, site->cols * sizeof(float), err)) ||
+        !(m->h = wt_alloc_aligned(site->cols, sizeof(float), err)) || wt_transform_read(t, i, m->x, err) != 0)
+        return -1;
+    int measured = wt_transform_mean_square(t, i, m->h, err);
+    if (measured == 1) {
+        free(m->h);
+        m->h = NULL;
+    }
+    if (measured == 0) raise_zeros(m->h, site->cols);
+    return measured < 0 ? -1 : 0;
+}
+
+/* The factor, where the types ask for one and the input's Gram matrix is known; *feedback NULL otherwise. */
+static int get_factor(wt_workbench *b, const wt_transform *t, size_t i, const matrix *m, const wt_encoding *e,
+                      const wt_type *types, size_t count, const wt_feedback **feedback, wt_error *err) {
+    bool wanted = false, measured = true;
+    *feedback = NULL;
+    for (size_t k = 0; k < count; k++) wanted |= wt_encoding_feeds_back(e, types[k]);
+    if (!wanted) return 0;
+    *feedback = wt_factors_get(b->factors, t, i, e, m->x, m->h, &measured, err);
+    return *feedback || !measured ? 0 : -1;
+}
+
+/* ---- errors ---- */
+
+/* sum over rows of e G e, or of h e², over that of the weights themselves. */
+static double relative_error(const float *x, const float *q, size_t rows, size_t cols, const float *h,
+                             const double *gram, double *scratch) {
+    double lost = 0, whole = 0;
+    for (size_t r = 0; r < rows; r++) {
+        const float *a = x + r * cols, *b = q + r * cols;
+        if (!gram) {
+            for (size_t c = 0; c < cols; c++) {
+                double e = (double)a[c] - b[c], u = h ? h[c] : 1;
+                lost += u * e * e;
+                whole += u * a[c] * a[c];
+            }
+            continue;
+        }
+        double *e = scratch;
+        for (size_t c = 0; c < cols; c++) e[c] = (double)a[c] - b[c];
+        for (size_t c = 0; c < cols; c++) {
+            const double *g = gram + c * cols;
+            double of_e = 0, of_x = 0;
+            for (size_t d = 0; d < cols; d++) {
+                of_e += g[d] * e[d];
+                of_x += g[d] * a[d];
+            }
+            lost += e[c] * of_e;
+            whole += a[c] * of_x;
+        }
+    }
+    return whole > 0 ? fmax(lost, 0) / whole : 0;
+}
+
+/* What the errors of one matrix are measured with. */
+typedef struct sample {
+    matrix full;
+    float *x; /* [rows, cols] of the sample */
+    size_t rows;
+    double *gram;
+    const wt_feedback *feedback;
+} sample;
+
+static void release_sample(sample *s) {
+    release_matrix(&s->full);
+    free(s->x);
+    free(s->gram);
+}
+
+static int take_sample(wt_workbench *b, sample *s, const wt_transform *t, size_t i, const wt_encoding *e,
+                       const wt_type *types, size_t count, size_t every, wt_error *err) {
+    *s = (sample){0};
+    if (read_matrix(&s->full, t, i, err) != 0 ||
+        get_factor(b, t, i, &s->full, e, types, count, &s->feedback, err) != 0)
+        return -1;
+    const size_t rows = s->full.site->rows, cols = s->full.site->cols;
+    s->rows = (rows + every - 1) / every;
+    if (s->rows < WT_SAMPLE_LEAST) s->rows = rows < WT_SAMPLE_LEAST ? rows : WT_SAMPLE_LEAST;
+    if (!(s->x = wt_alloc_aligned(s->rows, cols * sizeof(float), err))) return -1;
+    for (size_t r = 0; r < s->rows; r++) /* evenly spread */
+        memcpy(s->x + r * cols, s->full.x + (r * rows + rows / 2) / s->rows * cols, cols * sizeof(float));
+    if (!s->feedback) return 0;
+    if (!(s->gram = wt_alloc_aligned(cols, cols * sizeof(double), err))) return -1;
+    return wt_transform_gram(t, i, s->gram, NULL, err) == 0 ? 0 : -1;
+}
+
+static int error_of(const sample *s, const wt_encoding *e, wt_type type, double *error, wt_error *err) {
+    const size_t cols = s->full.site->cols, weights = s->rows * cols;
+    uint64_t row_bytes;
+    if (!wt_type_row_bytes(type, cols, &row_bytes))
+        return wt_fail(err, WT_ERR_ARGUMENT, "rows of %zu weights in '%s' do not fit type %s", cols, s->full.site->name,
+                       wt_type_find(type)->name);
+    void *blocks = wt_alloc_aligned(s->rows, (size_t)row_bytes, err);
+    float *q = wt_alloc_aligned(weights, sizeof(float), err);
+    double *scratch = wt_alloc_aligned(cols, sizeof(double), err);
+    int rc = -1;
+    if (blocks && q && scratch &&
+        (rc = wt_encoding_run(e, s->full.site->name, type, s->x, s->rows, cols, s->full.h, s->feedback, blocks, err)) ==
+            0) {
+        wt_codec_of(type)->decode(blocks, q, weights);
+        *error = relative_error(s->x, q, s->rows, cols, s->full.h, s->gram, scratch);
+    }
+    free(blocks);
+    free(q);
+    free(scratch);
+    return rc;
+}
+
+int wt_workbench_errors_sampled(wt_workbench *b, const wt_transform *t, size_t i, const wt_encoding *encoding,
+                                const wt_type *types, size_t count, size_t every, double *errors, wt_error *err) {
+    sample s;
+    int rc = take_sample(b, &s, t, i, encoding, types, count, every, err);
+    bool failed = rc != 0;
+#pragma omp parallel for schedule(dynamic) if (!failed)
+    for (size_t k = 0; k < count; k++) { /* a sample has too few rows to share among threads, so types are */
+        wt_error own = {0};
+        if (failed || error_of(&s, encoding, types[k], &errors[k], &own) == 0) continue;
+#pragma omp critical(wt_workbench_failed)
+        {
+            if (rc == 0 && err) *err = own;
+            rc = -1;
+        }
+    }
+    release_sample(&s);
+    return rc;
+}
+
+static wt_hash tensor_key(const wt_transform *t, size_t i, const wt_encoding *e, wt_type type) {
+    const wt_site_tensor *site = wt_transform_at(t, i);
+    wt_hash h = wt_hash_add_str(wt_hash_bytes(site->key, sizeof site->key), site->name);
+    return wt_hash_add_u64(wt_hash_add(h, &e->key, sizeof e->key), type);
+}
+
+int wt_workbench_errors(wt_workbench *b, const wt_transform *t, size_t i, const wt_encoding *encoding,
+                        const wt_type *types, size_t count, double *errors, wt_error *err) {
+    wt_type unknown[WT_TYPE_LIMIT];
+    double measured[WT_TYPE_LIMIT];
+    size_t place[WT_TYPE_LIMIT], n = 0;
+    for (size_t k = 0; k < count; k++) {
+        wt_hash key = tensor_key(t, i, encoding, types[k]);
+        const known_error *known = &b->errors[key.low % MOST_ERRORS];
+        errors[k] = known->error;
+        if (wt_hash_equal(known->key, key)) continue;
+        place[n] = k;
+        unknown[n++] = types[k];
+    }
+    if (n == 0) return 0;
+    if (wt_workbench_errors_sampled(b, t, i, encoding, unknown, n, WT_SAMPLE_EVERY, measured, err) != 0) return -1;
+    for (size_t k = 0; k < n; k++) {
+        wt_hash key = tensor_key(t, i, encoding, unknown[k]);
+        b->errors[key.low % MOST_ERRORS] = (known_error){key, measured[k]};
+        errors[place[k]] = measured[k];
+    }
+    return 0;
+}
+
+int wt_workbench_probe_error(wt_workbench *b, const wt_tensor *source, double *error, wt_error *err) {
+    size_t index = 0;
+    wt_type type;
+    while (wt_gguf_tensor(b->gguf, index) != source) index++;
+    *error = 1;
+    if (!wt_probe_type(source->dims[0], &type)) return 0;
+    if (b->probes[index] >= 0) {
+        *error = b->probes[index];
+        return 0;
+    }
+    const size_t cols = (size_t)source->dims[0], rows = (size_t)source->rows;
+    const wt_column_stats *s = b->calibration.statistics ? wt_statistics_find(b->calibration.statistics, source->name)
+                                                         : NULL;
+    uint64_t from, to;
+    void *blocks = wt_probe_encode(source, b->calibration.statistics, type, err);
+    float *x = wt_alloc_aligned(cols, 2 * sizeof(float), err);
+    double lost = 0, whole = 0;
+    const bool ready = blocks && x && wt_type_row_bytes(source->type, cols, &from) && wt_type_row_bytes(type, cols, &to);
+    for (size_t r = 0; ready && r < rows; r++) {
+        float *q = x + cols;
+        wt_codec_of(source->type)->decode((const uint8_t *)source->data + r * from, x, cols);
+        wt_codec_of(type)->decode((const uint8_t *)blocks + r * to, q, cols);
+        for (size_t c = 0; c < cols; c++) {
+            double e = (double)x[c] - q[c], u = s && s->columns == cols ? s->mean_square[c] : 1;
+            lost += u * e * e;
+            whole += u * x[c] * x[c];
+        }
+    }
+    free(blocks);
+    free(x);
+    if (!ready) return -1;
+    *error = b->probes[index] = whole > 0 ? lost / whole : 0;
+    return 0;
+}
+
+/* ---- encoding ---- */
+
+wt_encoded *wt_workbench_encode(wt_workbench *b, const wt_transform *t, size_t i, const wt_encoding *encoding,
+                                wt_type type, wt_error *err) {
+    const wt_site_tensor *site = wt_transform_at(t, i);
+    const wt_hash key = tensor_key(t, i, encoding, type);
+    wt_encoded *e = wt_encoded_cache_get(b->encoded, key);
+    if (e) return e;
+    matrix m = {0};
+    const wt_feedback *feedback;
+    uint64_t row_bytes;
+    if (!wt_type_row_bytes(type, site->cols, &row_bytes)) {
+        wt_fail(err, WT_ERR_ARGUMENT, "rows of %zu weights in '%s' do not fit type %s", site->cols, site->name,
+                wt_type_find(type)->name);
+        return NULL;
+    }
+    if (read_matrix(&m, t, i, err) == 0 && get_factor(b, t, i, &m, encoding, &type, 1, &feedback, err) == 0 &&
+        (e = wt_encoded_new((size_t)row_bytes * site->rows, err))) {
+        if (wt_encoding_run(encoding, site->name, type, m.x, site->rows, site->cols, m.h, feedback, e->data, err) == 0) {
+            wt_encoded_cache_put(b->encoded, key, e);
+        } else {
+            wt_encoded_release(e);
+            e = NULL;
+        }
+    }
+    release_matrix(&m);
+    return e;
+}

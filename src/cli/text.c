@@ -1,0 +1,69 @@
+#include "cli/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/progress.h"
+#include "engine/generate.h"
+
+/* Chunks of self-written text where nobody says; llama-imatrix's context. */
+enum { SELF_CHUNKS = 32, DEFAULT_CONTEXT = 512 };
+
+static size_t choose_context(const wt_session *session, const wt_text_request *r) {
+    const uint64_t trained = wt_model_hparams(session->model)->context;
+    if (!r->context) return trained >= 4 && trained < DEFAULT_CONTEXT ? (size_t)trained : DEFAULT_CONTEXT;
+    if (trained >= 4 && r->context > trained)
+        wt_note("'%s' was trained on %llu tokens of context, fewer than --context %zu", session->name,
+                (unsigned long long)trained, r->context);
+    return r->context;
+}
+
+static int cut_file(wt_session *session, const wt_text_request *r, size_t context, wt_chunks *chunks, char *named,
+                    wt_error *err) {
+    const char *name = strcmp(r->path, "-") == 0 ? "standard input" : r->path;
+    size_t len;
+    wt_interrupt_at_once(true);
+    char *text = wt_read_text(r->path, &len, err);
+    wt_interrupt_at_once(false);
+    if (!text) return -1;
+    int rc = wt_chunks_cut(chunks, session->tokenizer, text, len, context, r->chunks, err);
+    free(text);
+    if (rc != 0) return wt_error_prefix(err, "cannot use '%s'", name);
+    snprintf(named, WT_TEXT_NAME, "%s", name);
+    if (r->chunks > chunks->count)
+        wt_note("'%s' has %zu chunks of %zu tokens, fewer than --chunks %zu", name, chunks->count, context, r->chunks);
+    return 0;
+}
+
+static int write_text(wt_session *session, const wt_text_request *r, size_t context, wt_chunks *chunks, char *named,
+                      wt_error *err) {
+    size_t count = r->chunks ? r->chunks : SELF_CHUNKS, bytes;
+    wt_note("no --text: '%s' writes its own, %zu chunk%s of %zu tokens", session->name, count, count == 1 ? "" : "s",
+            context);
+    if (__builtin_mul_overflow(count, context * sizeof(int32_t), &bytes)) return wt_fail_memory(err, SIZE_MAX);
+    int32_t *tokens = wt_calloc(bytes, 1, err);
+    if (!tokens) return -1;
+    /* Writing runs the model once per position: the weights are kept ready meanwhile. */
+    int rc = wt_session_start(session, context, false, wt_session_spare_memory(), err);
+    if (rc == 0)
+        rc = wt_self_write(session->engine, session->tokenizer, count, context, r->seed, tokens, wt_progress_terminal(),
+                           err);
+    wt_engine_close(session->engine);
+    session->engine = NULL;
+    if (rc != 0) {
+        free(tokens);
+        return -1;
+    }
+    snprintf(named, WT_TEXT_NAME, "written by %.1000s, seed %llu", session->name, (unsigned long long)r->seed);
+    return wt_chunks_from_tokens(chunks, tokens, context, count, err);
+}
+
+int wt_text_chunks(wt_session *session, const wt_text_request *r, wt_chunks *chunks, char name[WT_TEXT_NAME],
+                   wt_error *err) {
+    const size_t context = choose_context(session, r);
+    return r->path ? cut_file(session, r, context, chunks, name, err)
+                   : write_text(session, r, context, chunks, name, err);
+}
