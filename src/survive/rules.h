@@ -1,0 +1,88 @@
+/*
+ * The rules of survival: what a person decides, and nobody else. Read from YAML by a schema (libcyaml), every key with a default; written
+ * back with comments. docs/rules.md is made from the same table.
+ */
+#ifndef WT_SURVIVE_RULES_H
+#define WT_SURVIVE_RULES_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* What is measured. An axis is one file in measure/; those with `text` or `command` beside them are the person's own. */
+typedef struct wt_rule_axis {
+    char *axis;     /* "kld", "kld_p99", "same_top", "perplexity_ratio", "bytes", "memory", "tasks", "flips", "encode_seconds", "kld_half",
+                       "kld_full", "kld_other", or the name of an outside command */
+    double weight;  /* of selection by score; 1 */
+} wt_rule_axis;
+
+typedef struct wt_rule_constraint {
+    char *axis;
+    double *min, *max; /* NULL: none; sizes may be written with units (max: 3.2MiB) */
+} wt_rule_constraint;
+
+typedef struct wt_rule_command {
+    char *name, *command;  /* "{model}" stands for the file; the words are split as a shell would, but none runs unless shell is true */
+    char *better;          /* "lower" or "higher" */
+    double seconds;        /* limit of time; 60 */
+    bool shell;
+} wt_rule_command;
+
+typedef enum wt_selection { WT_SELECT_PARETO, WT_SELECT_LEXICASE, WT_SELECT_SCORE } wt_selection;
+typedef enum wt_humans { WT_HUMANS_COMPETE, WT_HUMANS_BREED, WT_HUMANS_ABSENT } wt_humans;
+typedef enum wt_runtime { WT_RUNTIME_LLAMA_CPP_CPU, WT_RUNTIME_EXACT } wt_runtime;
+
+typedef struct wt_rules {
+    /* text */
+    char *text, *holdout_text, *other_text, *tasks; /* files; text NULL: the model writes its own; holdout_text NULL: a part of text */
+    double calibrate, search, holdout; /* shares of the text; 0.5, 0.3, 0.2 */
+    uint64_t context;                  /* tokens of a chunk; 0: the training context, at most 512 */
+    uint64_t calibrate_chunks, search_chunks, holdout_chunks; /* at most; 64, 48, 64 */
+    /* the environment */
+    wt_rule_constraint *constraints;
+    unsigned constraint_count;
+    wt_rule_axis *axes; /* none: kld alone */
+    unsigned axis_count;
+    wt_rule_command *commands;
+    unsigned command_count;
+    uint64_t memory_context; /* tokens for which memory counts the cache; 0: the training context */
+    wt_runtime runtime;
+    char **types; /* that strategies may use; none: the usual ones */
+    unsigned type_count;
+    uint64_t max_memory; /* of this program, bytes; 0: half of what is free */
+    /* the competition */
+    uint64_t population, offspring; /* 12, 24 */
+    wt_selection selection;
+    wt_humans humans;
+    bool rule_species, pinned_species; /* true, true */
+    double smaller; /* share of individuals that are tried at a smaller budget, for the archive; 0.1 */
+    double level;   /* of the race's error; 0.05 */
+    uint64_t race_block; /* chunks between two looks; 8 */
+    /* the end */
+    uint64_t evaluations, tokens; /* 0: no limit */
+    double minutes;               /* 0: no limit */
+    uint64_t patience;            /* generations without progress; 0: no limit */
+    uint64_t survivors;           /* at most so many files are written; 3 */
+    uint64_t seed;
+} wt_rules;
+
+/* All defaults. */
+int wt_rules_init(wt_rules *rules, wt_error *err);
+void wt_rules_release(wt_rules *rules);
+
+/* Parses a file, or text. Errors name the line and the key, what was expected, and the nearest known key. Not checked yet. */
+int wt_rules_read(wt_rules *rules, const char *path, wt_error *err);
+int wt_rules_parse(wt_rules *rules, const char *text, size_t len, const char *name, wt_error *err);
+
+/* Contradictions and what cannot be: unknown axes, shares above 1, min above max, no end condition, no species. Says which and the nearest that can be. */
+int wt_rules_check(const wt_rules *rules, wt_error *err);
+
+/* The rules as YAML, every key; `comments`: with what each means and why its default is so. free() it. */
+char *wt_rules_print(const wt_rules *rules, bool comments, wt_error *err);
+
+/* The constraint on an axis or NULL. */
+const wt_rule_constraint *wt_rules_constraint(const wt_rules *rules, const char *axis);
+/* Adds or replaces a bound; NULL leaves what is there. */
+int wt_rules_bound(wt_rules *rules, const char *axis, const double *min, const double *max, wt_error *err);
+
+#endif
