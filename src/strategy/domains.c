@@ -4,12 +4,12 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const char *const TENSOR_NAMES[] = {
-    [WT_TENSOR_DEPTH] = "depth",     [WT_TENSOR_SIZE] = "size",       [WT_TENSOR_KURT] = "kurt",
-    [WT_TENSOR_PEAK] = "peak",       [WT_TENSOR_RMS_ACT] = "rms_act", [WT_TENSOR_KURT_ACT] = "kurt_act",
-    [WT_TENSOR_SENS] = "sens",       [WT_TENSOR_IS_Q] = "is_q",       [WT_TENSOR_IS_K] = "is_k",
-    [WT_TENSOR_IS_V] = "is_v",       [WT_TENSOR_IS_O] = "is_o",       [WT_TENSOR_IS_GATE] = "is_gate",
-    [WT_TENSOR_IS_UP] = "is_up",     [WT_TENSOR_IS_DOWN] = "is_down", [WT_TENSOR_IS_EMBED] = "is_embed",
-    [WT_TENSOR_IS_HEAD] = "is_head",
+    [WT_TENSOR_DEPTH] = "depth",       [WT_TENSOR_SIZE] = "size",       [WT_TENSOR_KURT] = "kurt",
+    [WT_TENSOR_PEAK] = "peak",         [WT_TENSOR_RMS_ACT] = "rms_act", [WT_TENSOR_KURT_ACT] = "kurt_act",
+    [WT_TENSOR_ERROR] = "error",       [WT_TENSOR_SENS] = "sens",       [WT_TENSOR_IS_Q] = "is_q",
+    [WT_TENSOR_IS_K] = "is_k",         [WT_TENSOR_IS_V] = "is_v",       [WT_TENSOR_IS_O] = "is_o",
+    [WT_TENSOR_IS_GATE] = "is_gate",   [WT_TENSOR_IS_UP] = "is_up",     [WT_TENSOR_IS_DOWN] = "is_down",
+    [WT_TENSOR_IS_EMBED] = "is_embed", [WT_TENSOR_IS_HEAD] = "is_head",
 };
 static const char *const TENSOR_HELP[] = {
     [WT_TENSOR_DEPTH] = "where its layer stands: layer / (layers - 1), from 0 to 1; 0 of the embedding, 1 of the head",
@@ -18,6 +18,8 @@ static const char *const TENSOR_HELP[] = {
     [WT_TENSOR_PEAK] = "largest magnitude of its weights over their RMS",
     [WT_TENSOR_RMS_ACT] = "RMS of its input's values over the geometric mean of that of all matrices",
     [WT_TENSOR_KURT_ACT] = "kurtosis of its input's values",
+    [WT_TENSOR_ERROR] =
+        "sum of its squared errors at the probe type, weighted by encode.weight, over the geometric mean of that of all matrices",
     [WT_TENSOR_SENS] = "measured divergence, in nats a token, when it alone is encoded at the probe type",
     [WT_TENSOR_IS_Q] = "1 where it makes queries, else 0; a fused tensor is all that it holds",
     [WT_TENSOR_IS_K] = "1 where it makes keys",

@@ -43,7 +43,7 @@ static const wt_gene_info GENES[WT_GENES] = {
          .draw = WT_DRAW_PLAIN,
          .chance = 1,
          .default_text = "1",
-         .human_text = "1 + 5 * is_down + 2 * is_head",
+         .human_text = "error * (1 + 5 * is_down + 0.25 * is_v + is_head * (2 - 0.5 * is_embed))",
          .help =
              "What an error in a tensor costs. Types are chosen so that the sum over the tensors of price times error is "
              "least for the bytes that there are. The error is relative to that of the probe type, so with the price "
