@@ -25,28 +25,45 @@
 
 /* What names mean where an expression stands: input i is variables[i]. Names are of letters, digits and '_', none an operator's. */
 typedef struct wt_domain {
-    const char *name;                 /* "tensor", "channel", "element", "column": for messages and docs */
-    const char *const *variables;     /* [count], as people write them */
-    const char *const *descriptions;  /* [count], one line each, with units, for the docs */
-    size_t count;                     /* at most WT_EXPR_MAX_INPUTS */
+    const char *name;                /* "tensor", "channel", "element", "column": for messages and docs */
+    const char *const *variables;    /* [count], as people write them */
+    const char *const *descriptions; /* [count], one line each, with units, for the docs */
+    size_t count;                    /* at most WT_EXPR_MAX_INPUTS */
 } wt_domain;
 
 typedef enum wt_op {
-    WT_OP_NUMBER, WT_OP_VARIABLE,
-    WT_OP_NEG, WT_OP_ADD, WT_OP_SUB, WT_OP_MUL, WT_OP_DIV,
-    WT_OP_MIN, WT_OP_MAX, WT_OP_ABS, WT_OP_SQRT, WT_OP_LOG, WT_OP_EXP, WT_OP_TANH, WT_OP_POW,
-    WT_OP_IF,                                    /* if(truth, a, b) */
-    WT_OP_LT, WT_OP_LE, WT_OP_GT, WT_OP_GE, WT_OP_EQ, WT_OP_NE, /* two numbers give a truth */
+    WT_OP_NUMBER,
+    WT_OP_VARIABLE,
+    WT_OP_NEG,
+    WT_OP_ADD,
+    WT_OP_SUB,
+    WT_OP_MUL,
+    WT_OP_DIV,
+    WT_OP_MIN,
+    WT_OP_MAX,
+    WT_OP_ABS,
+    WT_OP_SQRT,
+    WT_OP_LOG,
+    WT_OP_EXP,
+    WT_OP_TANH,
+    WT_OP_POW,
+    WT_OP_IF, /* if(truth, a, b) */
+    WT_OP_LT,
+    WT_OP_LE,
+    WT_OP_GT,
+    WT_OP_GE,
+    WT_OP_EQ,
+    WT_OP_NE, /* two numbers give a truth */
     WT_OP_COUNT,
 } wt_op;
 
 /* A row of the table of operators, which parser, printer, mutators and docs read. */
 typedef struct wt_op_info {
-    const char *name;    /* "+", "min"; of a number or variable: "number", "variable" */
+    const char *name; /* "+", "min"; of a number or variable: "number", "variable" */
     int arity;
-    bool truth;          /* gives a truth, which only if() takes */
+    bool truth; /* gives a truth, which only if() takes */
     bool commutative;
-    const char *help;    /* one line, for the docs */
+    const char *help; /* one line, for the docs */
 } wt_op_info;
 const wt_op_info *wt_op_of(wt_op op);
 
