@@ -97,20 +97,24 @@ static int load_rope_factors(wt_engine *e, wt_error *err) {
     return 0;
 }
 
+static int check_type(const wt_model *model, const wt_weight *w, wt_error *err) {
+    if (!w->tensor || wt_codec_of(w->type)->decode) return 0;
+    wt_fail(err, WT_ERR_UNSUPPORTED, "cannot run '%s': tensor '%s' has type %s, which cannot be decoded yet",
+            wt_gguf_path(wt_model_gguf(model)), w->tensor->name, wt_type_find(w->type)->name);
+    return wt_hint(err, "'wildtype inspect' lists the types of a file");
+}
+
 /* Every type that the run will meet can be decoded; better said before an hour of work than in its middle. */
 static int check_types(const wt_model *model, wt_error *err) {
     const wt_gguf *gguf = wt_model_gguf(model);
+    wt_weight head = wt_model_weight(model, WT_ROLE_OUTPUT, 0); /* no tensor of the file where it was given to a tied model */
+    if (check_type(model, &head, err) != 0) return -1;
     for (size_t i = 0; i < wt_gguf_tensor_count(gguf); i++) {
         wt_role role;
         int layer;
-        const char *name = wt_gguf_tensor(gguf, i)->name;
-        if (!wt_role_of(name, &role, &layer)) continue;
+        if (!wt_role_of(wt_gguf_tensor(gguf, i)->name, &role, &layer)) continue;
         wt_weight w = wt_model_weight(model, role, layer < 0 ? 0 : (uint32_t)layer);
-        if (w.tensor && !wt_codec_of(w.type)->decode) {
-            wt_fail(err, WT_ERR_UNSUPPORTED, "cannot run '%s': tensor '%s' has type %s, which cannot be decoded yet",
-                    wt_gguf_path(gguf), name, wt_type_find(w.type)->name);
-            return wt_hint(err, "'wildtype inspect' lists the types of a file");
-        }
+        if (check_type(model, &w, err) != 0) return -1;
     }
     return 0;
 }
@@ -515,6 +519,8 @@ int wt_engine_run(wt_engine *engine, const wt_batch *batch, float *hidden, wt_er
 
 void wt_engine_final_norm(const wt_engine *engine, const float *hidden, size_t rows, float *y) {
     const wt_hparams *hp = wt_model_hparams(engine->model);
+    wt_weight gain = wt_model_weight(engine->model, WT_ROLE_OUTPUT_NORM, 0); /* perhaps overridden since the last time */
+    wt_codec_of(gain.type)->decode(gain.data, engine->output_norm, hp->width);
     norm_rows(hidden, engine->output_norm, hp->norm_eps, rows, hp->width, y);
 }
 

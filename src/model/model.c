@@ -59,6 +59,8 @@ struct wt_model {
     wt_hparams hp;
     wt_weight *layers; /* [n_layers][WT_LAYER_ROLES] */
     wt_weight outside[WT_ROLE_LIMIT - WT_LAYER_ROLES];
+    wt_tensor own_head; /* the entry of a head that the file has not; see wt_model_override */
+    uint64_t overrides; /* how many there were: the last one's version */
 };
 
 const char *wt_role_name(wt_role role) { return (unsigned)role < WT_ROLE_LIMIT ? ROLES[role].name : "unknown"; }
@@ -119,6 +121,11 @@ static wt_weight *slot(const wt_model *m, wt_role role, uint32_t layer) {
     return &m->layers[(size_t)layer * WT_LAYER_ROLES + role];
 }
 
+/* Whether the role may have the type: vectors are floats. */
+static bool type_allowed(wt_role role, wt_type type) {
+    return ROLES[role].rows != NONE || type == WT_F32 || type == WT_F16 || type == WT_BF16;
+}
+
 /* Finds one role's tensor and checks its shape. *found counts the tensors that were claimed. */
 static int find_role(wt_model *m, wt_role role, int layer, size_t *found, wt_error *err) {
     presence wanted = presence_of(m->hp.arch, role);
@@ -138,7 +145,7 @@ static int find_role(wt_model *m, wt_role role, int layer, size_t *found, wt_err
                        " x %" PRIu64,
                        wt_gguf_path(m->gguf), name, t->dims[0], t->dims[1], cols, rows);
     }
-    if (ROLES[role].rows == NONE && t->type != WT_F32 && t->type != WT_F16 && t->type != WT_BF16) {
+    if (!type_allowed(role, t->type)) {
         return wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use '%s': vector '%s' has type %s, not a float",
                        wt_gguf_path(m->gguf), name, wt_type_find(t->type)->name);
     }
@@ -210,6 +217,12 @@ static int find_tensors(wt_model *m, wt_error *err) {
         if (check_attention(m, l, err) != 0) return -1;
     }
     m->hp.tied_head = !slot(m, WT_ROLE_OUTPUT, 0)->tensor;
+    if (m->hp.tied_head) {
+        const wt_tensor *e = slot(m, WT_ROLE_EMBEDDING, 0)->tensor;
+        m->own_head = *e;
+        m->own_head.name = "output.weight";
+        m->own_head.data = NULL;
+    }
     return found == wt_gguf_tensor_count(m->gguf) ? 0 : refuse_unclaimed(m, err);
 }
 
@@ -257,19 +270,27 @@ int wt_model_override(wt_model *model, const char *name, wt_type type, const voi
     wt_weight *w = NULL;
     if (wt_role_of(name, &role, &layer) && layer < (int)model->hp.n_layers)
         w = slot(model, role, layer < 0 ? 0 : (uint32_t)layer);
-    if (!w || !w->tensor) {
+    const wt_tensor *t = w ? w->tensor : NULL;
+    const bool own_head = w && role == WT_ROLE_OUTPUT && model->own_head.name;
+    if (own_head) t = &model->own_head;
+    if (!t) {
         return wt_fail(err, WT_ERR_ARGUMENT, "cannot override tensor '%s': '%s' has no such tensor", name,
                        wt_gguf_path(model->gguf));
     }
     uint64_t row_bytes;
-    if (data && !wt_type_row_bytes(type, w->tensor->dims[0], &row_bytes)) {
-        const wt_type_info *info = wt_type_find(type);
+    const wt_type_info *info = wt_type_find(type);
+    if (data && !wt_type_row_bytes(type, t->dims[0], &row_bytes)) {
         return wt_fail(err, WT_ERR_ARGUMENT, "cannot override tensor '%s': rows of %" PRIu64 " do not fit type %s", name,
-                       w->tensor->dims[0], info ? info->name : "unknown");
+                       t->dims[0], info ? info->name : "unknown");
     }
-    w->type = data ? type : w->tensor->type;
-    w->data = data ? data : w->tensor->data;
-    w->version++;
+    if (data && !type_allowed(role, type)) {
+        return wt_fail(err, WT_ERR_ARGUMENT, "cannot override vector '%s': type %s is not a float", name, info->name);
+    }
+    w->tensor = own_head && !data ? NULL : t;
+    w->type = data ? type : t->type;
+    w->data = data ? data : t->data;
+    w->version = ++model->overrides;
+    if (own_head) model->hp.tied_head = !data;
     return 0;
 }
 

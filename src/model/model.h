@@ -31,10 +31,11 @@ const char *wt_role_name(wt_role role);
 
 /* A tensor as the engine sees it: where its bytes are now. */
 typedef struct wt_weight {
-    const wt_tensor *tensor; /* the file's entry: name, dims; NULL where the model has no such tensor */
+    const wt_tensor *tensor; /* the file's entry: name, dims; NULL where the model has no such tensor. A head that a tied
+                              * model was given has an entry of the model's own, without data */
     wt_type type;            /* of `data`; the file's type unless overridden */
     const void *data;
-    uint64_t version;        /* how often it was overridden: what was made of an older version is stale */
+    uint64_t version;        /* 0 for the file's; else a number of its own in the model: what was made of another is stale */
 } wt_weight;
 
 typedef struct wt_model wt_model;
@@ -62,8 +63,11 @@ wt_weight wt_model_weight(const wt_model *model, wt_role role, uint32_t layer);
 /*
  * From now on tensor `name` has type `type` and its rows lie at `data`, which stays the caller's and must outlive the
  * use; data NULL puts the file's back. Rows rewritten in place have to be announced by another call with the same
- * arguments: engines keep what they made of a weight until its version changes. Not safe while an engine runs on the
- * model.
+ * arguments: engines keep what they made of a weight until its version changes. Vectors stay floats. Not safe while an
+ * engine runs on the model.
+ *
+ * Overriding "output.weight" of a model whose head is tied gives it a head of its own, of the embedding's shape, and
+ * data NULL ties it again.
  */
 int wt_model_override(wt_model *model, const char *name, wt_type type, const void *data, wt_error *err);
 
