@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "quant/codec_blocks.h"
 #include "quant/codec_families.h"
+#include "quant/pack.h"
 #include "quant/search.h"
 
 /* Codes under the scales of the runs, counted from the format's lowest code `lo`. */
@@ -46,16 +46,6 @@ static void search_runs(const wt_encode_kernels *k, const float *x, const float 
     memcpy(mins, scales, shape->runs * sizeof *mins);
 }
 
-/* Two bits of each weight: four shifts of 32 bytes for each half of the block. */
-static void pack_crumbs(const uint8_t *q, uint8_t *qs) {
-    for (int half = 0; half < 2; half++) {
-        for (int l = 0; l < 32; l++) {
-            const uint8_t *at = q + 128 * half + l;
-            qs[32 * half + l] = (uint8_t)((at[0] & 3) | (at[32] & 3) << 2 | (at[64] & 3) << 4 | (at[96] & 3) << 6);
-        }
-    }
-}
-
 #define EACH_BLOCK(type)                                                                                               \
     unsigned char *to = dst;                                                                                           \
     uint8_t q[WT_SUPER];                                                                                               \
@@ -71,7 +61,7 @@ static void encode_q2_k(const wt_encode_kernels *k, const float *x, const float 
         search_runs(k, x, w, &SHAPE, 3, search, &b.d, &b.dmin, scales, mins);
         assign_runs_min(k, x, &SHAPE, 3, b.d, b.dmin, scales, mins, q);
         for (int j = 0; j < 16; j++) b.scales[j] = (uint8_t)(scales[j] | mins[j] << 4);
-        pack_crumbs(q, b.qs);
+        wt_pack_crumbs(q, b.qs);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -90,9 +80,8 @@ static void encode_q3_k(const wt_encode_kernels *k, const float *x, const float 
             b.scales[j % 8] |= (uint8_t)((s & 15) << (j < 8 ? 0 : 4));
             b.scales[8 + j % 4] |= (uint8_t)(s >> 4 << (2 * (j / 4)));
         }
-        memset(b.hmask, 0, sizeof b.hmask);
-        for (int j = 0; j < WT_SUPER; j++) b.hmask[j % 32] |= (uint8_t)(q[j] >> 2 << (j / 32));
-        pack_crumbs(q, b.qs);
+        wt_pack_planes(q, 2, b.hmask);
+        wt_pack_crumbs(q, b.qs);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -106,14 +95,6 @@ static void pack_q4_k_scales(const int *scales, const int *mins, uint8_t *s) {
     }
 }
 
-/* Runs of 32 in pairs: the even one in the low nibbles. */
-static void pack_pairs(const uint8_t *q, uint8_t *qs) {
-    for (int i = 0; i < 128; i++) {
-        const uint8_t *at = q + 64 * (i / 32) + i % 32;
-        qs[i] = (uint8_t)((at[0] & 15) | (at[32] & 15) << 4);
-    }
-}
-
 static const wt_super EIGHT = {.runs = 8, .run = 32, .hi = 63};
 
 static void encode_q4_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
@@ -123,7 +104,7 @@ static void encode_q4_k(const wt_encode_kernels *k, const float *x, const float 
         search_runs(k, x, w, &EIGHT, 15, search, &b.d, &b.dmin, scales, mins);
         assign_runs_min(k, x, &EIGHT, 15, b.d, b.dmin, scales, mins, q);
         pack_q4_k_scales(scales, mins, b.scales);
-        pack_pairs(q, b.qs);
+        wt_pack_pairs(q, b.qs);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -135,9 +116,8 @@ static void encode_q5_k(const wt_encode_kernels *k, const float *x, const float 
         search_runs(k, x, w, &EIGHT, 31, search, &b.d, &b.dmin, scales, mins);
         assign_runs_min(k, x, &EIGHT, 31, b.d, b.dmin, scales, mins, q);
         pack_q4_k_scales(scales, mins, b.scales);
-        pack_pairs(q, b.qs);
-        memset(b.qh, 0, sizeof b.qh);
-        for (int j = 0; j < WT_SUPER; j++) b.qh[j % 32] |= (uint8_t)(q[j] >> 4 << (j / 32));
+        wt_pack_pairs(q, b.qs);
+        wt_pack_planes(q, 4, b.qh);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -151,12 +131,7 @@ static void encode_q6_k(const wt_encode_kernels *k, const float *x, const float 
         wt_search_super(k, x, w, &SHAPE, &codes, search, &b.d, scales);
         assign_runs(k, x, &SHAPE, &codes.grid, -32, b.d, scales, q);
         for (int j = 0; j < 16; j++) b.scales[j] = (int8_t)scales[j];
-        for (int l = 0; l < 64; l++) {
-            const uint8_t *at = q + 128 * (l / 32) + l % 32;
-            b.ql[64 * (l / 32) + l % 32] = (uint8_t)((at[0] & 15) | (at[64] & 15) << 4);
-            b.ql[64 * (l / 32) + l % 32 + 32] = (uint8_t)((at[32] & 15) | (at[96] & 15) << 4);
-            b.qh[l] = (uint8_t)(at[0] >> 4 | at[32] >> 4 << 2 | at[64] >> 4 << 4 | at[96] >> 4 << 6);
-        }
+        wt_pack_sixths(q, b.ql, b.qh);
         memcpy(to, &b, sizeof b);
     }
 }

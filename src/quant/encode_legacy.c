@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "quant/codec_blocks.h"
 #include "quant/codec_families.h"
+#include "quant/pack.h"
 #include "quant/search.h"
 
 enum { BLOCK = 32 };
@@ -51,17 +51,6 @@ static void codes_ranges(const wt_encode_kernels *k, const float *x, const float
     }
 }
 
-static void pack_nibbles(const uint8_t *q, uint8_t *qs) {
-    for (int j = 0; j < 16; j++) qs[j] = (uint8_t)((q[j] & 15) | (q[j + 16] & 15) << 4);
-}
-
-static void pack_fifths(const uint8_t *q, uint8_t *qh) {
-    for (int byte = 0; byte < 4; byte++) {
-        qh[byte] = 0;
-        for (int bit = 0; bit < 8; bit++) qh[byte] |= (uint8_t)((q[8 * byte + bit] >> 4) << bit);
-    }
-}
-
 #define EACH_BLOCK(type)                                                                                               \
     unsigned char *to = dst;                                                                                           \
     uint8_t q[BLOCK];                                                                                                  \
@@ -74,7 +63,7 @@ static void encode_q4_0(const wt_encode_kernels *k, const float *x, const float 
     wt_codes_init(&codes, -8.0f, 7.0f, NULL, false, search);
     EACH_BLOCK(wt_block_q4_0) {
         b.d = codes_scale(k, x, w, -8, &codes, search, q);
-        pack_nibbles(q, b.qs);
+        wt_pack_nibbles(q, b.qs);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -89,7 +78,7 @@ static void encode_q4_1(const wt_encode_kernels *k, const float *x, const float 
     for (size_t i = 0; i < blocks; i++, to += sizeof b) {
         b.d = r.d[i];
         b.m = r.m[i];
-        pack_nibbles(r.q[i], b.qs);
+        wt_pack_nibbles(r.q[i], b.qs);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -100,8 +89,8 @@ static void encode_q5_0(const wt_encode_kernels *k, const float *x, const float 
     wt_codes_init(&codes, -16.0f, 15.0f, NULL, false, search);
     EACH_BLOCK(wt_block_q5_0) {
         b.d = codes_scale(k, x, w, -16, &codes, search, q);
-        pack_nibbles(q, b.qs);
-        pack_fifths(q, b.qh);
+        wt_pack_nibbles(q, b.qs);
+        wt_pack_fifths(q, b.qh);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -116,8 +105,8 @@ static void encode_q5_1(const wt_encode_kernels *k, const float *x, const float 
     for (size_t i = 0; i < blocks; i++, to += sizeof b) {
         b.d = r.d[i];
         b.m = r.m[i];
-        pack_nibbles(r.q[i], b.qs);
-        pack_fifths(r.q[i], b.qh);
+        wt_pack_nibbles(r.q[i], b.qs);
+        wt_pack_fifths(r.q[i], b.qh);
         memcpy(to, &b, sizeof b);
     }
 }

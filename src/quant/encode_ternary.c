@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "quant/codec_blocks.h"
 #include "quant/codec_families.h"
+#include "quant/pack.h"
 #include "quant/search.h"
 
 /* Signs have a best scale in closed form: the mean magnitude. */
@@ -58,16 +58,6 @@ static void encode_q2_0(const wt_encode_kernels *k, const float *x, const float 
     }
 }
 
-/* Digits q of `bytes` bytes, most significant first, as the byte whose multiples by 3 show them in turn; missing ones are 0. */
-static const uint8_t *pack_digits(const uint8_t *q, int bytes, int digits, uint8_t *to) {
-    for (int i = 0; i < bytes; i++) {
-        unsigned number = 0;
-        for (int digit = 0; digit < 5; digit++) number = 3 * number + (digit < digits ? q[digit * bytes + i] : 0);
-        to[i] = (uint8_t)((number * 256 + 242) / 243);
-    }
-    return q + bytes * digits;
-}
-
 static void encode_tq1_0(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                          void *dst) {
     wt_codes codes;
@@ -77,9 +67,9 @@ static void encode_tq1_0(const wt_encode_kernels *k, const float *x, const float
     wt_block_tq1_0 b;
     for (size_t i = 0; i < n; i += WT_SUPER, to += sizeof b, x += WT_SUPER, w += WT_SUPER) {
         b.d = codes_scale(k, x, w, WT_SUPER, &codes, search, q);
-        const uint8_t *from = pack_digits(q, 32, 5, b.qs);
-        from = pack_digits(from, 16, 5, b.qs + 32);
-        pack_digits(from, 4, 4, b.qh);
+        const uint8_t *from = wt_pack_digits(q, 32, 5, b.qs);
+        from = wt_pack_digits(from, 16, 5, b.qs + 32);
+        wt_pack_digits(from, 4, 4, b.qh);
         memcpy(to, &b, sizeof b);
     }
 }

@@ -1,0 +1,27 @@
+/* The products of error feedback in plain C; every variant adds in the same order, without fusing, and gives the same bits. */
+#include "apply/feedback_private.h"
+
+enum { LANES = WT_FEEDBACK_LANES };
+
+static void accumulate(const float *e, size_t n, const float *p, size_t stride, size_t width, float *s) {
+    for (size_t j = 0; j < width; j++, s += LANES) {
+        float sum[LANES];
+        for (int lane = 0; lane < LANES; lane++) sum[lane] = s[lane];
+        for (size_t i = 0; i < n; i++) {
+            const float by = p[i * stride + j];
+            for (int lane = 0; lane < LANES; lane++) sum[lane] += e[i * LANES + (size_t)lane] * by;
+        }
+        for (int lane = 0; lane < LANES; lane++) s[lane] = sum[lane];
+    }
+}
+
+static const wt_feedback_kernels PLAIN = {accumulate};
+
+const wt_feedback_kernels *wt_feedback_kernels_at(wt_cpu_level level) {
+#if defined(__x86_64__)
+    if (level >= WT_CPU_AVX512) return &wt_feedback_kernels_avx512;
+    if (level >= WT_CPU_AVX2) return &wt_feedback_kernels_avx2;
+#endif
+    (void)level;
+    return &PLAIN;
+}

@@ -1,0 +1,248 @@
+/* Lattices: one row a type, with how its scales are read and where its codes lie. */
+#include "quant/lattice.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stddef.h>
+
+#include "quant/codec_families.h"
+#include "quant/pack.h"
+#include "quant/search.h"
+
+/* ---- scales ---- */
+
+typedef void (*read_fn)(const void *block, wt_lattice *l);
+
+#define LOAD(type)                                                                                                     \
+    type b;                                                                                                            \
+    memcpy(&b, block, sizeof b)
+
+/* Blocks that begin with a scale, or with a scale and what is added. */
+static void read_d(const void *block, wt_lattice *l) {
+    uint16_t d;
+    memcpy(&d, block, sizeof d);
+    l->scale[0] = wt_half_to_float(d);
+}
+
+static void read_d_m(const void *block, wt_lattice *l) {
+    LOAD(wt_block_q4_1);
+    l->scale[0] = wt_half_to_float(b.d);
+    l->min[0] = -wt_half_to_float(b.m);
+}
+
+static void read_q2_k(const void *block, wt_lattice *l) {
+    LOAD(wt_block_q2_k);
+    float d = wt_half_to_float(b.d), dmin = wt_half_to_float(b.dmin);
+    for (int j = 0; j < 16; j++) {
+        l->scale[j] = d * (float)(b.scales[j] & 15);
+        l->min[j] = dmin * (float)(b.scales[j] >> 4);
+    }
+}
+
+static void read_q3_k(const void *block, wt_lattice *l) {
+    LOAD(wt_block_q3_k);
+    float d = wt_half_to_float(b.d);
+    for (int j = 0; j < 16; j++) l->scale[j] = d * (float)wt_q3_k_scale(b.scales, j);
+}
+
+/* Q5_K begins as Q4_K does. */
+static void read_q4_k(const void *block, wt_lattice *l) {
+    LOAD(wt_block_q4_k);
+    float d = wt_half_to_float(b.d), dmin = wt_half_to_float(b.dmin);
+    for (int j = 0; j < 8; j++) {
+        int scale, min;
+        wt_q4_k_scale(b.scales, j, &scale, &min);
+        l->scale[j] = d * (float)scale;
+        l->min[j] = dmin * (float)min;
+    }
+}
+
+static void read_q6_k(const void *block, wt_lattice *l) {
+    LOAD(wt_block_q6_k);
+    float d = wt_half_to_float(b.d);
+    for (int j = 0; j < 16; j++) l->scale[j] = d * (float)b.scales[j];
+}
+
+static void read_iq4_xs(const void *block, wt_lattice *l) {
+    LOAD(wt_block_iq4_xs);
+    float d = wt_half_to_float(b.d);
+    for (int j = 0; j < 8; j++) {
+        int low = b.scales_l[j / 2] >> (4 * (j % 2)) & 15, high = b.scales_h >> (2 * j) & 3;
+        l->scale[j] = d * (float)((low | high << 4) - 32);
+    }
+}
+
+static void read_mxfp4(const void *block, wt_lattice *l) {
+    LOAD(wt_block_mxfp4);
+    l->scale[0] = ldexpf(1.0f, b.e - 128);
+}
+
+static void read_nvfp4(const void *block, wt_lattice *l) {
+    LOAD(wt_block_nvfp4);
+    for (int j = 0; j < 4; j++) l->scale[j] = wt_nvfp4_scale(b.d[j]);
+}
+
+/* The scale comes after the codes. */
+static void read_tq1_0(const void *block, wt_lattice *l) {
+    LOAD(wt_block_tq1_0);
+    l->scale[0] = wt_half_to_float(b.d);
+}
+
+static void read_tq2_0(const void *block, wt_lattice *l) {
+    LOAD(wt_block_tq2_0);
+    l->scale[0] = wt_half_to_float(b.d);
+}
+
+/* ---- codes: q [weights] counted from the lowest, or the type's own ---- */
+
+typedef void (*write_fn)(const uint8_t *q, uint8_t *block);
+
+static void write_q4_0(const uint8_t *q, uint8_t *block) { wt_pack_nibbles(q, block + offsetof(wt_block_q4_0, qs)); }
+
+static void write_q4_1(const uint8_t *q, uint8_t *block) { wt_pack_nibbles(q, block + offsetof(wt_block_q4_1, qs)); }
+
+static void write_q5_0(const uint8_t *q, uint8_t *block) {
+    wt_pack_nibbles(q, block + offsetof(wt_block_q5_0, qs));
+    wt_pack_fifths(q, block + offsetof(wt_block_q5_0, qh));
+}
+
+static void write_q5_1(const uint8_t *q, uint8_t *block) {
+    wt_pack_nibbles(q, block + offsetof(wt_block_q5_1, qs));
+    wt_pack_fifths(q, block + offsetof(wt_block_q5_1, qh));
+}
+
+static void write_q8_0(const uint8_t *q, uint8_t *block) {
+    for (int j = 0; j < 32; j++) block[offsetof(wt_block_q8_0, qs) + j] = (uint8_t)(q[j] - 127);
+}
+
+static void write_q2_k(const uint8_t *q, uint8_t *block) { wt_pack_crumbs(q, block + offsetof(wt_block_q2_k, qs)); }
+
+static void write_q3_k(const uint8_t *q, uint8_t *block) {
+    wt_pack_planes(q, 2, block + offsetof(wt_block_q3_k, hmask));
+    wt_pack_crumbs(q, block + offsetof(wt_block_q3_k, qs));
+}
+
+static void write_q4_k(const uint8_t *q, uint8_t *block) { wt_pack_pairs(q, block + offsetof(wt_block_q4_k, qs)); }
+
+static void write_q5_k(const uint8_t *q, uint8_t *block) {
+    wt_pack_pairs(q, block + offsetof(wt_block_q5_k, qs));
+    wt_pack_planes(q, 4, block + offsetof(wt_block_q5_k, qh));
+}
+
+static void write_q6_k(const uint8_t *q, uint8_t *block) {
+    wt_pack_sixths(q, block + offsetof(wt_block_q6_k, ql), block + offsetof(wt_block_q6_k, qh));
+}
+
+static void write_iq4_nl(const uint8_t *q, uint8_t *block) { wt_pack_nibbles(q, block + offsetof(wt_block_iq4_nl, qs)); }
+
+static void write_iq4_xs(const uint8_t *q, uint8_t *block) {
+    for (int j = 0; j < 8; j++) wt_pack_nibbles(q + 32 * j, block + offsetof(wt_block_iq4_xs, qs) + 16 * j);
+}
+
+static void write_mxfp4(const uint8_t *q, uint8_t *block) { wt_pack_nibbles(q, block + offsetof(wt_block_mxfp4, qs)); }
+
+static void write_nvfp4(const uint8_t *q, uint8_t *block) {
+    uint8_t *to = block + offsetof(wt_block_nvfp4, qs);
+    for (int j = 0; j < 32; j++) to[j] = (uint8_t)(q[16 * (j / 8) + j % 8] | q[16 * (j / 8) + j % 8 + 8] << 4);
+}
+
+static void write_q1_0(const uint8_t *q, uint8_t *block) {
+    uint8_t *to = block + offsetof(wt_block_q1_0, qs);
+    memset(to, 0, 16);
+    for (int j = 0; j < 128; j++) to[j / 8] |= (uint8_t)(q[j] << j % 8);
+}
+
+static void write_q2_0(const uint8_t *q, uint8_t *block) {
+    uint8_t *to = block + offsetof(wt_block_q2_0, qs);
+    for (int j = 0; j < 16; j++)
+        to[j] = (uint8_t)(q[4 * j] | q[4 * j + 1] << 2 | q[4 * j + 2] << 4 | q[4 * j + 3] << 6);
+}
+
+static void write_tq1_0(const uint8_t *q, uint8_t *block) {
+    uint8_t *qs = block + offsetof(wt_block_tq1_0, qs);
+    const uint8_t *from = wt_pack_digits(q, 32, 5, qs);
+    from = wt_pack_digits(from, 16, 5, qs + 32);
+    wt_pack_digits(from, 4, 4, block + offsetof(wt_block_tq1_0, qh));
+}
+
+static void write_tq2_0(const uint8_t *q, uint8_t *block) { wt_pack_crumbs(q, block + offsetof(wt_block_tq2_0, qs)); }
+
+/* ---- the table ---- */
+
+/* Values that are no consecutive integers, ascending, and the format's code of each. */
+typedef struct value_set {
+    wt_cells cells;
+    uint8_t code[256]; /* by value + 128 */
+} value_set;
+
+static value_set iq4, fp4, signs;
+
+typedef struct row {
+    wt_type type;
+    uint16_t weights, run;
+    int8_t lo, hi;
+    value_set *values; /* NULL: the integers lo..hi */
+    read_fn read;
+    write_fn write;
+} row;
+
+static const row ROWS[] = {
+    {WT_Q4_0, 32, 32, -8, 7, NULL, read_d, write_q4_0},
+    {WT_Q4_1, 32, 32, 0, 15, NULL, read_d_m, write_q4_1},
+    {WT_Q5_0, 32, 32, -16, 15, NULL, read_d, write_q5_0},
+    {WT_Q5_1, 32, 32, 0, 31, NULL, read_d_m, write_q5_1},
+    {WT_Q8_0, 32, 32, -127, 127, NULL, read_d, write_q8_0},
+    {WT_Q2_K, 256, 16, 0, 3, NULL, read_q2_k, write_q2_k},
+    {WT_Q3_K, 256, 16, -4, 3, NULL, read_q3_k, write_q3_k},
+    {WT_Q4_K, 256, 32, 0, 15, NULL, read_q4_k, write_q4_k},
+    {WT_Q5_K, 256, 32, 0, 31, NULL, read_q4_k, write_q5_k},
+    {WT_Q6_K, 256, 16, -32, 31, NULL, read_q6_k, write_q6_k},
+    {WT_IQ4_NL, 32, 32, -127, 113, &iq4, read_d, write_iq4_nl},
+    {WT_IQ4_XS, 256, 32, -127, 113, &iq4, read_iq4_xs, write_iq4_xs},
+    {WT_MXFP4, 32, 32, -12, 12, &fp4, read_mxfp4, write_mxfp4},
+    {WT_NVFP4, 64, 16, -12, 12, &fp4, read_nvfp4, write_nvfp4},
+    {WT_Q1_0, 128, 128, -1, 1, &signs, read_d, write_q1_0},
+    {WT_Q2_0, 64, 64, -1, 2, NULL, read_d, write_q2_0},
+    {WT_TQ1_0, 256, 256, -1, 1, NULL, read_tq1_0, write_tq1_0},
+    {WT_TQ2_0, 256, 256, -1, 1, NULL, read_tq2_0, write_tq2_0}, /* the code of 2 exists; stock files have none */
+};
+
+static void fill(value_set *set, const int8_t *values, const uint8_t *codes, int count) {
+    wt_cells_of(&set->cells, values, count);
+    for (int i = 0; i < count; i++) set->code[values[i] + 128] = codes[i];
+}
+
+static void fill_sets(void) {
+    static const uint8_t plain[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    static const uint8_t fp4_codes[15] = {15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7};
+    int8_t ascending[15];
+    for (int i = 0; i < 15; i++) ascending[i] = WT_VALUES_FP4[fp4_codes[i]];
+    fill(&iq4, WT_VALUES_IQ4, plain, 16);
+    fill(&fp4, ascending, fp4_codes, 15);
+    fill(&signs, (const int8_t[]){-1, 1}, plain, 2);
+}
+
+static const row *find(wt_type type) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_sets);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        if (ROWS[i].type == type) return &ROWS[i];
+    }
+    return NULL;
+}
+
+bool wt_lattice_has(wt_type type) { return find(type) != NULL; }
+
+void wt_lattice_read(wt_type type, const void *block, wt_lattice *l) {
+    const row *r = find(type);
+    *l = (wt_lattice){.weights = r->weights, .run = r->run};
+    l->grid = (wt_grid){r->lo, r->hi, r->values ? &r->values->cells : NULL};
+    r->read(block, l);
+}
+
+void wt_lattice_write(wt_type type, const int8_t *q, void *block) {
+    const row *r = find(type);
+    uint8_t codes[WT_SUPER];
+    for (size_t i = 0; i < r->weights; i++) codes[i] = r->values ? r->values->code[q[i] + 128] : (uint8_t)(q[i] - r->lo);
+    r->write(codes, block);
+}

@@ -1,0 +1,29 @@
+/*
+ * The values that each weight of an encoded block can take while the block's scales stay as they are: scale q - min, q on a
+ * grid. For callers that choose codes by something else than the nearest value (error feedback): encode, read the lattice,
+ * choose, put the codes back. Types of scalar codes only; codebooks are codebook.h's.
+ */
+#ifndef WT_QUANT_LATTICE_H
+#define WT_QUANT_LATTICE_H
+
+#include "quant/encode_kernels.h"
+
+#define WT_LATTICE_RUNS 16
+
+typedef struct wt_lattice {
+    size_t weights, run;          /* of a block; that share a scale */
+    wt_grid grid;                 /* where q lies, int8 all */
+    float scale[WT_LATTICE_RUNS]; /* [weights / run] */
+    float min[WT_LATTICE_RUNS];   /* 0 for types without */
+} wt_lattice;
+
+/* Whether the type's blocks are lattices. */
+bool wt_lattice_has(wt_type type);
+
+/* Reads the scales of a block at any alignment. Only for types that wt_lattice_has. */
+void wt_lattice_read(wt_type type, const void *block, wt_lattice *lattice);
+
+/* Gives the weights of a block the values scale q - min, q [weights] on the grid; its scales stay. Decoding gives these floats to the bit. */
+void wt_lattice_write(wt_type type, const int8_t *q, void *block);
+
+#endif
