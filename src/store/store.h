@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 
-typedef struct wt_store wt_store;
+typedef struct wt_run_store wt_run_store;
 
 typedef enum wt_store_mode {
     WT_STORE_CREATE, /* a new run: fails where there is one already */
@@ -22,14 +22,14 @@ typedef enum wt_store_mode {
 } wt_store_mode;
 
 /* Opens FOLDER/run.db; CREATE makes the folder where it is missing. Errors name the file and the cause. */
-wt_store *wt_store_open(const char *folder, wt_store_mode mode, wt_error *err);
-void wt_store_close(wt_store *store); /* NULL-safe */
+wt_run_store *wt_store_open(const char *folder, wt_store_mode mode, wt_error *err);
+void wt_store_close(wt_run_store *store); /* NULL-safe */
 
 /* ---- what the run is: keys and texts ("rules", "model", "model_hash", "text_hash", "version", "cpu", "threads", "seed", "ended", ...) ---- */
 
-int wt_store_set(wt_store *store, const char *key, const char *value, wt_error *err);
+int wt_store_set(wt_run_store *store, const char *key, const char *value, wt_error *err);
 /* 1 and *value (the caller's to free) where it is there, 0 where it is not, -1 on failure. */
-int wt_store_get(wt_store *store, const char *key, char **value, wt_error *err);
+int wt_store_get(wt_run_store *store, const char *key, char **value, wt_error *err);
 
 /* ---- individuals ---- */
 
@@ -51,14 +51,14 @@ typedef struct wt_stored_individual {
 } wt_stored_individual;
 
 /* Adds it (id is set), or writes bytes, memory, plan and cause of one that is there (id > 0). */
-int wt_store_put_individual(wt_store *store, wt_stored_individual *individual, wt_error *err);
+int wt_store_put_individual(wt_run_store *store, wt_stored_individual *individual, wt_error *err);
 /* By id. 1, 0 where there is none, -1. */
-int wt_store_individual(wt_store *store, int64_t id, wt_stored_individual *individual, wt_error *err);
+int wt_store_individual(wt_run_store *store, int64_t id, wt_stored_individual *individual, wt_error *err);
 /* Calls `each` for all, in the order of ids, until it returns non-zero (which is returned). */
-int wt_store_each_individual(wt_store *store, int (*each)(void *user, const wt_stored_individual *individual), void *user,
+int wt_store_each_individual(wt_run_store *store, int (*each)(void *user, const wt_stored_individual *individual), void *user,
                              wt_error *err);
 /* The first of that name (or of a beginning of it that no other has) or label; 1, 0, -1 (also where several fit). */
-int wt_store_find_individual(wt_store *store, const char *name, wt_stored_individual *individual, wt_error *err);
+int wt_store_find_individual(wt_run_store *store, const char *name, wt_stored_individual *individual, wt_error *err);
 
 /* ---- evaluations: by strategy and budget, not by individual, so that the same strategy is measured once ---- */
 
@@ -68,16 +68,16 @@ typedef struct wt_stored_score {
 } wt_stored_score;
 
 /* `part` of the text: "search", "holdout" or another name. `positions` (may be NULL) [count, per_chunk]: every position's divergence. */
-int wt_store_put_scores(wt_store *store, const char *name, uint64_t budget, const char *part,
+int wt_store_put_scores(wt_run_store *store, const char *name, uint64_t budget, const char *part,
                         const wt_stored_score *scores, size_t count, const float *positions, size_t per_chunk,
                         wt_error *err);
 /* Fills scores and positions (either may be NULL) of chunks first .. first + count - 1; 1 where all are there, 0 where not, -1. */
-int wt_store_scores(wt_store *store, const char *name, uint64_t budget, const char *part, uint32_t first, size_t count,
+int wt_store_scores(wt_run_store *store, const char *name, uint64_t budget, const char *part, uint32_t first, size_t count,
                     wt_stored_score *scores, float *positions, size_t per_chunk, wt_error *err);
 
 /* Any other measured quantity of a strategy at a budget, by axis ("command tokens/s", "tasks accuracy"). */
-int wt_store_put_value(wt_store *store, const char *name, uint64_t budget, const char *axis, double value, wt_error *err);
-int wt_store_value(wt_store *store, const char *name, uint64_t budget, const char *axis, double *value, wt_error *err); /* 1, 0, -1 */
+int wt_store_put_value(wt_run_store *store, const char *name, uint64_t budget, const char *axis, double value, wt_error *err);
+int wt_store_value(wt_run_store *store, const char *name, uint64_t budget, const char *axis, double *value, wt_error *err); /* 1, 0, -1 */
 
 /* ---- generations ---- */
 
@@ -91,8 +91,8 @@ typedef struct wt_stored_generation {
     const char *operators; /* JSON: tried and succeeded, and the rate, of each operator */
 } wt_stored_generation;
 
-int wt_store_put_generation(wt_store *store, const wt_stored_generation *generation, wt_error *err); /* replaces one of its number */
-int wt_store_each_generation(wt_store *store, int (*each)(void *user, const wt_stored_generation *generation), void *user,
+int wt_store_put_generation(wt_run_store *store, const wt_stored_generation *generation, wt_error *err); /* replaces one of its number */
+int wt_store_each_generation(wt_run_store *store, int (*each)(void *user, const wt_stored_generation *generation), void *user,
                              wt_error *err);
 
 /* ---- the verdict, and what genes are worth ---- */
@@ -106,8 +106,8 @@ typedef struct wt_stored_verdict {
     const char *note;
 } wt_stored_verdict;
 
-int wt_store_put_verdict(wt_store *store, const wt_stored_verdict *verdict, wt_error *err); /* replaces that of the individual */
-int wt_store_each_verdict(wt_store *store, int (*each)(void *user, const wt_stored_verdict *verdict), void *user, wt_error *err);
+int wt_store_put_verdict(wt_run_store *store, const wt_stored_verdict *verdict, wt_error *err); /* replaces that of the individual */
+int wt_store_each_verdict(wt_run_store *store, int (*each)(void *user, const wt_stored_verdict *verdict), void *user, wt_error *err);
 
 typedef struct wt_stored_knockout {
     int64_t individual;
@@ -116,8 +116,8 @@ typedef struct wt_stored_knockout {
     double change, low, high; /* of the mean divergence when it is set so, with its 95% interval */
 } wt_stored_knockout;
 
-int wt_store_put_knockout(wt_store *store, const wt_stored_knockout *knockout, wt_error *err); /* replaces that of individual and gene */
-int wt_store_each_knockout(wt_store *store, int64_t individual, int (*each)(void *user, const wt_stored_knockout *knockout),
+int wt_store_put_knockout(wt_run_store *store, const wt_stored_knockout *knockout, wt_error *err); /* replaces that of individual and gene */
+int wt_store_each_knockout(wt_run_store *store, int64_t individual, int (*each)(void *user, const wt_stored_knockout *knockout),
                            void *user, wt_error *err); /* the largest change first */
 
 #endif

@@ -1,0 +1,42 @@
+/*
+ * Axes: what a candidate is judged by. Each is a row of the table (axis_table.c), its function a few lines in a file named after what it
+ * looks at: another axis is another row. An axis knows neither who is measured nor why.
+ */
+#ifndef WT_MEASURE_AXIS_H
+#define WT_MEASURE_AXIS_H
+
+#include "measure/exam.h"
+
+/* What is known of a candidate when axes are asked. */
+typedef struct wt_measured {
+    const wt_chunk_score *scores; /* [chunks] */
+    size_t chunks;
+    const float *klds;            /* [chunks * scored]; NULL: no axis wants them */
+    size_t scored;
+    uint64_t bytes, memory;       /* of the file; of file and cache at the rules' context */
+    double encode_seconds;        /* NaN: it came from a cache */
+} wt_measured;
+
+typedef struct wt_axis {
+    const char *name, *unit;
+    bool higher;       /* is better */
+    bool positions;    /* wants klds */
+    bool exact;        /* the same on every text: no chunk says anything about it */
+    double (*value)(const wt_measured *m);
+    double (*of_chunk)(const wt_chunk_score *s); /* what a race compares; NULL: the axis has no chunks */
+    const char *help;
+} wt_axis;
+
+/* Row i of the table, NULL past its end; and by name, NULL for an unknown one. */
+const wt_axis *wt_axis_at(size_t i);
+const wt_axis *wt_axis_find(const char *name);
+
+double wt_axis_kld(const wt_measured *m);              /* axis_divergence.c */
+double wt_axis_kld_p99(const wt_measured *m);
+double wt_axis_same_top(const wt_measured *m);
+double wt_axis_perplexity_ratio(const wt_measured *m);
+double wt_axis_bytes(const wt_measured *m);            /* axis_size.c */
+double wt_axis_memory(const wt_measured *m);
+double wt_axis_encode_seconds(const wt_measured *m);
+
+#endif

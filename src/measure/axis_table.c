@@ -1,0 +1,32 @@
+/* The table of axes. */
+#include <string.h>
+
+#include "measure/axis.h"
+
+static double chunk_kld(const wt_chunk_score *s) { return s->kld; }
+static double chunk_same_top(const wt_chunk_score *s) { return -s->same_top; } /* races are won by less */
+static double chunk_ratio(const wt_chunk_score *s) { return s->logp_reference - s->logp; }
+
+static const wt_axis AXES[] = {
+    {.name = "kld", .unit = "nats per token", .value = wt_axis_kld, .of_chunk = chunk_kld,
+     .help = "mean divergence of the predictions from the exact model's"},
+    {.name = "kld_p99", .unit = "nats", .positions = true, .value = wt_axis_kld_p99, .of_chunk = chunk_kld,
+     .help = "the divergence that 99% of the tokens stay below"},
+    {.name = "same_top", .unit = "share", .higher = true, .value = wt_axis_same_top, .of_chunk = chunk_same_top,
+     .help = "tokens whose most probable successor stays the same"},
+    {.name = "perplexity_ratio", .unit = "1", .value = wt_axis_perplexity_ratio, .of_chunk = chunk_ratio,
+     .help = "perplexity over the exact model's"},
+    {.name = "bytes", .unit = "bytes", .exact = true, .value = wt_axis_bytes, .help = "the size of the file"},
+    {.name = "memory", .unit = "bytes", .exact = true, .value = wt_axis_memory,
+     .help = "file and cache of keys and values at the context that memory_context names"},
+    {.name = "encode_seconds", .unit = "seconds", .value = wt_axis_encode_seconds,
+     .help = "how long encoding took: a time, so that runs with it cannot be repeated to the byte"},
+};
+
+const wt_axis *wt_axis_at(size_t i) { return i < sizeof AXES / sizeof *AXES ? &AXES[i] : NULL; }
+
+const wt_axis *wt_axis_find(const char *name) {
+    for (size_t i = 0; i < sizeof AXES / sizeof *AXES; i++)
+        if (strcmp(AXES[i].name, name) == 0) return &AXES[i];
+    return NULL;
+}
