@@ -1,0 +1,267 @@
+#include "report/summary.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { MOST_ROWS = 64 };
+
+/* A verdict, with what the individual is called. */
+typedef struct row {
+    int64_t id;
+    char role[16], file[64], name[16], label[48], species[16], note[256], *text;
+    uint64_t bytes;
+    double kld, error, low, high, p99, top, ratio;
+} row;
+
+typedef struct summary {
+    row rows[MOST_ROWS];
+    size_t count;
+    wt_stored_generation last;
+    uint64_t lethal, eliminated, born;
+    wt_run_store *store;
+    wt_error *err;
+} summary;
+
+/* ---- reading ---- */
+
+static int take_verdict(void *user, const wt_stored_verdict *v) {
+    summary *s = user;
+    if (s->count == MOST_ROWS) return 0;
+    row *r = &s->rows[s->count++];
+    *r = (row){.id = v->individual, .kld = v->kld_mean, .error = v->kld_chunk_stderr, .low = v->low, .high = v->high,
+               .p99 = v->kld_p99, .top = v->same_top, .ratio = v->perplexity_ratio};
+    snprintf(r->role, sizeof r->role, "%s", v->role);
+    snprintf(r->file, sizeof r->file, "%s", v->file);
+    snprintf(r->note, sizeof r->note, "%s", v->note);
+    return 0;
+}
+
+static int take_generation(void *user, const wt_stored_generation *g) {
+    summary *s = user;
+    s->last = *g;
+    s->last.operators = "";
+    s->lethal += g->lethal;
+    s->eliminated += g->eliminated;
+    s->born += g->born;
+    return 0;
+}
+
+static int by_divergence(const void *pa, const void *pb) {
+    const row *a = pa, *b = pb;
+    const int x = strcmp(a->role, "survivor") != 0, y = strcmp(b->role, "survivor") != 0;
+    if (x != y) return x - y;
+    return a->kld < b->kld ? -1 : a->kld > b->kld;
+}
+
+static int read_run(summary *s) {
+    if (wt_store_each_verdict(s->store, take_verdict, s, s->err) != 0 ||
+        wt_store_each_generation(s->store, take_generation, s, s->err) != 0)
+        return -1;
+    for (size_t i = 0; i < s->count; i++) {
+        wt_stored_individual v;
+        row *r = &s->rows[i];
+        int found = wt_store_individual(s->store, r->id, &v, s->err);
+        if (found < 0) return -1;
+        if (found == 0) continue;
+        snprintf(r->name, sizeof r->name, "%s", v.name);
+        snprintf(r->label, sizeof r->label, "%s", v.label);
+        snprintf(r->species, sizeof r->species, "%s", v.species);
+        r->bytes = v.bytes;
+        if (!(r->text = strdup(v.text))) return wt_fail_memory(s->err, 1);
+    }
+    qsort(s->rows, s->count, sizeof *s->rows, by_divergence);
+    return 0;
+}
+
+static void release(summary *s) {
+    for (size_t i = 0; i < s->count; i++) free(s->rows[i].text);
+}
+
+/* A key's text, or `otherwise`; in `buffer`. */
+static const char *meta(summary *s, const char *key, char *buffer, size_t size, const char *otherwise) {
+    char *value = NULL;
+    snprintf(buffer, size, "%s", wt_store_get(s->store, key, &value, NULL) == 1 ? value : otherwise);
+    free(value);
+    return buffer;
+}
+
+static const row *find(const summary *s, const char *role) {
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->rows[i].role, role) == 0) return &s->rows[i];
+    return NULL;
+}
+
+/* The human that was the best on the search text: what survivors were compared with. */
+static const row *best_human(const summary *s) {
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->rows[i].role, "human") == 0 && s->rows[i].note[0]) return &s->rows[i];
+    return find(s, "human");
+}
+
+/* ---- Markdown ---- */
+
+static void print_verdict(summary *s, FILE *f) {
+    const row *survivor = find(s, "survivor"), *human = best_human(s);
+    if (!survivor)
+        fputs("**Nothing survived**: no strategy met every constraint on text that no one searched on.\n", f);
+    else if (!human)
+        fprintf(f, "**%s survived** at %" PRIu64 " bytes with a mean divergence of %.6f nats per token.\n", survivor->name,
+                survivor->bytes, survivor->kld);
+    else if (strstr(survivor->note, "not to be told apart") || strstr(survivor->note, "worse") || survivor->kld >= human->kld)
+        fprintf(f, "**Nothing beat the humans**: the best survivor, %s, has %s on holdout.\n", survivor->name, survivor->note);
+    else
+        fprintf(f, "**%s survived**: %s, on text that no one searched on.\n", survivor->name, survivor->note);
+}
+
+static void print_rows(const summary *s, FILE *f) {
+    fputs("\n| | who | bytes | mean KLD | 95% interval | 99% | same top | perplexity ratio |\n|---|---|---:|---:|---|---:|---:|---:|\n", f);
+    for (size_t i = 0; i < s->count; i++) {
+        const row *r = &s->rows[i];
+        fprintf(f, "| %s | %s | %" PRIu64 " | %.6f | %.6f to %.6f | %.4f | %.3f%% | %.4f |\n", r->role,
+                r->label[0] ? r->label : r->name, r->bytes, r->kld, r->low, r->high, r->p99, 100 * r->top, r->ratio);
+    }
+}
+
+static void print_survivors(const summary *s, FILE *f) {
+    for (size_t i = 0; i < s->count; i++) {
+        const row *r = &s->rows[i];
+        if (strcmp(r->role, "survivor") != 0) continue;
+        fprintf(f, "\n## %s\n\n%s species; %s.\n\nFile: `%s`, %" PRIu64 " bytes.", r->name, r->species, r->note, r->file, r->bytes);
+        const char *k = r->text ? strstr(r->text, "cache.k") : NULL, *v = r->text ? strstr(r->text, "cache.v") : NULL;
+        if (k || v) {
+            char kt[24] = "F16", vt[24] = "F16";
+            if (k) sscanf(k, "cache.k = %23s", kt);
+            if (v) sscanf(v, "cache.v = %23s", vt);
+            for (char *c = kt; *c; c++) *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+            for (char *c = vt; *c; c++) *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+            fprintf(f, " Run it with `-ctk %s -ctv %s`.", kt, vt);
+        }
+        fprintf(f, "\n\n```\n%s```\n", r->text ? r->text : "");
+    }
+}
+
+static void print_story(summary *s, FILE *f) {
+    char a[512], b[512];
+    double raced = strtod(meta(s, "raced_tokens", a, sizeof a, "0"), NULL), full = strtod(meta(s, "full_tokens", b, sizeof b, "0"), NULL);
+    fprintf(f, "\n## How it went\n\n- Model: %s", meta(s, "model", a, sizeof a, "?"));
+    fprintf(f, "; text: %s\n", meta(s, "text", a, sizeof a, "?"));
+    fprintf(f, "- Ended: %s, after %" PRIu64 " generations, %" PRIu64 " evaluations, %" PRIu64 " tokens, %.0f seconds\n",
+            meta(s, "ended", a, sizeof a, "not yet"), s->last.number + 1, s->last.evaluations, s->last.tokens, s->last.seconds);
+    fprintf(f, "- Born: %" PRIu64 "; lethal: %" PRIu64 "; sent home in races: %" PRIu64 "\n", s->born, s->lethal, s->eliminated);
+    if (full > 0)
+        fprintf(f, "- Races measured %.0f tokens of the %.0f that measuring everybody on everything takes: %.0f%% were saved\n", raced, full,
+                100 * (1 - raced / full));
+    fprintf(f, "- Encoded tensors from the cache: %.0f%%; blocks whose states were there already: %.0f%%\n", 100 * s->last.cache_hits,
+            100 * s->last.state_reuse);
+    fprintf(f, "- Noise floor (rounding of activations alone): %s nats per token\n", meta(s, "noise", a, sizeof a, "?"));
+    fprintf(f, "- Environment: %s", meta(s, "cpu", a, sizeof a, "?"));
+    fprintf(f, ", %s threads", meta(s, "threads", a, sizeof a, "?"));
+    fprintf(f, ", wildtype %s, seed %s\n", meta(s, "version", a, sizeof a, "?"), meta(s, "seed", b, sizeof b, "?"));
+}
+
+char *wt_summary_markdown(wt_run_store *store, wt_error *err) {
+    summary *s = wt_calloc(1, sizeof *s, err);
+    char *text = NULL;
+    size_t len;
+    if (!s) return NULL;
+    s->store = store;
+    s->err = err;
+    FILE *f = read_run(s) == 0 ? open_memstream(&text, &len) : NULL;
+    if (f) {
+        print_verdict(s, f);
+        print_rows(s, f);
+        print_survivors(s, f);
+        print_story(s, f);
+        if (fclose(f) != 0) {
+            free(text);
+            text = NULL;
+            wt_fail_memory(err, 4096);
+        }
+    }
+    release(s);
+    free(s);
+    return text;
+}
+
+/* ---- JSON ---- */
+
+static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
+static json_t *row_json(const row *r) {
+    json_t *o = json_object();
+    if (r->file[0]) json_object_set_new(o, "file", json_string(r->file));
+    if (r->label[0]) json_object_set_new(o, "label", json_string(r->label));
+    json_object_set_new(o, "name", json_string(r->name));
+    json_object_set_new(o, "strategy", json_string(r->text ? r->text : ""));
+    json_object_set_new(o, "species", json_string(r->species));
+    json_object_set_new(o, "bytes", json_integer((json_int_t)r->bytes));
+    json_object_set_new(o, "kld_mean", number(r->kld));
+    json_object_set_new(o, "kld_chunk_stderr", number(r->error));
+    json_object_set_new(o, "kld_low", number(r->low));
+    json_object_set_new(o, "kld_high", number(r->high));
+    json_object_set_new(o, "kld_p99", number(r->p99));
+    json_object_set_new(o, "same_top", number(r->top));
+    json_object_set_new(o, "perplexity_ratio", number(r->ratio));
+    json_object_set_new(o, "note", json_string(r->note));
+    return o;
+}
+
+char *wt_summary_json(wt_run_store *store, wt_error *err) {
+    summary *s = wt_calloc(1, sizeof *s, err);
+    char *text = NULL, buffer[512];
+    if (!s) return NULL;
+    s->store = store;
+    s->err = err;
+    if (read_run(s) == 0) {
+        json_t *root = json_object(), *survivors = json_array(), *humans = json_array(), *rejected = json_array();
+        for (size_t i = 0; i < s->count; i++)
+            json_array_append_new(strcmp(s->rows[i].role, "survivor") == 0   ? survivors
+                                  : strcmp(s->rows[i].role, "rejected") == 0 ? rejected
+                                                                             : humans,
+                                  row_json(&s->rows[i]));
+        json_object_set_new(root, "survivors", survivors);
+        json_object_set_new(root, "humans", humans);
+        json_object_set_new(root, "rejected", rejected);
+        json_object_set_new(root, "ended", json_string(meta(s, "ended", buffer, sizeof buffer, "")));
+        json_object_set_new(root, "generations", json_integer((json_int_t)s->last.number + 1));
+        json_object_set_new(root, "evaluations", json_integer((json_int_t)s->last.evaluations));
+        json_object_set_new(root, "tokens", json_integer((json_int_t)s->last.tokens));
+        json_object_set_new(root, "seconds", number(s->last.seconds));
+        json_object_set_new(root, "noise", number(strtod(meta(s, "noise", buffer, sizeof buffer, "nan"), NULL)));
+        if (!(text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)))) wt_fail_memory(err, 4096);
+        json_decref(root);
+    }
+    release(s);
+    free(s);
+    return text;
+}
+
+/* ---- files ---- */
+
+static int write_file(const char *folder, const char *name, char *text, wt_error *err) {
+    char path[4096];
+    wt_output out;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int rc = text ? wt_output_open(&out, path, err) : -1;
+    if (rc == 0) {
+        rc = wt_output_write(&out, text, strlen(text), err);
+        if (rc == 0)
+            rc = wt_output_commit(&out, err);
+        else
+            wt_output_abandon(&out);
+    }
+    free(text);
+    return rc;
+}
+
+int wt_summary_write(wt_run_store *store, const char *folder, wt_error *err) {
+    if (write_file(folder, "summary.md", wt_summary_markdown(store, err), err) != 0) return -1;
+    return write_file(folder, "summary.json", wt_summary_json(store, err), err);
+}

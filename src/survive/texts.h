@@ -1,0 +1,31 @@
+/*
+ * The parts of a run's text: calibrate, search, holdout, contiguous and in that order, so that nothing that chooses sees what judges. A
+ * holdout of its own file has to be another text: passages that both have are found and refused.
+ */
+#ifndef WT_SURVIVE_TEXTS_H
+#define WT_SURVIVE_TEXTS_H
+
+#include "engine/chunks.h"
+#include "survive/rules.h"
+
+typedef struct wt_texts {
+    wt_chunks calibrate, search, holdout;
+    uint64_t hash; /* of all their tokens */
+} wt_texts;
+
+/*
+ * Cuts `text` by the rules' shares, and `holdout` (NULL: none of its own; then the holdout is text's last part). Fails where a part is shorter than
+ * two chunks, saying how much text is needed. Release with wt_texts_release.
+ */
+int wt_texts_cut(wt_texts *texts, const wt_rules *rules, size_t context, const wt_tokenizer *tokenizer, const char *text,
+                 size_t len, const char *holdout, size_t holdout_len, wt_error *err);
+/* The same of chunks [count, context] of a text that the model wrote itself; takes the tokens over, also on failure. */
+int wt_texts_deal(wt_texts *texts, const wt_rules *rules, size_t context, int32_t *tokens, size_t count, wt_error *err);
+/* How many chunks of its own the model has to write for the rules. */
+size_t wt_texts_wanted(const wt_rules *rules);
+void wt_texts_release(wt_texts *texts);
+
+/* The share of b's words whose following passage of 64 characters stands in a too; *where (may be NULL) the first of them. -1 without memory. */
+double wt_texts_overlap(const char *a, size_t a_len, const char *b, size_t b_len, size_t *where, wt_error *err);
+
+#endif
