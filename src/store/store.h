@@ -107,6 +107,7 @@ typedef struct wt_stored_verdict {
 } wt_stored_verdict;
 
 int wt_store_put_verdict(wt_run_store *store, const wt_stored_verdict *verdict, wt_error *err); /* replaces that of the individual */
+int wt_store_clear_verdicts(wt_run_store *store, wt_error *err); /* before a new one is given */
 int wt_store_each_verdict(wt_run_store *store, int (*each)(void *user, const wt_stored_verdict *verdict), void *user, wt_error *err);
 
 typedef struct wt_stored_knockout {

@@ -162,7 +162,7 @@ int wt_verdict(wt_contest *c, wt_evolution *e, const char *folder, wt_error *err
     v.values = wt_calloc(v.chunks, sizeof(double), err);
     v.rival = wt_calloc(v.chunks, sizeof(double), err);
     int rc = -1;
-    if (v.scores && v.klds && v.values && v.rival && judge_humans(&v) == 0 && judge_survivors(&v) == 0)
+    if (v.scores && v.klds && v.values && v.rival && wt_store_clear_verdicts(c->store, err) == 0 && judge_humans(&v) == 0 && judge_survivors(&v) == 0)
         rc = c->holdout ? measure_noise(&v) : 0;
     free(v.scores);
     free(v.klds);
