@@ -20,7 +20,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/session.h"
-#include "cli/size.h"
+#include "cli/size_option.h"
 #include "engine/generate.h"
 #include "report/summary.h"
 #include "survive/texts.h"

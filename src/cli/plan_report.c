@@ -22,7 +22,7 @@ const char *wt_plan_cache_flags(const wt_plan *plan, char buf[64]) {
     buf[0] = '\0';
     if (plan->cache_k == WT_F16 && plan->cache_v == WT_F16) return buf;
     /* llama.cpp quantizes values with flash attention alone */
-    snprintf(buf, 64, "-ctk %s -ctv %s%s", lower_name(plan->cache_k, k), lower_name(plan->cache_v, v),
+    snprintf(buf, 64, "-ctk %.20s -ctv %.20s%s", lower_name(plan->cache_k, k), lower_name(plan->cache_v, v),
              wt_type_find(plan->cache_v)->block > 1 ? " -fa on" : "");
     return buf;
 }

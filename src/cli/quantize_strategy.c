@@ -11,7 +11,7 @@
 #include "cli/plan_report.h"
 #include "cli/progress.h"
 #include "cli/report.h"
-#include "cli/size.h"
+#include "cli/size_option.h"
 
 /* The budget in bytes; 0: none was given. */
 static int read_budget(const wt_strategy_job *job, const wt_gguf *gguf, uint64_t *budget, wt_error *err) {

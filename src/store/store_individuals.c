@@ -1,5 +1,6 @@
 /* Individuals: born, planned, and dead or alive. */
 #include <string.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "store/store_private.h"

@@ -101,7 +101,7 @@ static int make_plan(wt_contest *c, wt_individual *i, wt_error *err) {
 }
 
 static void die(wt_contest *c, wt_individual *i, const char *law, const char *why) {
-    snprintf(i->cause, sizeof i->cause, "%s: %s", law, why);
+    snprintf(i->cause, sizeof i->cause, "%s: %.400s", law, why);
     c->counts.lethal++;
 }
 

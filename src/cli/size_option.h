@@ -1,6 +1,6 @@
 /* Sizes as people write them: "3200000", "3.2MiB", "3.2MB", "14 GiB". */
-#ifndef WT_CLI_SIZE_H
-#define WT_CLI_SIZE_H
+#ifndef WT_CLI_SIZE_OPTION_H
+#define WT_CLI_SIZE_OPTION_H
 
 #include "base/error.h"
 

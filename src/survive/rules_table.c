@@ -1,0 +1,76 @@
+#include "survive/rules_table.h"
+
+#include <string.h>
+
+static const char *const RUNTIMES[] = {"llama.cpp-cpu", "exact", NULL};
+static const char *const SELECTIONS[] = {"pareto", "lexicase", "score", NULL};
+static const char *const HUMANS[] = {"compete", "breed", "absent", NULL};
+
+#define AT(member) offsetof(wt_rules, member)
+#define MANY 1e12
+
+static const wt_rule_key KEYS[] = {
+    {"text", "file", WT_KEY_TEXT, AT(text), 0, 0, NULL,
+     "The text that everything is measured on, like those the model is for. Empty: the model writes its own from its beginning, which needs "
+     "nothing at hand and is like what it was trained on."},
+    {"text", "holdout_file", WT_KEY_TEXT, AT(holdout_text), 0, 0, NULL,
+     "Another text for the verdict. Empty: the last part of the text. A text that shares passages with the first is refused."},
+    {"text", "calibrate", WT_KEY_NUMBER, AT(calibrate), 0.01, 0.98, NULL,
+     "The share of the text, from its beginning, that statistics come from. Half: Gram matrices want many tokens."},
+    {"text", "search", WT_KEY_NUMBER, AT(search), 0.01, 0.98, NULL,
+     "The share behind it that strategies compete on."},
+    {"text", "holdout", WT_KEY_NUMBER, AT(holdout), 0.01, 0.98, NULL,
+     "The share at the end that nobody looks at before the verdict."},
+    {"text", "context", WT_KEY_COUNT, AT(context), 0, 1 << 24, NULL,
+     "Tokens of a chunk. 0: what the model was trained for, at most 512."},
+    {"text", "calibrate_chunks", WT_KEY_COUNT, AT(calibrate_chunks), 1, MANY, NULL, "At most so many chunks of that part are used."},
+    {"text", "search_chunks", WT_KEY_COUNT, AT(search_chunks), 2, MANY, NULL,
+     "At most so many. More separate close rivals, and each evaluation takes longer."},
+    {"text", "holdout_chunks", WT_KEY_COUNT, AT(holdout_chunks), 2, MANY, NULL, "At most so many. More make the verdict's intervals narrower."},
+    {"", "runtime", WT_KEY_CHOICE, AT(runtime), 0, 0, RUNTIMES,
+     "Whose rounding of activations is simulated. llama.cpp-cpu: 8-bit blocks, as people run models; exact: none."},
+    {"", "constraints", WT_KEY_CONSTRAINTS, 0, 0, 0, NULL,
+     "What a survivor must meet: a list of {axis, min, max}. bytes is the size that strategies are made for; sizes may have units."},
+    {"", "axes", WT_KEY_AXES, 0, 0, 0, NULL,
+     "What is valued: a list of {axis, weight}; the first one is what races compare. None: kld alone, the mean divergence."},
+    {"", "types", WT_KEY_TYPES, 0, 0, 0, NULL,
+     "The block types that strategies may use. None: all that llama.cpp has known for long."},
+    {"", "memory_context", WT_KEY_COUNT, AT(memory_context), 0, MANY, NULL,
+     "Tokens for which memory counts the cache of keys and values. 0: what the model was trained for."},
+    {"", "max_memory", WT_KEY_SIZE, AT(max_memory), 0, 0, NULL,
+     "Memory that this program may use, in bytes or with a unit. 0: half of what is free when it starts."},
+    {"", "population", WT_KEY_COUNT, AT(population), 1, 10000, NULL, "Who stays from one generation to the next. Few: a run has hundreds of evaluations."},
+    {"", "offspring", WT_KEY_COUNT, AT(offspring), 1, 100000, NULL, "Children of a generation: most are sent home after a few chunks."},
+    {"", "selection", WT_KEY_CHOICE, AT(selection), 0, 0, SELECTIONS,
+     "Who stays: pareto (non-domination with crowding), lexicase (chunk by chunk, in a random order), score (a weighted sum)."},
+    {"", "humans", WT_KEY_CHOICE, AT(humans), 0, 0, HUMANS,
+     "Hand-made presets and methods of about the size: compete (measured, but without children), breed, or absent."},
+    {"", "species", WT_KEY_SPECIES, 0, 0, 0, NULL,
+     "rule: types come from rules that work on any model; pinned: a type for each tensor, which works on this architecture alone."},
+    {"", "smaller", WT_KEY_NUMBER, AT(smaller), 0, 0.9, NULL,
+     "The share of children that are made for less than the size, so that the run can answer other budgets later."},
+    {"race", "level", WT_KEY_NUMBER, AT(level), 1e-6, 0.5, NULL, "How often a race may lose its best, over all rivals and looks."},
+    {"race", "block", WT_KEY_COUNT, AT(race_block), 1, MANY, NULL, "Chunks between two looks."},
+    {"budget", "evaluations", WT_KEY_COUNT, AT(evaluations), 0, MANY, NULL,
+     "The search ends after so many individuals were measured. 0: no such end. A run by evaluations or tokens repeats to the byte."},
+    {"budget", "tokens", WT_KEY_COUNT, AT(tokens), 0, 1e18, NULL, "Or after so many tokens went through the model. 0: no such end."},
+    {"budget", "minutes", WT_KEY_NUMBER, AT(minutes), 0, 1e9, NULL,
+     "Or, at a generation's boundary, after so many minutes; the verdict comes on top. 0: no such end."},
+    {"budget", "patience", WT_KEY_COUNT, AT(patience), 0, MANY, NULL, "Or after so many generations without progress. 0: no such end."},
+    {"", "survivors", WT_KEY_COUNT, AT(survivors), 1, 1000, NULL, "At most so many survivors become files."},
+    {"", "seed", WT_KEY_COUNT, AT(seed), 0, 9007199254740992.0, NULL, "Everything that is drawn comes from it."},
+};
+
+const wt_rule_key *wt_rule_key_at(size_t i) { return i < sizeof KEYS / sizeof *KEYS ? &KEYS[i] : NULL; }
+
+const wt_rule_key *wt_rule_key_find(const char *section, const char *key) {
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
+        if (strcmp(KEYS[i].section, section) == 0 && strcmp(KEYS[i].key, key) == 0) return &KEYS[i];
+    return NULL;
+}
+
+bool wt_rule_section_exists(const char *section) {
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
+        if (section[0] && strcmp(KEYS[i].section, section) == 0) return true;
+    return false;
+}
