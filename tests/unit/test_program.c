@@ -316,25 +316,25 @@ static void test_verify(void **state) {
     const wt_program good = compile("if(a*b < c + d, sqrt(a + b), (a - b)*(c - d))");
     assert_true(wt_program_verify(&good));
     wt_program bad = good;
-    bad.count = 0;
+    bad.fast_count = 0;
     assert_false(wt_program_verify(&bad));
-    for (size_t i = 0; i < good.count; i++) {
-        bad = good;
-        bad.steps[i].a = 200;
-        assert_false(wt_program_verify(&bad));
-        bad = good;
-        bad.steps[i].code = WT_OP_IF;
-        assert_false(wt_program_verify(&bad));
-        if (good.steps[i].code != WT_OP_NUMBER) continue;
-        size_t writers = 0;
-        for (size_t k = 0; k < good.count; k++)
-            writers += good.steps[k].code == WT_OP_NUMBER && good.steps[k].a == good.steps[i].a;
-        bad = good;
-        bad.steps[i].code = WT_OP_NEG; /* a slot with no other writer is read and never written */
-        if (writers == 1) assert_false(wt_program_verify(&bad));
-        bad = good;
-        bad.steps[i].a = (uint8_t)bad.slots; /* over an input */
-        assert_false(wt_program_verify(&bad));
+    for (int which = 0; which < 2; which++) {
+        for (size_t i = 0; i < (which ? good.careful_count : good.fast_count); i++) {
+            bad = good;
+            wt_step *step = which ? &bad.careful[i] : &bad.fast[i];
+            const wt_step before = *step;
+            step->a = (uint8_t)good.places;
+            assert_false(wt_program_verify(&bad));
+            *step = before;
+            step->code = WT_OP_IF;
+            assert_false(wt_program_verify(&bad));
+            *step = before;
+            step->to = (uint8_t)good.slots; /* over an input, or no result */
+            assert_false(wt_program_verify(&bad));
+            *step = before;
+            if (i == 0) step->a = 0; /* a slot that nothing was written to */
+            assert_int_equal(wt_program_verify(&bad), i > 0);
+        }
     }
     bad = good;
     bad.inputs = 0;
