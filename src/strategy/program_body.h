@@ -10,10 +10,10 @@
 /* GROUP: what one turn of a step's loop does, and the least that a program runs on. */
 enum { GROUP = 4 * WIDTH, STRETCH = 4096, BLOCK = 1024, ARENA = 8192 };
 
-/* Where an operand's values are: one after another, or (mask 0) a group of equal ones. */
+/* Where an operand's values are, and how far apart its groups: GROUP, or 0 for one group of equal values. */
 typedef struct place {
     const float *at;
-    size_t mask;
+    size_t stride;
 } place;
 
 typedef struct machine {
@@ -27,22 +27,23 @@ typedef struct machine {
 
 /* ---- one step ---- */
 
-#define A vec_load(a.at + (i & a.mask) + k)
-#define B vec_load(b.at + (i & b.mask) + k)
-#define C vec_load(c.at + (i & c.mask) + k)
-#define D vec_load(d.at + (i & d.mask) + k)
+#define A vec_load(a.at + k)
+#define B vec_load(b.at + k)
+#define C vec_load(c.at + k)
+#define D vec_load(d.at + k)
+#define NEXT to += GROUP, a.at += a.stride, b.at += b.stride, c.at += c.stride, d.at += d.stride
 /* Adding 0 makes 0 of -0. */
 #define STEP(code, value)                                                                                              \
     case code:                                                                                                         \
-        for (size_t i = 0; i < n; i += GROUP) {                                                                        \
-            _Pragma("GCC unroll 4") for (size_t k = 0; k < GROUP; k += WIDTH) vec_store(to + i + k, (value) + 0.0f);   \
+        for (const float *end = to + n; to < end; NEXT) {                                                              \
+            _Pragma("GCC unroll 4") for (size_t k = 0; k < GROUP; k += WIDTH) vec_store(to + k, (value) + 0.0f);       \
         }                                                                                                              \
         break;
 /* For long values: not unrolled. */
 #define LONG_STEP(code, value)                                                                                         \
     case code:                                                                                                         \
-        for (size_t i = 0; i < n; i += GROUP) {                                                                        \
-            _Pragma("GCC unroll 1") for (size_t k = 0; k < GROUP; k += WIDTH) vec_store(to + i + k, (value) + 0.0f);   \
+        for (const float *end = to + n; to < end; NEXT) {                                                              \
+            _Pragma("GCC unroll 1") for (size_t k = 0; k < GROUP; k += WIDTH) vec_store(to + k, (value) + 0.0f);       \
         }                                                                                                              \
         break;
 
@@ -62,8 +63,8 @@ INLINE vec fused(int op, vec a, vec b) {
 #define FOUR(o1, o2, o3) STEP(WT_STEP_FOUR(o1, o2, o3), fused(o2, fused(o1, A, B), fused(o3, C, D)))
 #define FOURS(o1)                                                                                                      \
     FOUR(o1, 0, 0)                                                                                                     \
-    FOUR(o1, 0, 1) FOUR(o1, 0, 2) FOUR(o1, 1, 0) FOUR(o1, 1, 1) FOUR(o1, 1, 2) FOUR(o1, 2, 0) FOUR(o1, 2, 1)           \
-        FOUR(o1, 2, 2)
+    FOUR(o1, 0, 1)                                                                                                     \
+    FOUR(o1, 0, 2) FOUR(o1, 1, 0) FOUR(o1, 1, 1) FOUR(o1, 1, 2) FOUR(o1, 2, 0) FOUR(o1, 2, 1) FOUR(o1, 2, 2)
 
 static void run_step(uint8_t code, float *to, place a, place b, place c, place d, size_t n) {
     switch (code) {
@@ -117,6 +118,12 @@ static void run_steps(const machine *m, const wt_step *steps, size_t count, size
 
 /* ---- one stretch ---- */
 
+static int32_t bits_of(float x) {
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
 /* The largest magnitude of n values, as bits: what is no number, and infinities, are above every number. */
 static int32_t largest_bits(const float *x, size_t n) {
     const ivec magnitude = ivec_set(INT32_MAX);
@@ -139,12 +146,6 @@ static int32_t largest_bits(const float *x, size_t n) {
         if (bits > most) most = bits;
     }
     return most;
-}
-
-static int32_t bits_of(float x) {
-    int32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
 }
 
 /* The row that place i reads, or NULL where it is a slot, a number or one value. */
@@ -174,7 +175,9 @@ static void run_stretch(machine *m, size_t begin, size_t end, int32_t most, floa
     const wt_program *p = m->program;
     for (size_t i = p->slots; i < p->places; i++) {
         const float *row = row_of(m, i);
-        const int32_t bits = row ? largest_bits(row + begin, end - begin) : 0;
+        if (!row) continue;
+        const float known = m->inputs[p->leaves[i - p->slots].input].most;
+        const int32_t bits = known > 0.0f ? bits_of(known) : largest_bits(row + begin, end - begin);
         if (bits > most) most = bits;
     }
     const bool fast = p->fast_limit > 0.0f && most <= bits_of(p->fast_limit);
@@ -183,7 +186,7 @@ static void run_stretch(machine *m, size_t begin, size_t end, int32_t most, floa
         const size_t left = (end - begin) / GROUP * GROUP, n = left < m->block ? left : m->block;
         for (size_t i = p->slots; i < p->places; i++) {
             const float *row = row_of(m, i);
-            if (row) m->places[i] = (place){row + begin, SIZE_MAX};
+            if (row) m->places[i] = (place){row + begin, GROUP};
         }
         run_steps(m, fast ? p->fast : p->careful, fast ? p->fast_count : p->careful_count, n, out + begin);
         begin += n;
@@ -197,7 +200,7 @@ static void run_program(const wt_program *p, const wt_row *inputs, size_t n, flo
     m.program = p;
     m.inputs = inputs;
     m.block = p->slots * BLOCK <= ARENA ? BLOCK : ARENA / p->slots / GROUP * GROUP;
-    for (size_t i = 0; i < p->slots; i++) m.places[i] = (place){m.slots + i * m.block, SIZE_MAX};
+    for (size_t i = 0; i < p->slots; i++) m.places[i] = (place){m.slots + i * m.block, GROUP};
     for (size_t i = p->slots; i < p->places; i++) {
         float value = p->leaves[i - p->slots].number;
         if (row_of(&m, i))

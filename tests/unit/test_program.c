@@ -117,7 +117,7 @@ static void test_operators(void **state) {
         a[i] = operand(&rng);
         b[i] = i % 16 == 0 ? a[i] : operand(&rng);
     }
-    const wt_row inputs[4] = {{a, false}, {b, false}};
+    const wt_row inputs[4] = {{.values = a, .scalar = false}, {.values = b, .scalar = false}};
     for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
         const wt_program program = compile(CASES[k].text);
         double worst = 0.0;
@@ -150,7 +150,7 @@ static float by_program(wt_op op, float a, float b) {
     wt_expr e = {.count = 1, .nodes = {{.op = (uint8_t)op}}};
     wt_program program;
     float out;
-    const wt_row inputs[4] = {{&a, true}, {&b, true}};
+    const wt_row inputs[4] = {{.values = &a, .scalar = true}, {.values = &b, .scalar = true}};
     for (int i = 0; i < wt_op_of(op)->arity; i++)
         e.nodes[e.count++] = (wt_expr_node){.op = WT_OP_VARIABLE, .variable = (uint8_t)i};
     if (wt_program_compile(&program, &e, &DOMAIN, NULL) != 0) fail();
@@ -218,7 +218,7 @@ static void test_programs(void **state) {
         const bool hostile = wt_rng_below(&rng, 2);
         for (int k = 0; k < 4; k++) {
             for (size_t j = 0; j < n; j++) rows[k][j] = hostile ? any_input(&rng) : (float)wt_rng_normal(&rng);
-            inputs[k] = (wt_row){rows[k], wt_rng_below(&rng, 4) == 0};
+            inputs[k] = (wt_row){.values = rows[k], .scalar = wt_rng_below(&rng, 4) == 0};
             if (!(program.inputs >> k & 1)) inputs[k].values = NULL;
         }
         for (size_t j = 0; j < n; j++) {
@@ -260,7 +260,7 @@ static void test_functions_alike(void **state) {
     static float x[1 << 16], want[1 << 16], got[1 << 16];
     for (size_t t = 0; t < sizeof TEXTS / sizeof *TEXTS; t++) {
         const wt_program program = compile(TEXTS[t]);
-        const wt_row inputs[4] = {{x, false}};
+        const wt_row inputs[4] = {{.values = x, .scalar = false}};
         uint32_t bits = 0;
         for (int part = 0; part < 250; part++) {
             for (size_t i = 0; i < 1 << 16; i++, bits += 257) memcpy(&x[i], &bits, sizeof bits);
@@ -276,7 +276,7 @@ static void test_functions_alike(void **state) {
 
 static float value_of(const char *text, float a) {
     const wt_program program = compile(text);
-    const wt_row inputs[4] = {{&a, true}};
+    const wt_row inputs[4] = {{.values = &a, .scalar = true}};
     float out = -7.0f;
     wt_program_run(&program, inputs, 1, &out);
     return out;
