@@ -24,3 +24,6 @@ done
 echo
 echo "memory of quantizing a model of a billion weights"
 "$build/bench/bench_quantize" "$build/wildtype" "$scratch" "$@"
+echo
+echo "rules as programs against hand-written loops"
+"$build/bench/bench_expression" "$@"

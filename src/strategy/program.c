@@ -123,6 +123,7 @@ static uint8_t emit(compiler *c, uint8_t code, const size_t *at, int count) {
 static uint8_t generate_pair(compiler *c, size_t at) {
     const size_t x = at + 1, y = operand(c, at, 1);
     const int op = fusible(c, at), first = fusible(c, x), last = fusible(c, y);
+    const int reversed = op == 1 ? 5 : op;
     const uint8_t code = c->e->nodes[at].op;
     if (op >= 0 && op < 3 && first >= 0 && first < 3 && last >= 0 && last < 3) {
         const size_t four[] = {x + 1, operand(c, x, 1), y + 1, operand(c, y, 1)};
@@ -134,7 +135,16 @@ static uint8_t generate_pair(compiler *c, size_t at) {
     }
     if (op >= 0 && last >= 0) {
         const size_t three[] = {y + 1, operand(c, y, 1), x};
-        return emit(c, (uint8_t)WT_STEP_THREE(last, op == 1 ? 5 : op), three, 3);
+        return emit(c, (uint8_t)WT_STEP_THREE(last, reversed), three, 3);
+    }
+    const uint8_t left = c->e->nodes[x].op, right = c->e->nodes[y].op;
+    if (op >= 0 && (left == WT_OP_SQRT || left == WT_OP_ABS)) {
+        const size_t two[] = {x + 1, y};
+        return emit(c, (uint8_t)(left == WT_OP_SQRT ? WT_STEP_SQRT(op) : WT_STEP_ABS(op)), two, 2);
+    }
+    if (op >= 0 && (right == WT_OP_SQRT || right == WT_OP_ABS)) {
+        const size_t two[] = {y + 1, x};
+        return emit(c, (uint8_t)(right == WT_OP_SQRT ? WT_STEP_SQRT(reversed) : WT_STEP_ABS(reversed)), two, 2);
     }
     const size_t two[] = {x, y};
     const bool clamped = c->clamps[at] && (code == WT_OP_ADD || code == WT_OP_SUB || code == WT_OP_MUL);
@@ -204,6 +214,7 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 static int operands(uint8_t code) {
     if (code >= WT_STEP_THREE(0, 0) && code < WT_STEP_THREE(5, 0)) return 3;
     if (code >= WT_STEP_FOUR(0, 0, 0) && code < WT_STEP_FOUR(3, 0, 0)) return 4;
+    if (code >= WT_STEP_ABS(0) && code < WT_STEP_SQRT(6)) return 2;
     if (code == WT_STEP_CLAMPED(WT_OP_ADD) || code == WT_STEP_CLAMPED(WT_OP_SUB) || code == WT_STEP_CLAMPED(WT_OP_MUL))
         return 2;
     if (code == WT_OP_VARIABLE) return 1;

@@ -10,6 +10,9 @@
 /* GROUP: what one turn of a step's loop does, and the least that a program runs on. */
 enum { GROUP = 4 * WIDTH, STRETCH = 4096, BLOCK = 1024, ARENA = 8192 };
 
+/* Slots lie so far apart beside their length that they do not share the cache's sets. */
+enum { GAP = 80 };
+
 /* Where an operand's values are, and how far apart its groups: GROUP, or 0 for one group of equal values. */
 typedef struct place {
     const float *at;
@@ -22,7 +25,7 @@ typedef struct machine {
     place places[WT_PROGRAM_PLACES];
     size_t block;
     float groups[WT_PROGRAM_PLACES][GROUP] __attribute__((aligned(64))); /* numbers; inputs that have to be copied */
-    float slots[ARENA] __attribute__((aligned(64)));
+    float slots[ARENA + WT_PROGRAM_SLOTS * GAP] __attribute__((aligned(64)));
 } machine;
 
 /* ---- one step ---- */
@@ -66,6 +69,10 @@ INLINE vec fused(int op, vec a, vec b) {
     FOUR(o1, 0, 1)                                                                                                     \
     FOUR(o1, 0, 2) FOUR(o1, 1, 0) FOUR(o1, 1, 1) FOUR(o1, 1, 2) FOUR(o1, 2, 0) FOUR(o1, 2, 1) FOUR(o1, 2, 2)
 
+#define SIGNLESS(o)                                                                                                    \
+    STEP(WT_STEP_ABS(o), fused(o, vec_abs(A), B))                                                                      \
+    STEP(WT_STEP_SQRT(o), fused(o, vec_sqrt(vec_abs(A)), B))
+
 static void run_step(uint8_t code, float *to, place a, place b, place c, place d, size_t n) {
     switch (code) {
         STEP(WT_OP_VARIABLE, A)
@@ -91,6 +98,12 @@ static void run_step(uint8_t code, float *to, place a, place b, place c, place d
         LONG_STEP(WT_OP_EXP, vec_exp(A))
         LONG_STEP(WT_OP_TANH, vec_tanh(A))
         LONG_STEP(WT_OP_POW, vec_pow(A, B))
+        SIGNLESS(0)
+        SIGNLESS(1)
+        SIGNLESS(2)
+        SIGNLESS(3)
+        SIGNLESS(4)
+        SIGNLESS(5)
         THREES(0)
         THREES(1)
         THREES(2)
@@ -200,12 +213,11 @@ static void run_program(const wt_program *p, const wt_row *inputs, size_t n, flo
     m.program = p;
     m.inputs = inputs;
     m.block = p->slots * BLOCK <= ARENA ? BLOCK : ARENA / p->slots / GROUP * GROUP;
-    for (size_t i = 0; i < p->slots; i++) m.places[i] = (place){m.slots + i * m.block, GROUP};
+    for (size_t i = 0; i < p->slots; i++) m.places[i] = (place){m.slots + i * (m.block + GAP), GROUP};
     for (size_t i = p->slots; i < p->places; i++) {
         float value = p->leaves[i - p->slots].number;
-        if (row_of(&m, i))
-            value = 0.0f;
-        else if (p->leaves[i - p->slots].is_input) {
+        if (row_of(&m, i)) continue; /* its place comes with each block */
+        if (p->leaves[i - p->slots].is_input) {
             float one[WIDTH];
             vec_store(one, vec_admit(vec_set(inputs[p->leaves[i - p->slots].input].values[0])));
             value = one[0];

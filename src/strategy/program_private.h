@@ -12,6 +12,8 @@
 
 /* WT_OP_VARIABLE copies place a, a number or an input. A comparison's code picks. */
 #define WT_STEP_CLAMPED(op) (0x80 | (op))                        /* ADD, SUB and MUL: saturates */
+#define WT_STEP_ABS(op) (100 + (op))                             /* abs(a) op b */
+#define WT_STEP_SQRT(op) (106 + (op))                            /* sqrt(a) op b */
 #define WT_STEP_THREE(first, second) (32 + (first)*6 + (second)) /* (a first b) second c */
 #define WT_STEP_FOUR(first, middle, last)                                                                              \
     (64 + (first)*9 + (middle)*3 + (last)) /* (a first b) middle (c last d); 0..2 each */

@@ -192,6 +192,15 @@ static float any_input(wt_rng *rng) {
     return kind == 0 ? ODD[wt_rng_below(rng, 10)] : kind == 1 ? any_bits(rng) : (float)wt_rng_normal(rng);
 }
 
+/* Tame; large, but no program overflows or many do, all of them within range; hostile. */
+static float input_of(size_t kind, wt_rng *rng) {
+    const double normal = wt_rng_normal(rng);
+    if (kind == 0) return (float)normal;
+    if (kind == 1) return (float)(normal * 1e5);
+    if (kind == 2) return (float)saturated(copysign(exp(fabs(normal) * 20.0), wt_rng_normal(rng)));
+    return any_input(rng);
+}
+
 static bool same(float a, float b) { return memcmp(&a, &b, sizeof a) == 0; }
 
 enum { LONGEST = 5000, GUARD = 16 };
@@ -204,7 +213,7 @@ static void test_programs(void **state) {
     static float rows[4][LONGEST], want[LONGEST], got[LONGEST + GUARD];
     wt_rng rng;
     wt_rng_init(&rng, test_seed(), 2, 0);
-    size_t most_slots = 0;
+    size_t most_slots = 0, kinds[4] = {0};
     for (int i = 0; i < 6000; i++) {
         wt_expr e;
         wt_program program;
@@ -215,10 +224,12 @@ static void test_programs(void **state) {
         if (program.slots > most_slots) most_slots = program.slots;
         const size_t n =
             i % 8 == 0 ? LENGTHS[wt_rng_below(&rng, sizeof LENGTHS / sizeof *LENGTHS)] : 1 + wt_rng_below(&rng, 150);
-        const bool hostile = wt_rng_below(&rng, 2);
+        const size_t kind = wt_rng_below(&rng, 4);
+        kinds[kind]++;
         for (int k = 0; k < 4; k++) {
-            for (size_t j = 0; j < n; j++) rows[k][j] = hostile ? any_input(&rng) : (float)wt_rng_normal(&rng);
+            for (size_t j = 0; j < n; j++) rows[k][j] = input_of(kind, &rng);
             inputs[k] = (wt_row){.values = rows[k], .scalar = wt_rng_below(&rng, 4) == 0};
+            if (kind == 0 && wt_rng_below(&rng, 2)) inputs[k].most = 16.0f; /* Box and Muller's 53 bits end at 8.6 */
             if (!(program.inputs >> k & 1)) inputs[k].values = NULL;
         }
         for (size_t j = 0; j < n; j++) {
@@ -250,7 +261,9 @@ static void test_programs(void **state) {
             }
         }
     }
-    printf("6000 programs on %d instruction sets, at most %zu slots\n", (int)wt_cpu_best() + 1, most_slots);
+    printf(
+        "6000 programs on %d instruction sets, at most %zu slots; inputs tame, large, very large and hostile: %zu %zu %zu %zu\n",
+        (int)wt_cpu_best() + 1, most_slots, kinds[0], kinds[1], kinds[2], kinds[3]);
 }
 
 /* All floats there are, one bit pattern in 257, through the four functions: the same bits everywhere. */
