@@ -188,7 +188,10 @@ typedef struct wt_row {
     float most;
 } wt_row;
 
-/* out[i] for i < n, inputs [domain's count]. `out` may be one of the inputs (the same address). Thread-safe, no allocation. */
+/*
+ * out[i] for i < n, inputs [domain's count]. `out` may be one of the inputs (the same address). Thread-safe; no allocation,
+ * 60 KB of stack.
+ */
 void wt_program_run(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 
 /* As wt_program_run with the kernels of `level`, which this processor must have. */
