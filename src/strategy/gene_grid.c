@@ -145,7 +145,7 @@ static double distance(const wt_gene_info *gene, const wt_gene_value *a, const w
     if (equal(gene, a, b)) return 0;
     if (a->grid.own || b->grid.own) return 1;
     const double range = gene->hi - gene->lo;
-    const double steps = fabs(log((double)a->grid.steps / b->grid.steps)) / log(MOST_STEPS);
+    const double steps = fabs(log((double)a->grid.steps) - log((double)b->grid.steps)) / log(MOST_STEPS);
     return (fabs((double)a->grid.lo - b->grid.lo) / range + fabs((double)a->grid.hi - b->grid.hi) / range + steps) / 3;
 }
 

@@ -90,7 +90,7 @@ static double distance(const wt_gene_info *gene, const wt_gene_value *a, const w
     if (a->number == b->number) return 0;
     if (gene->draw_lo > 0 && (a->number == 0 || b->number == 0)) return 1;
     if (gene->draw == WT_DRAW_LOGARITHM)
-        return fmin(1, fabs(log((double)a->number / b->number)) / log(gene->hi / lowest(gene)));
+        return fmin(1, fabs(log((double)a->number) - log((double)b->number)) / log(gene->hi / lowest(gene)));
     return fmin(1, fabs((double)a->number - b->number) / (gene->hi - gene->lo));
 }
 
