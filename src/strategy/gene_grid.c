@@ -15,12 +15,10 @@ static void settle(wt_gene_value *v) {
 
 static int parse_end(const wt_gene_info *gene, wt_reader *r, const char *name, float *out, wt_error *err) {
     const wt_place start = r->place;
-    double x;
-    if (!wt_reader_number(r, &x)) return wt_reader_fail_expected(r, "a number", err);
-    if (!(x >= gene->lo && x <= gene->hi))
-        return wt_reader_fail_at(start, err, "%g is out of range: '%s' is a number from %g to %g", x, name, gene->lo,
-                                 gene->hi);
-    *out = (float)x;
+    if (!wt_reader_float(r, out)) return wt_reader_fail_expected(r, "a number", err);
+    if (!(*out >= gene->lo && *out <= gene->hi))
+        return wt_reader_fail_at(start, err, "%g is out of range: '%s' is a number from %g to %g", (double)*out, name,
+                                 gene->lo, gene->hi);
     return 0;
 }
 

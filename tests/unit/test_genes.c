@@ -36,7 +36,8 @@ static wt_scope make_scope(bool all_pinned) {
         snprintf(names[i], sizeof names[i], i % 3 ? "blk.%02d.ffn_down.weight" : "blk.%02d.a b\"#\\\x01\xc3\xa9", i);
         tensors[i] = (wt_scope_tensor){.name = names[i], .weights = 4096u << (i % 4)};
         for (uint32_t t = 0; t < WT_TYPE_LIMIT; t++) {
-            if (wt_type_find(t) && (i < TENSORS - 1 || wt_type_find(t)->block <= 32)) tensors[i].fits |= UINT64_C(1) << t;
+            if (wt_type_find(t) && (i < TENSORS - 1 || wt_type_find(t)->block <= 32))
+                tensors[i].fits |= UINT64_C(1) << t;
         }
     }
     scope.tensors = tensors;
@@ -83,7 +84,8 @@ static void check_distance(const wt_gene_info *gene, const wt_gene_value *a, con
 }
 
 /* One random value, the last one beside it, what mutation makes of it by every operator, and their cross. */
-static void check_value(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, wt_gene_value *last, size_t changes[]) {
+static void check_value(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, wt_gene_value *last,
+                        size_t changes[]) {
     const wt_gene_kind_info *kind = wt_gene_kind_of(gene->kind);
     wt_error err;
     wt_gene_value v, child;
@@ -173,7 +175,8 @@ static void test_types(void **state) {
     }
     for (size_t i = 0; i < 5; i++) assert_false(wt_types_all() >> integers[i] & 1);
     assert_int_equal(wt_types_usual() & ~wt_types_all(), 0);
-    assert_true(wt_types_usual() >> WT_IQ2_XXS & 1 && wt_types_usual() >> WT_Q3_K & 1 && wt_types_usual() >> WT_Q8_0 & 1);
+    assert_true(wt_types_usual() >> WT_IQ2_XXS & 1 && wt_types_usual() >> WT_Q3_K & 1 &&
+                wt_types_usual() >> WT_Q8_0 & 1);
 }
 
 /* Numbers are drawn over the whole of their range: damp is as often within 0.01..0.1 as within 0.1..1. */
@@ -220,7 +223,8 @@ static void test_switch_keeps_bytes(void **state) {
         n += fabs(bytes[1] / bytes[0] - 1) > 0.02;
         wt_gene_release(gene, &v);
     }
-    print_message("switching types moves the bytes by %.4f%% in the mean; by more than 2%% in %d of 2000\n", drift / 20, n);
+    print_message("switching types moves the bytes by %.4f%% in the mean; by more than 2%% in %d of 2000\n", drift / 20,
+                  n);
     assert_true(drift / 2000 < 0.01);
 }
 
