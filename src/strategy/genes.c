@@ -54,8 +54,7 @@ static const wt_gene_info GENES[WT_GENES] = {
          .chance = 1,
          .default_text = "[Q2_K Q3_K IQ4_XS Q4_K Q5_K Q6_K Q8_0]",
          .human_text = "[Q2_K Q3_K Q4_K Q5_K Q6_K]",
-         .help =
-             "The types that tensors may get. Where none of them fits a tensor's rows, what llama.cpp falls back to is used."},
+         .help = "The types that tensors may get, each tensor those of them whose blocks fit its rows."},
     [WT_GENE_ALLOC_PINS] =
         {.name = "alloc.pins",
          .kind = WT_GENE_PINS,
