@@ -1,6 +1,7 @@
 /*
- * Any bytes as a strategy's text. What is accepted prints canonically, reads back as the same strategy under the same name, and can be
- * varied: the first bytes seed mutation and crossover with a strategy drawn at random, whose results print and read back too.
+ * Any bytes as a strategy's text. What is accepted prints canonically, reads back as the same strategy under the same
+ * name, and can be varied: the first bytes seed mutation and crossover with a strategy drawn at random, whose results
+ * print and read back too.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * `wildtype strategy`: strategies drawn, read, varied and compared, as texts on standard output. One command with verbs: they share
- * their options, and what one prints another reads.
+ * `wildtype strategy`: strategies drawn, read, varied and compared, as texts on standard output. One command with
+ * verbs: they share their options, and what one prints another reads.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,8 +237,8 @@ static const wt_option OPTIONS[] = {
      .value = "LIST",
      SETTING(types),
      .help =
-         "The block types that are drawn from, like Q3_K,Q4_K,IQ4_XS. Default: all but F32, F16, BF16 and those that only the "
-         "newest runtimes know (Q1_0, Q2_0, NVFP4)."},
+         "The block types that are drawn from, like Q3_K,Q4_K,IQ4_XS. Default: all but F32, F16, BF16 and those that "
+         "only the newest runtimes know (Q1_0, Q2_0, NVFP4)."},
     {.name = "operator",
      .kind = WT_OPTION_TEXT,
      .value = "NAME",
@@ -275,8 +275,8 @@ const wt_command WT_COMMAND_STRATEGY = {
                 "diff FILE FILE\n"
                 "human [NAME] [--model MODEL] [--no-importance]",
     .description =
-        "A strategy says how a model is quantized: which types its tensors get, what is moved or rotated before, and how blocks "
-        "are encoded. It is a text of genes; docs/strategies.md explains the language.\n"
+        "A strategy says how a model is quantized: which types its tensors get, what is moved or rotated before, and "
+        "how blocks are encoded. It is a text of genes; docs/strategies.md explains the language.\n"
         "\n"
         "Strategies go to standard output in canonical form. The name in the first line is a hash of the rest, so that "
         "equal strategies have equal names.",

@@ -1,6 +1,7 @@
 /*
- * docs/strategies.md, written by `wildtype help --strategies` from the tables that the program itself uses: genes, kinds, domains,
- * operators. What stands here is what no table says. The examples are parsed, so that one that went wrong is an error.
+ * docs/strategies.md, written by `wildtype help --strategies` from the tables that the program itself uses: genes,
+ * kinds, domains, operators. What stands here is what no table says. The examples are parsed, so that one that went
+ * wrong is an error.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,32 +16,34 @@ static const char INTRODUCTION[] =
     "Written by `wildtype help --strategies` from the tables that drive parser, printer and variation; edit those\n"
     "(`src/strategy/`).\n"
     "\n"
-    "A strategy says how a model is quantized. It is a text: a first line with its name, then a line for each gene that is not at\n"
-    "its default.\n"
+    "A strategy says how a model is quantized. It is a text: a first line with its name, then a line for each gene\n"
+    "that is not at its default.\n"
     "\n";
 
 static const char TEXT_RULES[] =
-    "- The first line says `strategy`, with the name in quotes or without. The name is a hash (48 bits of xxHash's XXH3) of the canonical\n"
-    "  text below it. Where it is given it is checked, so that a text which was changed is noticed; leave it out when you write one.\n"
-    "- A gene is a line `GENE = VALUE`; the order does not matter, and none stands there twice. Values in brackets may go over several\n"
-    "  lines. `#` starts a comment.\n"
-    "- The canonical form, which `wildtype strategy show` prints, leaves out genes at their default, has the others in the order of the\n"
-    "  table below, expressions simplified without changing a bit of what they compute, and numbers as short as they read back the\n"
-    "  same. The same text is the same strategy.\n"
-    "- A text is at most 1 MiB long, with at most 16384 pins. An expression has at most %d nodes (operators, variables, numbers) and\n"
-    "  is at most %d deep.\n"
+    "- The first line says `strategy`, with the name in quotes or without. The name is a hash (48 bits of xxHash's\n"
+    "  XXH3) of the canonical text below it. Where it is given it is checked, so that a text which was changed is\n"
+    "  noticed; leave it out when you write one.\n"
+    "- A gene is a line `GENE = VALUE`; the order does not matter, and none stands there twice. Values in brackets\n"
+    "  may go over several lines. `#` starts a comment.\n"
+    "- The canonical form, which `wildtype strategy show` prints, leaves out genes at their default, has the others\n"
+    "  in the order of the table below, expressions simplified without changing a bit of what they compute, and\n"
+    "  numbers as short as they read back the same. The same text is the same strategy.\n"
+    "- A text is at most 1 MiB long, with at most 16384 pins. An expression has at most %d nodes (operators,\n"
+    "  variables, numbers) and is at most %d deep.\n"
     "\n"
-    "Genes are *rules*, expressions over what was measured, which mean the same on another model; *pins*, types of single tensors, which\n"
-    "work on models of one shape; and plain numbers and choices.\n";
+    "Genes are *rules*, expressions over what was measured, which mean the same on another model; *pins*, types of\n"
+    "single tensors, which work on models of one shape; and plain numbers and choices.\n";
 
 static const char EXPRESSION_RULES[] =
     "\n## Expressions\n"
     "\n"
-    "Numbers, variables, `+ - * /`, parentheses, comparisons inside `if(...)`, and functions. A number is written as in C, with a point and\n"
-    "an exponent. All arithmetic is in 32-bit floats and gives the same bits on every machine.\n"
+    "Numbers, variables, `+ - * /`, parentheses, comparisons inside `if(...)`, and functions. A number is written\n"
+    "as in C, with a point and an exponent. All arithmetic is in 32-bit floats and gives the same bits on every\n"
+    "machine.\n"
     "\n"
-    "Expressions are total: every value, inputs included, is kept within -1e30..1e30, and an input that is no number counts as 0, so that\n"
-    "no expression on any input makes a NaN or an infinity.\n"
+    "Expressions are total: every value, inputs included, is kept within -1e30..1e30, and an input that is no\n"
+    "number counts as 0, so that no expression on any input makes a NaN or an infinity.\n"
     "\n"
     "| operator | operands | meaning |\n"
     "|---|---|---|\n";
@@ -71,15 +74,16 @@ static const struct {
 };
 
 static const char *const EXAMPLE_NOTES[] = {
-    "Types are given out so that the sum of price times error is least. Here an error in a down projection costs three times as\n"
-    "much, one in the first layer three times as much as in the last, and twice as much where weights have long tails. Only one\n"
-    "tensor is pinned, so the strategy works on every model with a tensor of that name.",
-    "With the price `sens` the sum that is minimised is the expected divergence in nats. The folds divide what comes in by a power of\n"
-    "its magnitude and multiply the matrices' columns by it, so that channels that matter are rounded more finely; the model computes\n"
-    "the same as before.",
-    "Rotations spread such channels over all of them. Weights count by importance times a sum of squares, scales are searched wider than\n"
-    "most types do by themselves, and the runtime keeps keys and values in 8 bits; the flags for that are printed when the strategy\n"
-    "is applied.",
+    "Types are given out so that the sum of price times error is least. Here an error in a down projection costs\n"
+    "three times as much, one in the first layer three times as much as in the last, and twice as much where\n"
+    "weights have long tails. Only one tensor is pinned, so the strategy works on every model with a tensor of that\n"
+    "name.",
+    "With the price `sens` the sum that is minimised is the expected divergence in nats. The folds divide what\n"
+    "comes in by a power of its magnitude and multiply the matrices' columns by it, so that channels that matter\n"
+    "are rounded more finely; the model computes the same as before.",
+    "Rotations spread such channels over all of them. Weights count by importance times a sum of squares, scales\n"
+    "are searched wider than most types do by themselves, and the runtime keeps keys and values in 8 bits; the\n"
+    "flags for that are printed when the strategy is applied.",
 };
 
 static void write_range(const wt_gene_info *gene) {

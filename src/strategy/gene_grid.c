@@ -151,8 +151,9 @@ const wt_gene_kind_info wt_kind_grid = {
     .name = "grid",
     .form = "{ lo: L, hi: H, steps: N }, or own",
     .help =
-        "From lo to hi in so many steps (1 to 64; one step is lo alone), or what people chose for the block type. Mutation moves an "
-        "end or the number of steps, or turns 'own' on and off; crossover takes a parent's or an end of each.",
+        "From lo to hi in so many steps (1 to 64; one step is lo alone), or what people chose for the block type. "
+        "Mutation moves an end or the number of steps, or turns 'own' on and off; crossover takes a parent's or an end"
+        " of each.",
     .operators = 1u << WT_OPERATOR_CONSTANT | 1u << WT_OPERATOR_CHOICE,
     .parse = parse,
     .print = print,

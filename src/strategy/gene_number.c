@@ -97,9 +97,8 @@ static double distance(const wt_gene_info *gene, const wt_gene_value *a, const w
 const wt_gene_kind_info wt_kind_number = {
     .name = "number",
     .form = "NUMBER",
-    .help =
-        "A number within its range. Mutation moves it, or turns it off and on where 0 means off; crossover takes a parent's or "
-        "one between them.",
+    .help = "A number within its range. Mutation moves it, or turns it off and on where 0 means off; crossover takes a "
+            "parent's or one between them.",
     .operators = 1u << WT_OPERATOR_CONSTANT | 1u << WT_OPERATOR_CHOICE,
     .parse = parse,
     .print = print,

@@ -1,6 +1,6 @@
 /*
- * The kind that is a list of tensors with a type each, sorted by name. In strategies of pinned types it has a row for every tensor of
- * the scope; in those of rules few, as exceptions from what the price would choose.
+ * The kind that is a list of tensors with a type each, sorted by name. In strategies of pinned types it has a row for
+ * every tensor of the scope; in those of rules few, as exceptions from what the price would choose.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -257,8 +257,8 @@ static uint64_t types_of_pin(const wt_scope *scope, const wt_pin *pin) {
 }
 
 /*
- * A type for every tensor. Types near one size are likelier than others, and how near differs: chosen evenly, all strategies would be
- * mixes of the same mean size.
+ * A type for every tensor. Types near one size are likelier than others, and how near differs: chosen evenly, all
+ * strategies would be mixes of the same mean size.
  */
 static int draw_all(const wt_scope *scope, wt_rng *rng, wt_pins *out, wt_error *err) {
     const double center = wt_rng_uniform(rng), spread = 0.5 * wt_rng_uniform(rng);
@@ -306,7 +306,10 @@ static uint64_t of_bits(uint64_t types, double bits) {
     return same;
 }
 
-/* A type that is `steps` sizes larger (or smaller) than the pin's, of those that it may have; its own where there is none. */
+/*
+ * A type that is `steps` sizes larger (or smaller) than the pin's, of those that it may have; its own where there is
+ * none.
+ */
 static wt_type stepped(const wt_scope *scope, const wt_pin *pin, int direction, size_t steps, wt_rng *rng) {
     wt_type sorted[WT_TYPE_LIMIT];
     const uint64_t types = types_of_pin(scope, pin);
@@ -351,8 +354,8 @@ static double give_back(const wt_scope *scope, wt_pin *pin, double excess, wt_rn
 }
 
 /*
- * One tensor gets more bits (or fewer), and others, tried in random order, give them: each takes the step that brings the sum
- * nearest to what it was. Now and then only a type of the same size takes the place of one.
+ * One tensor gets more bits (or fewer), and others, tried in random order, give them: each takes the step that brings
+ * the sum nearest to what it was. Now and then only a type of the same size takes the place of one.
  */
 static void exchange(const wt_scope *scope, wt_rng *rng, wt_pins *pins) {
     const size_t n = pins->count;
@@ -396,7 +399,10 @@ static int mutate(const wt_gene_info *gene, const wt_scope *scope, wt_operator o
     return 0;
 }
 
-/* Those of one parent up to a tensor, then the other's, or each by chance; what only one pins stays where all are pinned. */
+/*
+ * Those of one parent up to a tensor, then the other's, or each by chance; what only one pins stays where all are
+ * pinned.
+ */
 static int cross(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, const wt_gene_value *a,
                  const wt_gene_value *b, wt_gene_value *out, wt_error *err) {
     (void)gene;
@@ -440,10 +446,10 @@ const wt_gene_kind_info wt_kind_pins = {
     .name = "pins",
     .form = "{ TENSOR: TYPE ... }",
     .help =
-        "A type for each of some tensors, by the names in the model's file; names of other characters than letters, digits and "
-        "'._-' stand in double quotes. Where every tensor is pinned, mutation gives one more bits or fewer and takes them from others, "
-        "so that the bytes stay about the same; otherwise it adds a pin, removes one or changes one. Crossover takes "
-        "pins of both parents, in two parts or one by one.",
+        "A type for each of some tensors, by the names in the model's file; names of other characters than letters, "
+        "digits and '._-' stand in double quotes. Where every tensor is pinned, mutation gives one more bits or fewer "
+        "and takes them from others, so that the bytes stay about the same; otherwise it adds a pin, removes one or "
+        "changes one. Crossover takes pins of both parents, in two parts or one by one.",
     .operators = BIT(WT_OPERATOR_SWITCH),
     .parse = parse,
     .print = print,

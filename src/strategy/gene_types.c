@@ -163,8 +163,8 @@ const wt_gene_kind_info wt_kind_types = {
     .name = "types",
     .form = "[TYPE TYPE ...]",
     .help =
-        "A set of block types. Mutation adds one, removes one or exchanges one; crossover keeps those of both parents and each of "
-        "the others by chance; the distance is the share of all their types that not both have.",
+        "A set of block types. Mutation adds one, removes one or exchanges one; crossover keeps those of both parents "
+        "and each of the others by chance; the distance is the share of all their types that not both have.",
     .operators = BIT(WT_OPERATOR_TYPES),
     .parse = parse_set,
     .print = print_set,

@@ -1,7 +1,7 @@
 /*
- * The table of genes, enumerated: what is true of one gene's values has to be true of every gene's, those that are added later
- * included. 10,000 random values per gene; each prints, reads back equal, is valid, varies within its range, crosses, and has distances
- * as distances are. The seed is printed; WT_SEED sets another.
+ * The table of genes, enumerated: what is true of one gene's values has to be true of every gene's, those that are
+ * added later included. 10,000 random values per gene; each prints, reads back equal, is valid, varies within its
+ * range, crosses, and has distances as distances are. The seed is printed; WT_SEED sets another.
  */
 #include <math.h>
 #include <stdarg.h>

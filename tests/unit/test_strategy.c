@@ -1,6 +1,6 @@
 /*
- * Whole strategies: text, names, errors with their places, texts that mean harm, and variation within a scope. The seed is printed;
- * WT_SEED sets another.
+ * Whole strategies: text, names, errors with their places, texts that mean harm, and variation within a scope. The seed
+ * is printed; WT_SEED sets another.
  */
 #include <stdarg.h>
 #include <stddef.h>
