@@ -147,13 +147,23 @@ static int by_name(const void *a, const void *b) {
     return p->place.column < q->place.column ? -1 : p->place.column > q->place.column;
 }
 
+static int fail_twice(const read_pin *first, const read_pin *second, wt_error *err) {
+    wt_text name = {0};
+    wt_text_add_quoted(&name, second->tensor); /* a name may hold what would steer a terminal */
+    char *shown = wt_text_finish(&name, err);
+    if (!shown) return -1;
+    wt_reader_fail_at(second->place, err, "the tensor %.80s is pinned twice, first in line %u", shown,
+                      first->place.line);
+    free(shown);
+    return -1;
+}
+
 static int sort_pins(read_pins *pins, wt_pins *out, wt_error *err) {
     if (pins->count == 0) return 0;
     qsort(pins->items, pins->count, sizeof *pins->items, by_name);
     for (size_t i = 1; i < pins->count; i++) {
         if (strcmp(pins->items[i - 1].tensor, pins->items[i].tensor) == 0)
-            return wt_reader_fail_at(pins->items[i].place, err, "the tensor '%.64s' is pinned twice, first in line %u",
-                                     pins->items[i].tensor, pins->items[i - 1].place.line);
+            return fail_twice(&pins->items[i - 1], &pins->items[i], err);
     }
     if (wt_grow((void **)&out->items, &out->cap, pins->count, sizeof *out->items, err) != 0) return -1;
     for (size_t i = 0; i < pins->count; i++) {
