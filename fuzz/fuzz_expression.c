@@ -30,7 +30,7 @@ static void run(const wt_expr *e, float rows[INPUTS][ROW], float *want) {
     wt_program program;
     wt_row inputs[INPUTS];
     float got[ROW];
-    for (int i = 0; i < INPUTS; i++) inputs[i] = (wt_row){rows[i], i == INPUTS - 1};
+    for (int i = 0; i < INPUTS; i++) inputs[i] = (wt_row){.values = rows[i], .scalar = i == INPUTS - 1};
     if (wt_program_compile(&program, e, &DOMAIN, NULL) != 0 || !wt_program_verify(&program)) abort();
     wt_program_run_at(&program, WT_CPU_REFERENCE, inputs, ROW, want);
     for (int level = 1; level <= (int)wt_cpu_best(); level++) {

@@ -145,24 +145,29 @@ double wt_expr_distance(const wt_expr *a, const wt_expr *b, const wt_domain *dom
 /* ---- programs ---- */
 
 #define WT_PROGRAM_PLACES 64
-#define WT_PROGRAM_STEPS (2 * WT_EXPR_MAX_NODES)
 
 /*
- * A verified flat program for a machine with one accumulator and numbered places; a plain value. Places 0..slots-1 are written
- * by steps, the others are the leaves: numbers and inputs. A step does `accumulator = accumulator OP place a`, the other way around
- * where `flipped`; a comparison is fused with its if(): `accumulator = accumulator < a ? b : c`.
+ * A step: place `to` = a OP b, or a < b ? c : d for a comparison, fused with its if(). Codes are those of wt_op and, fused, of
+ * program_private.h.
+ */
+typedef struct wt_step {
+    uint8_t code, to, a, b, c, d;
+} wt_step;
+
+/*
+ * A verified flat program; a plain value. Its registers are places: 0..slots-1 are written by steps, those after them are the leaves,
+ * numbers and inputs; the last step writes the result. There are two lists of steps for the same function: `careful` ones
+ * saturate after each operation, `fast` ones only where they must while no input is beyond fast_limit, and do up to three
+ * operations in one.
  */
 typedef struct wt_program {
-    struct {
-        uint8_t code; /* wt_op of an operator; WT_OP_VARIABLE loads place a, WT_OP_NUMBER stores to place a */
-        uint8_t flipped;
-        uint8_t a, b, c;
-    } steps[WT_PROGRAM_STEPS];
+    wt_step careful[WT_EXPR_MAX_NODES], fast[WT_EXPR_MAX_NODES];
     struct {
         uint8_t is_input, input;
         float number;
     } leaves[WT_PROGRAM_PLACES]; /* [places - slots] */
-    size_t count, slots, places;
+    size_t careful_count, fast_count, slots, places;
+    float fast_limit;
     uint64_t inputs; /* bit i: input i is read; others may be NULL when it runs */
 } wt_program;
 
@@ -172,13 +177,21 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 /* Whether running it stays within its places, and every slot is written before it is read. Compiled programs are. */
 bool wt_program_verify(const wt_program *program);
 
-/* One input of a run: n values, or one for all of them. */
+/*
+ * One input of a run: n values, or one for all of them. Where the caller knows that all are numbers and none is larger in magnitude
+ * than `most`, it spares the run looking them over (which, for cheap rules, is a third of the work); 0: not known. The result is the
+ * same either way, but a promise that does not hold may give infinities.
+ */
 typedef struct wt_row {
     const float *values;
     bool scalar;
+    float most;
 } wt_row;
 
-/* out[i] for i < n, inputs [domain's count]. `out` may be one of the inputs (the same address). Thread-safe, no allocation. */
+/*
+ * out[i] for i < n, inputs [domain's count]. `out` may be one of the inputs (the same address). Thread-safe; no allocation,
+ * 60 KB of stack.
+ */
 void wt_program_run(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 
 /* As wt_program_run with the kernels of `level`, which this processor must have. */

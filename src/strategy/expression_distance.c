@@ -21,7 +21,7 @@ static void draw_samples(float *to, size_t variable) {
     }
 }
 
-/* Two runs a call need two expressions to be valid; one that is not counts as 0 everywhere. */
+/* One that is not valid counts as 0 everywhere. */
 static void sample(const wt_expr *e, const wt_domain *domain, const wt_row *inputs, float *out) {
     wt_program program;
     memset(out, 0, SAMPLES * sizeof *out);

@@ -1,27 +1,83 @@
 /*
- * Expressions to programs. The accumulator holds the operand that is not a leaf; where both are trees, one is computed first and
- * stored to a slot: the one that needs more slots for itself, as Sethi and Ullman showed, so that few are live at once. A slot is free
- * again once it was read, so they are handed out as a stack.
+ * Expressions to programs. Each operator's operands are computed to slots, and the slots are free again once they were read, so they are
+ * handed out as a stack. Which sums and products have to saturate is found by carrying bounds from the leaves up, by the very
+ * arithmetic of the values: rounding is monotone, so where the bound of a result stays within range, so does the result, and the
+ * bits are the same without its clamp.
  */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "strategy/expression_private.h"
 #include "strategy/program_private.h"
 
-enum {
-    LEAF = WT_PROGRAM_PLACES
-}; /* while compiling, leaf i is place LEAF + i: how many slots there will be is not known yet */
+/* While compiling, leaf i is place LEAF + i: how many slots there will be is not known yet. */
+enum { LEAF = WT_PROGRAM_PLACES };
+
+/* Inputs up to this size take the fast steps; where they stay within range for larger ones too, those do as well. */
+#define ORDINARY 0x1p20f
 
 typedef struct compiler {
     const wt_expr *e;
     wt_program *p;
-    size_t used; /* slots that hold something now */
-    size_t leaves;
-    uint8_t need[WT_EXPR_MAX_NODES]; /* slots that the subtree needs */
+    wt_step *steps;
+    size_t count, used, leaves;     /* steps so far; slots that hold something now */
+    bool clamps[WT_EXPR_MAX_NODES]; /* ADD, SUB and MUL that have to saturate */
+    uint8_t spans[WT_EXPR_MAX_NODES];
 } compiler;
 
-static bool is_leaf(const wt_expr *e, size_t at) { return e->nodes[at].op <= WT_OP_VARIABLE; }
+static bool is_leaf(const compiler *c, size_t at) { return c->e->nodes[at].op <= WT_OP_VARIABLE; }
+
+/* Where operand `which` of the node begins. */
+static size_t operand(const compiler *c, size_t at, int which) {
+    at++;
+    for (; which > 0; which--) at += c->spans[at];
+    return at;
+}
+
+/* ---- bounds ---- */
+
+static float greater(float a, float b) { return a > b ? a : b; }
+
+static float bound_of(const compiler *c, size_t at, float limit, const float *bounds) {
+    const wt_expr_node *node = &c->e->nodes[at];
+    const int arity = wt_op_of((wt_op)node->op)->arity;
+    const float a = arity > 0 ? bounds[at + 1] : 0.0f, b = arity > 1 ? bounds[operand(c, at, 1)] : 0.0f;
+    switch (node->op) {
+    case WT_OP_NUMBER: return fabsf(node->number);
+    case WT_OP_VARIABLE: return limit;
+    case WT_OP_ADD:
+    case WT_OP_SUB: return a + b;
+    case WT_OP_MUL: return a * b;
+    case WT_OP_MIN:
+    case WT_OP_MAX: return greater(a, b);
+    case WT_OP_NEG:
+    case WT_OP_ABS: return a;
+    case WT_OP_SQRT: return sqrtf(a);
+    case WT_OP_LOG: return 70.0f;
+    case WT_OP_TANH: return 1.0f;
+    case WT_OP_IF: return greater(b, bounds[operand(c, at, 2)]);
+    default: return WT_EXPR_MAX_NUMBER; /* DIV, EXP and POW saturate by themselves; comparisons have none */
+    }
+}
+
+/*
+ * With inputs of at most `limit`, whether everything stays within range that is not clamped. Where `mark`, what does not is clamped
+ * from now on.
+ */
+static bool check_bounds(compiler *c, float limit, bool mark) {
+    float bounds[WT_EXPR_MAX_NODES];
+    for (size_t at = c->e->count; at-- > 0;) { /* operands come after their operators */
+        bounds[at] = bound_of(c, at, limit, bounds);
+        if (bounds[at] <= WT_EXPR_MAX_NUMBER) continue;
+        if (mark) c->clamps[at] = true;
+        if (!c->clamps[at]) return false;
+        bounds[at] = WT_EXPR_MAX_NUMBER;
+    }
+    return true;
+}
+
+/* ---- steps ---- */
 
 /* Numbers and inputs that stand there already are shared. */
 static uint8_t leaf_place(compiler *c, size_t at) {
@@ -42,97 +98,92 @@ static uint8_t leaf_place(compiler *c, size_t at) {
     return (uint8_t)(LEAF + i);
 }
 
-static void emit(compiler *c, uint8_t code, bool flipped, uint8_t a, uint8_t b, uint8_t other) {
-    wt_program *p = c->p;
-    p->steps[p->count].code = code;
-    p->steps[p->count].flipped = flipped;
-    p->steps[p->count].a = a;
-    p->steps[p->count].b = b;
-    p->steps[p->count].c = other;
-    p->count++;
-}
-
-static void generate(compiler *c, size_t at);
-
-/* Computes the subtree and keeps it: the place that holds it. */
-static uint8_t keep(compiler *c, size_t at) {
-    if (is_leaf(c->e, at)) return leaf_place(c, at);
-    generate(c, at);
-    const uint8_t slot = (uint8_t)c->used++;
-    if (c->used > c->p->slots) c->p->slots = c->used;
-    emit(c, WT_OP_NUMBER, false, slot, 0, 0);
-    return slot;
-}
-
-/* Leaves one operand in the accumulator and returns the other's place; *flipped: the accumulator is the second. */
-static uint8_t generate_pair(compiler *c, size_t a, size_t b, bool *flipped) {
-    *flipped = is_leaf(c->e, b) ? false : is_leaf(c->e, a) ? true : c->need[a] >= c->need[b];
-    const uint8_t place = keep(c, *flipped ? a : b);
-    generate(c, *flipped ? b : a);
-    return place;
-}
-
-static uint8_t mirrored(uint8_t op) {
-    switch (op) {
-    case WT_OP_LT: return WT_OP_GT;
-    case WT_OP_LE: return WT_OP_GE;
-    case WT_OP_GT: return WT_OP_LT;
-    case WT_OP_GE: return WT_OP_LE;
-    default: return op;
+/* How the fused codes number the operator, or -1 where it cannot be fused. */
+static int fusible(const compiler *c, size_t at) {
+    static const wt_op ORDER[] = {WT_OP_ADD, WT_OP_SUB, WT_OP_MUL, WT_OP_MIN, WT_OP_MAX};
+    if (c->clamps[at]) return -1;
+    for (int i = 0; i < 5; i++) {
+        if (c->e->nodes[at].op == ORDER[i]) return i;
     }
+    return -1;
 }
 
-static void generate_if(compiler *c, size_t at) {
-    const wt_expr *e = c->e;
-    const size_t p = at + 2, q = p + wt_expr_span(e, p), then = q + wt_expr_span(e, q),
-                 other = then + wt_expr_span(e, then);
-    bool flipped;
-    const uint8_t a = keep(c, then), b = keep(c, other), operand = generate_pair(c, p, q, &flipped);
-    emit(c, flipped ? mirrored(e->nodes[at + 1].op) : e->nodes[at + 1].op, false, operand, a, b);
-}
+static uint8_t generate(compiler *c, size_t at);
 
-/* Computes the subtree into the accumulator; slots that it took are free again. */
-static void generate(compiler *c, size_t at) {
-    const uint8_t op = c->e->nodes[at].op;
+/* A step on the subtrees at at[0..count-1]: its result takes the first slot that is free once they were read. */
+static uint8_t emit(compiler *c, uint8_t code, const size_t *at, int count) {
     const size_t used = c->used;
-    if (is_leaf(c->e, at)) {
-        emit(c, WT_OP_VARIABLE, false, leaf_place(c, at), 0, 0);
-    } else if (op == WT_OP_IF) {
-        generate_if(c, at);
-    } else if (wt_op_of((wt_op)op)->arity == 1) {
-        generate(c, at + 1);
-        emit(c, op, false, 0, 0, 0);
-    } else {
-        bool flipped;
-        const uint8_t place = generate_pair(c, at + 1, at + 1 + wt_expr_span(c->e, at + 1), &flipped);
-        emit(c, op, flipped, place, 0, 0);
+    uint8_t places[4] = {LEAF, LEAF, LEAF, LEAF}; /* some place that exists; not read */
+    for (int i = 0; i < count; i++) places[i] = generate(c, at[i]);
+    c->used = used + 1;
+    c->steps[c->count++] = (wt_step){code, (uint8_t)used, places[0], places[1], places[2], places[3]};
+    return (uint8_t)used;
+}
+
+static uint8_t generate_pair(compiler *c, size_t at) {
+    const size_t x = at + 1, y = operand(c, at, 1);
+    const int op = fusible(c, at), first = fusible(c, x), last = fusible(c, y);
+    const int reversed = op == 1 ? 5 : op;
+    const uint8_t code = c->e->nodes[at].op;
+    if (op >= 0 && op < 3 && first >= 0 && first < 3 && last >= 0 && last < 3) {
+        const size_t four[] = {x + 1, operand(c, x, 1), y + 1, operand(c, y, 1)};
+        return emit(c, (uint8_t)WT_STEP_FOUR(first, op, last), four, 4);
     }
-    c->used = used;
+    if (op >= 0 && first >= 0) {
+        const size_t three[] = {x + 1, operand(c, x, 1), y};
+        return emit(c, (uint8_t)WT_STEP_THREE(first, op), three, 3);
+    }
+    if (op >= 0 && last >= 0) {
+        const size_t three[] = {y + 1, operand(c, y, 1), x};
+        return emit(c, (uint8_t)WT_STEP_THREE(last, reversed), three, 3);
+    }
+    const uint8_t left = c->e->nodes[x].op, right = c->e->nodes[y].op;
+    if (op >= 0 && (left == WT_OP_SQRT || left == WT_OP_ABS)) {
+        const size_t two[] = {x + 1, y};
+        return emit(c, (uint8_t)(left == WT_OP_SQRT ? WT_STEP_SQRT(op) : WT_STEP_ABS(op)), two, 2);
+    }
+    if (op >= 0 && (right == WT_OP_SQRT || right == WT_OP_ABS)) {
+        const size_t two[] = {y + 1, x};
+        return emit(c, (uint8_t)(right == WT_OP_SQRT ? WT_STEP_SQRT(reversed) : WT_STEP_ABS(reversed)), two, 2);
+    }
+    const size_t two[] = {x, y};
+    const bool clamped = c->clamps[at] && (code == WT_OP_ADD || code == WT_OP_SUB || code == WT_OP_MUL);
+    return emit(c, clamped ? WT_STEP_CLAMPED(code) : code, two, 2);
 }
 
-static size_t greater(size_t a, size_t b) { return a > b ? a : b; }
-
-static size_t pair_need(const compiler *c, size_t a, size_t b) {
-    if (is_leaf(c->e, a) || is_leaf(c->e, b)) return greater(c->need[a], c->need[b]);
-    return c->need[a] == c->need[b] ? c->need[a] + 1u : greater(c->need[a], c->need[b]);
+/* Computes the subtree; the place that holds it. */
+static uint8_t generate(compiler *c, size_t at) {
+    const uint8_t op = c->e->nodes[at].op;
+    if (is_leaf(c, at)) return leaf_place(c, at);
+    if (op == WT_OP_IF) {
+        const size_t four[] = {at + 2, operand(c, at + 1, 1), operand(c, at, 1), operand(c, at, 2)};
+        return emit(c, c->e->nodes[at + 1].op, four, 4);
+    }
+    const size_t one[] = {at + 1};
+    return wt_op_of((wt_op)op)->arity == 1 ? emit(c, op, one, 1) : generate_pair(c, at);
 }
 
-/* From the last node to the first, operands come before their operators. */
-static void count_need(compiler *c) {
-    const wt_expr *e = c->e;
-    for (size_t at = e->count; at-- > 0;) {
-        const int arity = wt_op_of((wt_op)e->nodes[at].op)->arity;
-        size_t need = 0;
-        if (e->nodes[at].op == WT_OP_IF) {
-            const size_t then = at + 1 + wt_expr_span(e, at + 1), other = then + wt_expr_span(e, then);
-            const size_t one = !is_leaf(e, then), two = one + !is_leaf(e, other);
-            need = greater(greater(c->need[then], one + c->need[other]), two + c->need[at + 1]);
-        } else if (arity == 2) {
-            need = pair_need(c, at + 1, at + 1 + wt_expr_span(e, at + 1));
-        } else if (arity == 1) {
-            need = c->need[at + 1];
+static size_t generate_all(compiler *c, wt_step *steps) {
+    const size_t root = 0;
+    c->steps = steps;
+    c->count = c->used = 0;
+    if (is_leaf(c, 0))
+        emit(c, WT_OP_VARIABLE, &root, 1);
+    else
+        generate(c, 0);
+    for (size_t i = 0; i < c->count; i++) {
+        if (steps[i].to >= c->p->slots) c->p->slots = steps[i].to + 1u;
+    }
+    steps[c->count - 1].to = WT_PROGRAM_OUT;
+    return c->count;
+}
+
+static void number_places(wt_program *p, wt_step *steps, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *places[] = {&steps[i].a, &steps[i].b, &steps[i].c, &steps[i].d};
+        for (int k = 0; k < 4; k++) {
+            if (*places[k] >= LEAF) *places[k] = (uint8_t)(*places[k] - LEAF + p->slots);
         }
-        c->need[at] = (uint8_t)need;
     }
 }
 
@@ -141,51 +192,62 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
         return wt_fail(err, WT_ERR_ARGUMENT, "the expression of a %s is not valid", domain->name);
     compiler c = {.e = e, .p = program};
     memset(program, 0, sizeof *program);
-    count_need(&c);
-    generate(&c, 0);
+    for (size_t at = 0; at < e->count; at++) c.spans[at] = (uint8_t)wt_expr_span(e, at);
+    check_bounds(&c, ORDINARY, true);
+    program->fast_count = generate_all(&c, program->fast);
+    program->fast_limit = ORDINARY;
+    while (program->fast_limit < 0x1p99f && check_bounds(&c, 2.0f * program->fast_limit, false))
+        program->fast_limit *= 2.0f;
+    memset(c.clamps, true, sizeof c.clamps);
+    program->careful_count = generate_all(&c, program->careful);
     program->places = program->slots + c.leaves;
-    for (size_t i = 0; i < program->count; i++) {
-        uint8_t *places[] = {&program->steps[i].a, &program->steps[i].b, &program->steps[i].c};
-        for (int k = 0; k < 3; k++) {
-            if (*places[k] >= LEAF) *places[k] = (uint8_t)(*places[k] - LEAF + program->slots);
-        }
-    }
+    number_places(program, program->fast, program->fast_count);
+    number_places(program, program->careful, program->careful_count);
     if (!wt_program_verify(program))
         return wt_fail(err, WT_ERR_ARGUMENT, "the expression of a %s has no program", domain->name);
     return 0;
 }
 
-/* Places that the step reads. */
+/* ---- verification ---- */
+
+/* Places that the step reads; 0 where there is no such step. */
 static int operands(uint8_t code) {
+    if (code >= WT_STEP_THREE(0, 0) && code < WT_STEP_THREE(5, 0)) return 3;
+    if (code >= WT_STEP_FOUR(0, 0, 0) && code < WT_STEP_FOUR(3, 0, 0)) return 4;
+    if (code >= WT_STEP_ABS(0) && code < WT_STEP_SQRT(6)) return 2;
+    if (code == WT_STEP_CLAMPED(WT_OP_ADD) || code == WT_STEP_CLAMPED(WT_OP_SUB) || code == WT_STEP_CLAMPED(WT_OP_MUL))
+        return 2;
     if (code == WT_OP_VARIABLE) return 1;
-    if (code == WT_OP_NUMBER) return 0;
-    if (wt_op_of((wt_op)code)->truth) return 3;
-    return wt_op_of((wt_op)code)->arity - 1;
+    if (code >= WT_OP_COUNT || code == WT_OP_NUMBER || code == WT_OP_IF) return 0;
+    return wt_op_of((wt_op)code)->truth ? 4 : wt_op_of((wt_op)code)->arity;
+}
+
+static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count) {
+    bool written[WT_PROGRAM_PLACES];
+    if (count == 0 || count > WT_EXPR_MAX_NODES) return false;
+    for (size_t i = 0; i < WT_PROGRAM_PLACES; i++) written[i] = i >= p->slots;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t places[] = {steps[i].a, steps[i].b, steps[i].c, steps[i].d};
+        if (operands(steps[i].code) == 0) return false;
+        for (int k = 0; k < 4; k++) {
+            if (places[k] >= p->places || (k < operands(steps[i].code) && !written[places[k]])) return false;
+        }
+        if ((steps[i].to == WT_PROGRAM_OUT) != (i + 1 == count)) return false;
+        if (steps[i].to == WT_PROGRAM_OUT) continue;
+        if (steps[i].to >= p->slots) return false;
+        written[steps[i].to] = true;
+    }
+    return true;
 }
 
 bool wt_program_verify(const wt_program *p) {
-    if (p->count == 0 || p->count > WT_PROGRAM_STEPS || p->places > WT_PROGRAM_PLACES || p->slots > WT_PROGRAM_SLOTS ||
-        p->slots > p->places)
+    if (p->slots == 0 || p->slots > WT_PROGRAM_SLOTS || p->places <= p->slots || p->places > WT_PROGRAM_PLACES)
         return false;
-    bool written[WT_PROGRAM_PLACES] = {false};
-    for (size_t i = p->slots; i < p->places; i++) {
-        written[i] = true;
-        if (p->leaves[i - p->slots].is_input && !(p->inputs >> (p->leaves[i - p->slots].input & 63) & 1)) return false;
-        if (p->leaves[i - p->slots].input >= WT_EXPR_MAX_INPUTS) return false;
+    for (size_t i = 0; i < p->places - p->slots; i++) {
+        if (p->leaves[i].input >= WT_EXPR_MAX_INPUTS) return false;
+        if (p->leaves[i].is_input && !(p->inputs >> p->leaves[i].input & 1)) return false;
     }
-    if (p->steps[0].code != WT_OP_VARIABLE) return false; /* there is nothing in the accumulator yet */
-    for (size_t i = 0; i < p->count; i++) {
-        const uint8_t code = p->steps[i].code, places[] = {p->steps[i].a, p->steps[i].b, p->steps[i].c};
-        if (code >= WT_OP_COUNT || code == WT_OP_IF) return false;
-        for (int k = 0; k < 3; k++) {
-            if (places[k] >= p->places && places[k] > 0) return false;
-            if (k < operands(code) && !written[places[k]]) return false;
-        }
-        if (code != WT_OP_NUMBER) continue;
-        if (places[0] >= p->slots) return false;
-        written[places[0]] = true;
-    }
-    return true;
+    return verify_steps(p, p->fast, p->fast_count) && verify_steps(p, p->careful, p->careful_count);
 }
 
 void wt_program_run_at(const wt_program *program, wt_cpu_level level, const wt_row *inputs, size_t n, float *out) {

@@ -1,149 +1,157 @@
 /*
- * The machine, in one text for every instruction set (see program_lanes.h). Intermediate values have to stay within +-1e30, but to clamp
- * each would cost as much as the work itself. So each stretch of a row is looked over once for its largest input, and bounds are
- * carried through the program by the very arithmetic of the values: rounding is monotone, so where the bound of a result stays within
- * range, so does the result, and its clamp is left out. The bits are the same with and without.
+ * The machine, in one text for every instruction set (see program_lanes.h). A row is run in blocks that are short enough for all
+ * slots to stay in the first-level cache, and long enough for the choice of what a step does to cost nothing beside doing it.
+ * Inputs are read where they are. Each stretch of a row is looked over once for its largest input, which tells whether the fast steps
+ * will do.
  */
 #include "strategy/program_math.h"
 #include "strategy/program_private.h"
 
-enum { TILE = 8 * WIDTH, STRETCH = 2048 };
+/* GROUP: what one turn of a step's loop does, and the least that a program runs on. */
+enum { GROUP = 4 * WIDTH, STRETCH = 4096, BLOCK = 1024, ARENA = 8192 };
 
-/* Micro-operations; "r" is the operation with its operands the other way around. */
-enum {
-    LOAD,
-    STORE,
-    CLAMP,
-    NEGATE,
-    ADD,
-    SUB,
-    RSUB,
-    MUL,
-    DIV,
-    RDIV,
-    MIN,
-    MAX,
-    ABS,
-    SQRT,
-    LOG,
-    EXP,
-    TANH,
-    POW,
-    RPOW,
-    IF_LT,
-    IF_LE,
-    IF_GT,
-    IF_GE,
-    IF_EQ,
-    IF_NE,
-    FINISH,
-};
+/* Slots lie so far apart beside their length that they do not share the cache's sets. */
+enum { GAP = 80 };
 
-typedef struct micro {
-    uint8_t code, a, b, c;
-} micro;
+/* Where an operand's values are, and how far apart its groups: GROUP, or 0 for one group of equal values. */
+typedef struct place {
+    const float *at;
+    size_t stride;
+} place;
 
 typedef struct machine {
     const wt_program *program;
-    const float *at[WT_PROGRAM_PLACES]; /* the tile of each place */
-    float bound[WT_PROGRAM_PLACES];     /* no value there is larger in magnitude */
-    bool dirty[WT_PROGRAM_PLACES];      /* of an input: has to be admitted before use */
-    micro micros[2 * WT_PROGRAM_STEPS + 1];
-    float tiles[WT_PROGRAM_PLACES][TILE] __attribute__((aligned(64)));
+    const wt_row *inputs;
+    place places[WT_PROGRAM_PLACES];
+    size_t block;
+    float groups[WT_PROGRAM_PLACES][GROUP] __attribute__((aligned(64))); /* numbers; inputs that have to be copied */
+    float slots[ARENA + WT_PROGRAM_SLOTS * GAP] __attribute__((aligned(64)));
 } machine;
 
-/* ---- one tile ---- */
+/* ---- one step ---- */
 
-#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
-#define OPERAND(i) vec_load(a + i * WIDTH)
-#define CASE(CODE, VALUE)                                                                                              \
-    case CODE: EACH(VALUE) break;
-/* Long ones keep the accumulator in memory: a loop of one body instead of eight copies. */
-#define LONG(CODE, VALUE)                                                                                              \
-    case CODE: {                                                                                                       \
-        float acc[TILE] __attribute__((aligned(64)));                                                                  \
-        EACH(SPILL)                                                                                                    \
-        for (size_t i = 0; i < TILE; i += WIDTH) {                                                                     \
-            const vec t = vec_load(acc + i);                                                                           \
-            vec_store(acc + i, VALUE);                                                                                 \
+#define A vec_load(a.at + k)
+#define B vec_load(b.at + k)
+#define C vec_load(c.at + k)
+#define D vec_load(d.at + k)
+#define NEXT to += GROUP, a.at += a.stride, b.at += b.stride, c.at += c.stride, d.at += d.stride
+/* Adding 0 makes 0 of -0. */
+#define STEP(code, value)                                                                                              \
+    case code:                                                                                                         \
+        for (const float *end = to + n; to < end; NEXT) {                                                              \
+            _Pragma("GCC unroll 4") for (size_t k = 0; k < GROUP; k += WIDTH) vec_store(to + k, (value) + 0.0f);       \
         }                                                                                                              \
-        EACH(FILL)                                                                                                     \
-        break;                                                                                                         \
-    }
-#define DO_LOAD(i) t##i = OPERAND(i);
-#define DO_STORE(i) vec_store(to + i * WIDTH, t##i);
-#define DO_CLAMP(i) t##i = vec_within(t##i, WT_EXPR_MAX_NUMBER);
-#define DO_NEGATE(i) t##i = vec_neg(t##i);
-#define DO_ADD(i) t##i = t##i + OPERAND(i);
-#define DO_SUB(i) t##i = t##i - OPERAND(i);
-#define DO_RSUB(i) t##i = OPERAND(i) - t##i;
-#define DO_MUL(i) t##i = t##i * OPERAND(i);
-#define DO_MIN(i) t##i = vec_min(t##i, OPERAND(i));
-#define DO_MAX(i) t##i = vec_max(t##i, OPERAND(i));
-#define DO_ABS(i) t##i = vec_abs(t##i);
-#define DO_SQRT(i) t##i = vec_sqrt(vec_abs(t##i));
-#define PICKED(i, TEST, b, c) t##i = vec_pick(TEST(t##i, OPERAND(i)), vec_load(b + i * WIDTH), vec_load(c + i * WIDTH));
-#define DO_IF_LT(i) PICKED(i, mask_lt, b, c)
-#define DO_IF_LE(i) PICKED(i, mask_le, b, c)
-#define DO_IF_GT(i) PICKED(i, mask_le, c, b)
-#define DO_IF_GE(i) PICKED(i, mask_lt, c, b)
-#define DO_IF_EQ(i) PICKED(i, mask_eq, b, c)
-#define DO_IF_NE(i) PICKED(i, mask_eq, c, b)
-#define DO_FINISH(i) vec_store(out + i * WIDTH, t##i + 0.0f); /* -0 becomes 0 */
-#define SPILL(i) vec_store(acc + i * WIDTH, t##i);
-#define FILL(i) t##i = vec_load(acc + i * WIDTH);
+        break;
+/* For long values: not unrolled. */
+#define LONG_STEP(code, value)                                                                                         \
+    case code:                                                                                                         \
+        for (const float *end = to + n; to < end; NEXT) {                                                              \
+            _Pragma("GCC unroll 1") for (size_t k = 0; k < GROUP; k += WIDTH) vec_store(to + k, (value) + 0.0f);       \
+        }                                                                                                              \
+        break;
 
-static void run_tile(machine *m, float *out) {
-    vec t0, t1, t2, t3, t4, t5, t6, t7;
-    t0 = t1 = t2 = t3 = t4 = t5 = t6 = t7 = vec_set(0.0f);
-    for (const micro *step = m->micros;; step++) {
-        const float *a = m->at[step->a], *b = m->at[step->b], *c = m->at[step->c];
-        float *to = m->tiles[step->a];
-        switch (step->code) {
-            CASE(LOAD, DO_LOAD)
-            CASE(STORE, DO_STORE)
-            CASE(CLAMP, DO_CLAMP)
-            CASE(NEGATE, DO_NEGATE)
-            CASE(ADD, DO_ADD)
-            CASE(SUB, DO_SUB)
-            CASE(RSUB, DO_RSUB)
-            CASE(MUL, DO_MUL)
-            CASE(MIN, DO_MIN)
-            CASE(MAX, DO_MAX)
-            CASE(ABS, DO_ABS)
-            CASE(SQRT, DO_SQRT)
-            CASE(IF_LT, DO_IF_LT)
-            CASE(IF_LE, DO_IF_LE)
-            CASE(IF_GT, DO_IF_GT)
-            CASE(IF_GE, DO_IF_GE)
-            CASE(IF_EQ, DO_IF_EQ)
-            CASE(IF_NE, DO_IF_NE)
-            LONG(DIV, vec_div(t, vec_load(a + i)))
-            LONG(RDIV, vec_div(vec_load(a + i), t))
-            LONG(LOG, vec_log(t))
-            LONG(EXP, vec_exp(t))
-            LONG(TANH, vec_tanh(t))
-            LONG(POW, vec_pow(t, vec_load(a + i)))
-            LONG(RPOW, vec_pow(vec_load(a + i), t))
-        default: EACH(DO_FINISH) return;
-        }
+INLINE vec fused(int op, vec a, vec b) {
+    switch (op) {
+    case 0: return a + b;
+    case 1: return a - b;
+    case 2: return a * b;
+    case 3: return vec_min(a, b);
+    case 4: return vec_max(a, b);
+    default: return b - a;
+    }
+}
+
+#define THREE(o1, o2) STEP(WT_STEP_THREE(o1, o2), fused(o2, fused(o1, A, B), C))
+#define THREES(o1) THREE(o1, 0) THREE(o1, 1) THREE(o1, 2) THREE(o1, 3) THREE(o1, 4) THREE(o1, 5)
+#define FOUR(o1, o2, o3) STEP(WT_STEP_FOUR(o1, o2, o3), fused(o2, fused(o1, A, B), fused(o3, C, D)))
+#define FOURS(o1)                                                                                                      \
+    FOUR(o1, 0, 0)                                                                                                     \
+    FOUR(o1, 0, 1)                                                                                                     \
+    FOUR(o1, 0, 2) FOUR(o1, 1, 0) FOUR(o1, 1, 1) FOUR(o1, 1, 2) FOUR(o1, 2, 0) FOUR(o1, 2, 1) FOUR(o1, 2, 2)
+
+#define SIGNLESS(o)                                                                                                    \
+    STEP(WT_STEP_ABS(o), fused(o, vec_abs(A), B))                                                                      \
+    STEP(WT_STEP_SQRT(o), fused(o, vec_sqrt(vec_abs(A)), B))
+
+static void run_step(uint8_t code, float *to, place a, place b, place c, place d, size_t n) {
+    switch (code) {
+        STEP(WT_OP_VARIABLE, A)
+        STEP(WT_OP_NEG, vec_neg(A))
+        STEP(WT_OP_ADD, A + B)
+        STEP(WT_OP_SUB, A - B)
+        STEP(WT_OP_MUL, A * B)
+        STEP(WT_STEP_CLAMPED(WT_OP_ADD), vec_within(A + B, WT_EXPR_MAX_NUMBER))
+        STEP(WT_STEP_CLAMPED(WT_OP_SUB), vec_within(A - B, WT_EXPR_MAX_NUMBER))
+        STEP(WT_STEP_CLAMPED(WT_OP_MUL), vec_within(A * B, WT_EXPR_MAX_NUMBER))
+        STEP(WT_OP_MIN, vec_min(A, B))
+        STEP(WT_OP_MAX, vec_max(A, B))
+        STEP(WT_OP_ABS, vec_abs(A))
+        STEP(WT_OP_SQRT, vec_sqrt(vec_abs(A)))
+        STEP(WT_OP_DIV, vec_div(A, B))
+        STEP(WT_OP_LT, vec_pick(mask_lt(A, B), C, D))
+        STEP(WT_OP_LE, vec_pick(mask_le(A, B), C, D))
+        STEP(WT_OP_GT, vec_pick(mask_lt(B, A), C, D))
+        STEP(WT_OP_GE, vec_pick(mask_le(B, A), C, D))
+        STEP(WT_OP_EQ, vec_pick(mask_eq(A, B), C, D))
+        STEP(WT_OP_NE, vec_pick(mask_eq(A, B), D, C))
+        LONG_STEP(WT_OP_LOG, vec_log(A))
+        LONG_STEP(WT_OP_EXP, vec_exp(A))
+        LONG_STEP(WT_OP_TANH, vec_tanh(A))
+        LONG_STEP(WT_OP_POW, vec_pow(A, B))
+        SIGNLESS(0)
+        SIGNLESS(1)
+        SIGNLESS(2)
+        SIGNLESS(3)
+        SIGNLESS(4)
+        SIGNLESS(5)
+        THREES(0)
+        THREES(1)
+        THREES(2)
+        THREES(3)
+        THREES(4)
+        FOURS(0)
+        FOURS(1)
+        FOURS(2)
+    default: break; /* not in a verified program */
+    }
+}
+
+#undef A
+#undef B
+#undef C
+#undef D
+
+static void run_steps(const machine *m, const wt_step *steps, size_t count, size_t n, float *out) {
+    const place *p = m->places;
+    for (const wt_step *s = steps; s < steps + count; s++) {
+        float *to = s->to == WT_PROGRAM_OUT ? out : (float *)p[s->to].at;
+        run_step(s->code, to, p[s->a], p[s->b], p[s->c], p[s->d], n);
     }
 }
 
 /* ---- one stretch ---- */
 
+static int32_t bits_of(float x) {
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
 /* The largest magnitude of n values, as bits: what is no number, and infinities, are above every number. */
 static int32_t largest_bits(const float *x, size_t n) {
     const ivec magnitude = ivec_set(INT32_MAX);
-    ivec m0 = ivec_set(0), m1 = m0;
+    ivec m0 = ivec_set(0), m1 = m0, m2 = m0, m3 = m0;
     size_t i = 0;
-    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH) {
+    for (; i + GROUP <= n; i += GROUP) {
         m0 = ivec_max(m0, ivec_load(x + i) & magnitude);
         m1 = ivec_max(m1, ivec_load(x + i + WIDTH) & magnitude);
+        m2 = ivec_max(m2, ivec_load(x + i + 2 * WIDTH) & magnitude);
+        m3 = ivec_max(m3, ivec_load(x + i + 3 * WIDTH) & magnitude);
     }
-    m0 = ivec_max(m0, m1);
-    int32_t most = 0;
-    for (int lane = 0; lane < WIDTH; lane++) most = m0[lane] > most ? m0[lane] : most;
+    int32_t lanes[WIDTH], most = 0;
+    m0 = ivec_max(ivec_max(m0, m1), ivec_max(m2, m3));
+    memcpy(lanes, &m0, sizeof lanes);
+    for (int lane = 0; lane < WIDTH; lane++) most = lanes[lane] > most ? lanes[lane] : most;
     for (; i < n; i++) {
         int32_t bits;
         memcpy(&bits, x + i, sizeof bits);
@@ -153,124 +161,72 @@ static int32_t largest_bits(const float *x, size_t n) {
     return most;
 }
 
-static float greater(float a, float b) { return a > b ? a : b; }
-
-/* The bound of a result, from that of the accumulator and of the operands; beyond the range where it has to be clamped. */
-static float bound_of(const machine *m, uint8_t code, float acc, const micro *s) {
-    const float a = m->bound[s->a];
-    switch (code) {
-    case WT_OP_VARIABLE: return a;
-    case WT_OP_ADD:
-    case WT_OP_SUB: return acc + a;
-    case WT_OP_MUL: return acc * a;
-    case WT_OP_MIN:
-    case WT_OP_MAX: return greater(acc, a);
-    case WT_OP_SQRT: return sqrtf(acc);
-    case WT_OP_LOG: return 70.0f;
-    case WT_OP_TANH: return 1.0f;
-    case WT_OP_NUMBER:
-    case WT_OP_NEG:
-    case WT_OP_ABS: return acc;
-    case WT_OP_DIV:
-    case WT_OP_EXP:
-    case WT_OP_POW: return WT_EXPR_MAX_NUMBER; /* they clamp by themselves */
-    default: return greater(m->bound[s->b], m->bound[s->c]);
-    }
-}
-
-static const uint8_t CODES[WT_OP_COUNT] = {
-    [WT_OP_NUMBER] = STORE, [WT_OP_VARIABLE] = LOAD, [WT_OP_NEG] = NEGATE, [WT_OP_ADD] = ADD,   [WT_OP_SUB] = SUB,
-    [WT_OP_MUL] = MUL,      [WT_OP_DIV] = DIV,       [WT_OP_MIN] = MIN,    [WT_OP_MAX] = MAX,   [WT_OP_ABS] = ABS,
-    [WT_OP_SQRT] = SQRT,    [WT_OP_LOG] = LOG,       [WT_OP_EXP] = EXP,    [WT_OP_TANH] = TANH, [WT_OP_POW] = POW,
-    [WT_OP_LT] = IF_LT,     [WT_OP_LE] = IF_LE,      [WT_OP_GT] = IF_GT,   [WT_OP_GE] = IF_GE,  [WT_OP_EQ] = IF_EQ,
-    [WT_OP_NE] = IF_NE,
-};
-
-static uint8_t micro_code(uint8_t code, bool flipped) {
-    if (!flipped) return CODES[code];
-    return code == WT_OP_SUB ? RSUB : code == WT_OP_DIV ? RDIV : code == WT_OP_POW ? RPOW : CODES[code];
-}
-
-static void lower(machine *m) {
+/* The row that place i reads, or NULL where it is a slot, a number or one value. */
+static const float *row_of(const machine *m, size_t i) {
     const wt_program *p = m->program;
-    micro *next = m->micros;
-    float acc = 0.0f;
-    for (size_t i = 0; i < p->count; i++) {
-        *next = (micro){micro_code(p->steps[i].code, p->steps[i].flipped), p->steps[i].a, p->steps[i].b, p->steps[i].c};
-        acc = bound_of(m, p->steps[i].code, acc, next);
-        if (p->steps[i].code == WT_OP_NUMBER) m->bound[next->a] = acc;
-        next++;
-        if (acc <= WT_EXPR_MAX_NUMBER) continue;
-        *next++ = (micro){.code = CLAMP};
-        acc = WT_EXPR_MAX_NUMBER;
+    if (i < p->slots || !p->leaves[i - p->slots].is_input) return NULL;
+    const wt_row *row = &m->inputs[p->leaves[i - p->slots].input];
+    return row->scalar ? NULL : row->values;
+}
+
+/* At most a group, admitted as numbers within range and copied, so that nothing is read or written past the row's end. */
+static void run_copied(machine *m, size_t begin, size_t n, float *out) {
+    const wt_program *p = m->program;
+    float result[GROUP] __attribute__((aligned(64)));
+    for (size_t i = p->slots; i < p->places; i++) {
+        const float *row = row_of(m, i);
+        if (!row) continue;
+        memcpy(m->groups[i], row + begin, n * sizeof *row);
+        for (size_t k = 0; k < GROUP; k += WIDTH) vec_store(m->groups[i] + k, vec_admit(vec_load(m->groups[i] + k)));
+        m->places[i] = (place){m->groups[i], 0};
     }
-    *next = (micro){.code = FINISH};
+    run_steps(m, p->careful, p->careful_count, GROUP, result);
+    memcpy(out + begin, result, n * sizeof *out);
 }
 
-static void admit(float *to, const float *from, size_t n) {
-    float part[WIDTH] = {0};
-    size_t i = 0;
-    for (; i + WIDTH <= n; i += WIDTH) vec_store(to + i, vec_admit(vec_load(from + i)));
-    if (i == n) return;
-    memcpy(part, from + i, (n - i) * sizeof *part);
-    vec_store(to + i, vec_admit(vec_load(part)));
-}
-
-/* Tiles of fewer than TILE values are copied, so that nothing is read or written past the row's end. */
-static void place_inputs(machine *m, const wt_row *inputs, size_t begin, size_t n) {
+static void run_stretch(machine *m, size_t begin, size_t end, int32_t most, float *out) {
     const wt_program *p = m->program;
     for (size_t i = p->slots; i < p->places; i++) {
-        if (!p->leaves[i - p->slots].is_input) continue;
-        const wt_row *row = &inputs[p->leaves[i - p->slots].input];
-        if (row->scalar) continue;
-        m->at[i] = row->values + begin;
-        if (n == TILE && !m->dirty[i]) continue;
-        admit(m->tiles[i], row->values + begin, n);
-        m->at[i] = m->tiles[i];
+        const float *row = row_of(m, i);
+        if (!row) continue;
+        const float known = m->inputs[p->leaves[i - p->slots].input].most;
+        const int32_t bits = known > 0.0f ? bits_of(known) : largest_bits(row + begin, end - begin);
+        if (bits > most) most = bits;
     }
-}
-
-static void run_stretch(machine *m, const wt_row *inputs, size_t begin, size_t end, float *out) {
-    const wt_program *p = m->program;
-    const int32_t most = 0x7149f2ca; /* the bits of 1e30 */
-    for (size_t i = p->slots; i < p->places; i++) {
-        if (!p->leaves[i - p->slots].is_input) continue;
-        const wt_row *row = &inputs[p->leaves[i - p->slots].input];
-        if (row->scalar) continue;
-        int32_t bits = largest_bits(row->values + begin, end - begin);
-        m->dirty[i] = bits > most;
-        if (m->dirty[i]) bits = most;
-        memcpy(&m->bound[i], &bits, sizeof bits);
+    const bool fast = p->fast_limit > 0.0f && most <= bits_of(p->fast_limit);
+    const bool direct = most <= bits_of(WT_EXPR_MAX_NUMBER);
+    while (direct && end - begin >= GROUP) {
+        const size_t left = (end - begin) / GROUP * GROUP, n = left < m->block ? left : m->block;
+        for (size_t i = p->slots; i < p->places; i++) {
+            const float *row = row_of(m, i);
+            if (row) m->places[i] = (place){row + begin, GROUP};
+        }
+        run_steps(m, fast ? p->fast : p->careful, fast ? p->fast_count : p->careful_count, n, out + begin);
+        begin += n;
     }
-    lower(m);
-    for (; begin + TILE <= end; begin += TILE) {
-        place_inputs(m, inputs, begin, TILE);
-        run_tile(m, out + begin);
-    }
-    if (begin == end) return;
-    float rest[TILE];
-    place_inputs(m, inputs, begin, end - begin);
-    run_tile(m, rest);
-    memcpy(out + begin, rest, (end - begin) * sizeof *rest);
+    for (; begin < end; begin += GROUP) run_copied(m, begin, end - begin < GROUP ? end - begin : GROUP, out);
 }
 
 static void run_program(const wt_program *p, const wt_row *inputs, size_t n, float *out) {
     machine m;
+    int32_t most = 0; /* of the inputs that are one value */
     m.program = p;
-    for (size_t i = 0; i < p->places; i++) {
-        m.at[i] = m.tiles[i];
-        m.bound[i] = 0.0f;
-        m.dirty[i] = false;
-        if (i < p->slots) continue;
+    m.inputs = inputs;
+    m.block = p->slots * BLOCK <= ARENA ? BLOCK : ARENA / p->slots / GROUP * GROUP;
+    for (size_t i = 0; i < p->slots; i++) m.places[i] = (place){m.slots + i * (m.block + GAP), GROUP};
+    for (size_t i = p->slots; i < p->places; i++) {
         float value = p->leaves[i - p->slots].number;
+        if (row_of(&m, i)) continue; /* its place comes with each block */
         if (p->leaves[i - p->slots].is_input) {
-            const wt_row *row = &inputs[p->leaves[i - p->slots].input];
-            value = row->scalar ? row->values[0] : 0.0f;
+            float one[WIDTH];
+            vec_store(one, vec_admit(vec_set(inputs[p->leaves[i - p->slots].input].values[0])));
+            value = one[0];
+            const int32_t bits = bits_of(fabsf(value));
+            if (bits > most) most = bits;
         }
-        value = vec_admit(vec_set(value))[0];
-        for (size_t k = 0; k < TILE; k++) m.tiles[i][k] = value;
-        m.bound[i] = fabsf(value);
+        for (size_t k = 0; k < GROUP; k += WIDTH) vec_store(m.groups[i] + k, vec_set(value));
+        m.places[i] = (place){m.groups[i], 0};
     }
     for (size_t begin = 0; begin < n; begin += STRETCH)
-        run_stretch(&m, inputs, begin, n - begin < STRETCH ? n : begin + STRETCH, out);
+        run_stretch(&m, begin, n - begin < STRETCH ? n : begin + STRETCH, most, out);
 }

@@ -1,15 +1,22 @@
 /*
- * What a program becomes for a stretch of a row: micro-operations over tiles. A tile is as many floats as eight vector registers
- * hold, the accumulator is those registers, and every place is the address of a tile in memory (an input's own memory where that can
- * be), so that an operation is one load and one instruction per vector, and its dispatch is paid once per tile.
+ * The codes of steps beside those of wt_op, and the machine for each instruction set. Fused steps are for ADD, SUB, MUL, MIN and MAX,
+ * numbered 0..4 in the codes below; 5 is SUB with its operands the other way around.
  */
 #ifndef WT_STRATEGY_PROGRAM_PRIVATE_H
 #define WT_STRATEGY_PROGRAM_PRIVATE_H
 
 #include "strategy/expression.h"
 
-#define WT_PROGRAM_SLOTS 32
-#define WT_TILE_MAX 128 /* floats: eight vectors of AVX-512 */
+#define WT_PROGRAM_SLOTS 32 /* a slot in use holds at least two nodes of the tree */
+#define WT_PROGRAM_OUT 255  /* in `to`: where the result goes */
+
+/* WT_OP_VARIABLE copies place a, a number or an input. A comparison's code picks. */
+#define WT_STEP_CLAMPED(op) (0x80 | (op))                        /* ADD, SUB and MUL: saturates */
+#define WT_STEP_ABS(op) (100 + (op))                             /* abs(a) op b */
+#define WT_STEP_SQRT(op) (106 + (op))                            /* sqrt(a) op b */
+#define WT_STEP_THREE(first, second) (32 + (first)*6 + (second)) /* (a first b) second c */
+#define WT_STEP_FOUR(first, middle, last)                                                                              \
+    (64 + (first)*9 + (middle)*3 + (last)) /* (a first b) middle (c last d); 0..2 each */
 
 void wt_program_run_reference(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 void wt_program_run_avx2(const wt_program *program, const wt_row *inputs, size_t n, float *out);

@@ -117,7 +117,7 @@ static void test_operators(void **state) {
         a[i] = operand(&rng);
         b[i] = i % 16 == 0 ? a[i] : operand(&rng);
     }
-    const wt_row inputs[4] = {{a, false}, {b, false}};
+    const wt_row inputs[4] = {{.values = a, .scalar = false}, {.values = b, .scalar = false}};
     for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
         const wt_program program = compile(CASES[k].text);
         double worst = 0.0;
@@ -150,7 +150,7 @@ static float by_program(wt_op op, float a, float b) {
     wt_expr e = {.count = 1, .nodes = {{.op = (uint8_t)op}}};
     wt_program program;
     float out;
-    const wt_row inputs[4] = {{&a, true}, {&b, true}};
+    const wt_row inputs[4] = {{.values = &a, .scalar = true}, {.values = &b, .scalar = true}};
     for (int i = 0; i < wt_op_of(op)->arity; i++)
         e.nodes[e.count++] = (wt_expr_node){.op = WT_OP_VARIABLE, .variable = (uint8_t)i};
     if (wt_program_compile(&program, &e, &DOMAIN, NULL) != 0) fail();
@@ -192,6 +192,15 @@ static float any_input(wt_rng *rng) {
     return kind == 0 ? ODD[wt_rng_below(rng, 10)] : kind == 1 ? any_bits(rng) : (float)wt_rng_normal(rng);
 }
 
+/* Tame; large, but no program overflows or many do, all of them within range; hostile. */
+static float input_of(size_t kind, wt_rng *rng) {
+    const double normal = wt_rng_normal(rng);
+    if (kind == 0) return (float)normal;
+    if (kind == 1) return (float)(normal * 1e5);
+    if (kind == 2) return (float)saturated(copysign(exp(fabs(normal) * 20.0), wt_rng_normal(rng)));
+    return any_input(rng);
+}
+
 static bool same(float a, float b) { return memcmp(&a, &b, sizeof a) == 0; }
 
 enum { LONGEST = 5000, GUARD = 16 };
@@ -204,7 +213,7 @@ static void test_programs(void **state) {
     static float rows[4][LONGEST], want[LONGEST], got[LONGEST + GUARD];
     wt_rng rng;
     wt_rng_init(&rng, test_seed(), 2, 0);
-    size_t most_slots = 0;
+    size_t most_slots = 0, kinds[4] = {0};
     for (int i = 0; i < 6000; i++) {
         wt_expr e;
         wt_program program;
@@ -215,10 +224,12 @@ static void test_programs(void **state) {
         if (program.slots > most_slots) most_slots = program.slots;
         const size_t n =
             i % 8 == 0 ? LENGTHS[wt_rng_below(&rng, sizeof LENGTHS / sizeof *LENGTHS)] : 1 + wt_rng_below(&rng, 150);
-        const bool hostile = wt_rng_below(&rng, 2);
+        const size_t kind = wt_rng_below(&rng, 4);
+        kinds[kind]++;
         for (int k = 0; k < 4; k++) {
-            for (size_t j = 0; j < n; j++) rows[k][j] = hostile ? any_input(&rng) : (float)wt_rng_normal(&rng);
-            inputs[k] = (wt_row){rows[k], wt_rng_below(&rng, 4) == 0};
+            for (size_t j = 0; j < n; j++) rows[k][j] = input_of(kind, &rng);
+            inputs[k] = (wt_row){.values = rows[k], .scalar = wt_rng_below(&rng, 4) == 0};
+            if (kind == 0 && wt_rng_below(&rng, 2)) inputs[k].most = 16.0f; /* Box and Muller's 53 bits end at 8.6 */
             if (!(program.inputs >> k & 1)) inputs[k].values = NULL;
         }
         for (size_t j = 0; j < n; j++) {
@@ -250,7 +261,9 @@ static void test_programs(void **state) {
             }
         }
     }
-    printf("6000 programs on %d instruction sets, at most %zu slots\n", (int)wt_cpu_best() + 1, most_slots);
+    printf(
+        "6000 programs on %d instruction sets, at most %zu slots; inputs tame, large, very large and hostile: %zu %zu %zu %zu\n",
+        (int)wt_cpu_best() + 1, most_slots, kinds[0], kinds[1], kinds[2], kinds[3]);
 }
 
 /* All floats there are, one bit pattern in 257, through the four functions: the same bits everywhere. */
@@ -260,7 +273,7 @@ static void test_functions_alike(void **state) {
     static float x[1 << 16], want[1 << 16], got[1 << 16];
     for (size_t t = 0; t < sizeof TEXTS / sizeof *TEXTS; t++) {
         const wt_program program = compile(TEXTS[t]);
-        const wt_row inputs[4] = {{x, false}};
+        const wt_row inputs[4] = {{.values = x, .scalar = false}};
         uint32_t bits = 0;
         for (int part = 0; part < 250; part++) {
             for (size_t i = 0; i < 1 << 16; i++, bits += 257) memcpy(&x[i], &bits, sizeof bits);
@@ -276,7 +289,7 @@ static void test_functions_alike(void **state) {
 
 static float value_of(const char *text, float a) {
     const wt_program program = compile(text);
-    const wt_row inputs[4] = {{&a, true}};
+    const wt_row inputs[4] = {{.values = &a, .scalar = true}};
     float out = -7.0f;
     wt_program_run(&program, inputs, 1, &out);
     return out;
@@ -316,25 +329,25 @@ static void test_verify(void **state) {
     const wt_program good = compile("if(a*b < c + d, sqrt(a + b), (a - b)*(c - d))");
     assert_true(wt_program_verify(&good));
     wt_program bad = good;
-    bad.count = 0;
+    bad.fast_count = 0;
     assert_false(wt_program_verify(&bad));
-    for (size_t i = 0; i < good.count; i++) {
-        bad = good;
-        bad.steps[i].a = 200;
-        assert_false(wt_program_verify(&bad));
-        bad = good;
-        bad.steps[i].code = WT_OP_IF;
-        assert_false(wt_program_verify(&bad));
-        if (good.steps[i].code != WT_OP_NUMBER) continue;
-        size_t writers = 0;
-        for (size_t k = 0; k < good.count; k++)
-            writers += good.steps[k].code == WT_OP_NUMBER && good.steps[k].a == good.steps[i].a;
-        bad = good;
-        bad.steps[i].code = WT_OP_NEG; /* a slot with no other writer is read and never written */
-        if (writers == 1) assert_false(wt_program_verify(&bad));
-        bad = good;
-        bad.steps[i].a = (uint8_t)bad.slots; /* over an input */
-        assert_false(wt_program_verify(&bad));
+    for (int which = 0; which < 2; which++) {
+        for (size_t i = 0; i < (which ? good.careful_count : good.fast_count); i++) {
+            bad = good;
+            wt_step *step = which ? &bad.careful[i] : &bad.fast[i];
+            const wt_step before = *step;
+            step->a = (uint8_t)good.places;
+            assert_false(wt_program_verify(&bad));
+            *step = before;
+            step->code = WT_OP_IF;
+            assert_false(wt_program_verify(&bad));
+            *step = before;
+            step->to = (uint8_t)good.slots; /* over an input, or no result */
+            assert_false(wt_program_verify(&bad));
+            *step = before;
+            if (i == 0) step->a = 0; /* a slot that nothing was written to */
+            assert_int_equal(wt_program_verify(&bad), i > 0);
+        }
     }
     bad = good;
     bad.inputs = 0;
