@@ -1,6 +1,6 @@
 /*
- * Humans: llama.cpp's presets, tensor for tensor, and two methods that allocate by measurement. They are written in the language of
- * strategies, so that they run through the same machinery as what competes with them.
+ * Humans: llama.cpp's presets, tensor for tensor, and two methods that allocate by measurement. They are written in the
+ * language of strategies, so that they run through the same machinery as what competes with them.
  */
 #include "apply/humans.h"
 

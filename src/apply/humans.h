@@ -17,9 +17,9 @@ bool wt_human_at(size_t i, wt_human_info *out);
 bool wt_human_find(const char *name, wt_human_info *out);
 
 /*
- * The strategy of human `name`: a preset's pins every matrix of `gguf`; the methods are rules and look at no model, so that NULL
- * will do. Encoding is as people's encoders do it (the encode genes' defaults). Without importance some mixes are richer, and the
- * methods do without the types that need it.
+ * The strategy of human `name`: a preset's pins every matrix of `gguf`; the methods are rules and look at no model, so
+ * that NULL will do. Encoding is as people's encoders do it (the encode genes' defaults). Without importance some mixes
+ * are richer, and the methods do without the types that need it.
  */
 int wt_human(wt_strategy *out, const char *name, const wt_gguf *gguf, bool has_importance, wt_error *err);
 

@@ -6,8 +6,8 @@
 #include "strategy/strategy.h"
 
 /*
- * Gives `scope` (initialised) the tensors that may be pinned: the matrices that presets quantize, sorted by name. Names point into
- * `gguf`, which must outlive it. Free with wt_scope_release_model.
+ * Gives `scope` (initialised) the tensors that may be pinned: the matrices that presets quantize, sorted by name. Names
+ * point into `gguf`, which must outlive it. Free with wt_scope_release_model.
  */
 int wt_scope_set_model(wt_scope *scope, const wt_gguf *gguf, wt_error *err);
 void wt_scope_release_model(wt_scope *scope);

@@ -1,10 +1,11 @@
 /* `wildtype help`: the same texts as --help, and the forms that the build and the documentation are made from. */
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/strategy_report.h"
 
 typedef struct settings {
     const char *command;
-    bool man, markdown;
+    bool man, markdown, strategies;
 } settings;
 
 static const wt_argument ARGUMENTS[] = {
@@ -21,6 +22,10 @@ static const wt_option OPTIONS[] = {
      .kind = WT_OPTION_FLAG,
      .offset = offsetof(settings, markdown),
      .help = "Prints docs/commands.md instead, which covers every command."},
+    {.name = "strategies",
+     .kind = WT_OPTION_FLAG,
+     .offset = offsetof(settings, strategies),
+     .help = "Prints docs/strategies.md instead, the language of strategies."},
     {0},
 };
 
@@ -36,6 +41,7 @@ static int run(const void *given, wt_error *err) {
     const settings *s = given;
     const wt_command *command = s->command ? wt_command_find(s->command) : NULL;
     if (s->command && !command) return wt_command_unknown(s->command, err);
+    if (s->strategies) return wt_strategy_docs(err) == 0 ? WT_EXIT_DONE : WT_EXIT_FAILED;
     if (s->man)
         wt_help_man(stdout, command);
     else if (s->markdown)

@@ -19,7 +19,8 @@ static const char *const TENSOR_HELP[] = {
     [WT_TENSOR_RMS_ACT] = "RMS of its input's values over the geometric mean of that of all matrices",
     [WT_TENSOR_KURT_ACT] = "kurtosis of its input's values",
     [WT_TENSOR_ERROR] =
-        "sum of its squared errors at the probe type, weighted by encode.weight, over the geometric mean of that of all matrices",
+        "sum of its squared errors at the probe type, weighted by encode.weight, over the geometric mean of that of "
+        "all matrices",
     [WT_TENSOR_SENS] = "measured divergence, in nats a token, when it alone is encoded at the probe type",
     [WT_TENSOR_IS_Q] = "1 where it makes queries, else 0; a fused tensor is all that it holds",
     [WT_TENSOR_IS_K] = "1 where it makes keys",

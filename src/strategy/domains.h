@@ -1,9 +1,9 @@
 /*
- * What the rules of strategies may know: a domain for each thing that a rule is evaluated on. The order of a domain's variables is
- * these enums'; the floor that measures the values fills them by number.
+ * What the rules of strategies may know: a domain for each thing that a rule is evaluated on. The order of a domain's
+ * variables is these enums'; the floor that measures the values fills them by number.
  *
- * Values are relative, so that a rule found on one model means the same on another: ratios to the geometric mean of their kind,
- * shares, and kurtosis, which has no unit.
+ * Values are relative, so that a rule found on one model means the same on another: ratios to the geometric mean of
+ * their kind, shares, and kurtosis, which has no unit.
  */
 #ifndef WT_STRATEGY_DOMAINS_H
 #define WT_STRATEGY_DOMAINS_H
@@ -18,7 +18,7 @@ typedef enum wt_tensor_variable {
     WT_TENSOR_PEAK,     /* largest magnitude / RMS of its weights */
     WT_TENSOR_RMS_ACT,  /* RMS of its input / the geometric mean of that over all matrices */
     WT_TENSOR_KURT_ACT, /* kurtosis of its input's values */
-    WT_TENSOR_ERROR,    /* its weighted squared error at the probe type / the geometric mean of that over all matrices */
+    WT_TENSOR_ERROR,    /* its weighted squared error at the probe type / the geometric mean of all matrices' */
     WT_TENSOR_SENS,     /* measured divergence, nats, when this matrix alone is encoded at the probe type */
     WT_TENSOR_IS_Q, WT_TENSOR_IS_K, WT_TENSOR_IS_V, WT_TENSOR_IS_O, /* 1 or 0; a fused tensor is all that it holds */
     WT_TENSOR_IS_GATE, WT_TENSOR_IS_UP, WT_TENSOR_IS_DOWN,

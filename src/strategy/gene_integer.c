@@ -76,8 +76,8 @@ const wt_gene_kind_info wt_kind_integer = {
     .name = "integer",
     .form = "NUMBER, or own",
     .help =
-        "A whole number within its range, or what people chose for the block type. Mutation moves it by one or two, or turns "
-        "'own' on and off; crossover takes a parent's.",
+        "A whole number within its range, or what people chose for the block type. Mutation moves it by one or two, or"
+        " turns 'own' on and off; crossover takes a parent's.",
     .operators = 1u << WT_OPERATOR_CONSTANT | 1u << WT_OPERATOR_CHOICE,
     .parse = parse,
     .print = print,

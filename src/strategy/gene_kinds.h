@@ -1,6 +1,6 @@
 /*
- * Kinds of genes: what a value of one kind looks like as text, how it is drawn, varied and compared. A kind is a file gene_KIND.c with
- * one such row; which kind a gene has, and with which range, is the table's in genes.c.
+ * Kinds of genes: what a value of one kind looks like as text, how it is drawn, varied and compared. A kind is a file
+ * gene_KIND.c with one such row; which kind a gene has, and with which range, is the table's in genes.c.
  */
 #ifndef WT_STRATEGY_GENE_KINDS_H
 #define WT_STRATEGY_GENE_KINDS_H

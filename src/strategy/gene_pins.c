@@ -1,6 +1,6 @@
 /*
- * The kind that is a list of tensors with a type each, sorted by name. In strategies of pinned types it has a row for every tensor of
- * the scope; in those of rules few, as exceptions from what the price would choose.
+ * The kind that is a list of tensors with a type each, sorted by name. In strategies of pinned types it has a row for
+ * every tensor of the scope; in those of rules few, as exceptions from what the price would choose.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -147,13 +147,23 @@ static int by_name(const void *a, const void *b) {
     return p->place.column < q->place.column ? -1 : p->place.column > q->place.column;
 }
 
+static int fail_twice(const read_pin *first, const read_pin *second, wt_error *err) {
+    wt_text name = {0};
+    wt_text_add_quoted(&name, second->tensor); /* a name may hold what would steer a terminal */
+    char *shown = wt_text_finish(&name, err);
+    if (!shown) return -1;
+    wt_reader_fail_at(second->place, err, "the tensor %.80s is pinned twice, first in line %u", shown,
+                      first->place.line);
+    free(shown);
+    return -1;
+}
+
 static int sort_pins(read_pins *pins, wt_pins *out, wt_error *err) {
     if (pins->count == 0) return 0;
     qsort(pins->items, pins->count, sizeof *pins->items, by_name);
     for (size_t i = 1; i < pins->count; i++) {
         if (strcmp(pins->items[i - 1].tensor, pins->items[i].tensor) == 0)
-            return wt_reader_fail_at(pins->items[i].place, err, "the tensor '%.64s' is pinned twice, first in line %u",
-                                     pins->items[i].tensor, pins->items[i - 1].place.line);
+            return fail_twice(&pins->items[i - 1], &pins->items[i], err);
     }
     if (wt_grow((void **)&out->items, &out->cap, pins->count, sizeof *out->items, err) != 0) return -1;
     for (size_t i = 0; i < pins->count; i++) {
@@ -257,8 +267,8 @@ static uint64_t types_of_pin(const wt_scope *scope, const wt_pin *pin) {
 }
 
 /*
- * A type for every tensor. Types near one size are likelier than others, and how near differs: chosen evenly, all strategies would be
- * mixes of the same mean size.
+ * A type for every tensor. Types near one size are likelier than others, and how near differs: chosen evenly, all
+ * strategies would be mixes of the same mean size.
  */
 static int draw_all(const wt_scope *scope, wt_rng *rng, wt_pins *out, wt_error *err) {
     const double center = wt_rng_uniform(rng), spread = 0.5 * wt_rng_uniform(rng);
@@ -297,61 +307,83 @@ static double bytes_of(const wt_scope *scope, const wt_pin *pin, wt_type type) {
     return (t ? (double)t->weights : 1) * wt_type_bits(type) / 8;
 }
 
-/* The next type of more bits (or of less) that the pin may have, by `steps` of them; its own where there is none. */
-static wt_type stepped(const wt_scope *scope, const wt_pin *pin, int direction, size_t steps) {
-    wt_type sorted[WT_TYPE_LIMIT];
-    const size_t n = wt_types_sorted(types_of_pin(scope, pin), sorted);
-    wt_type best = pin->type;
-    for (size_t k = 0; k < n && steps; k++) {
-        const wt_type t = sorted[direction > 0 ? k : n - 1 - k];
-        const double more = (wt_type_bits(t) - wt_type_bits(best)) * direction;
-        if (more <= 0) continue;
-        best = t;
-        steps--;
+/* Those of `types` that have so many bits. */
+static uint64_t of_bits(uint64_t types, double bits) {
+    uint64_t same = 0;
+    for (uint32_t t = 0; t < WT_TYPE_LIMIT; t++) {
+        if (types & BIT(t) && wt_type_bits((wt_type)t) == bits) same |= BIT(t);
     }
-    return best;
+    return same;
 }
 
 /*
- * One tensor gets more bits (or fewer), and others, tried in random order, give them: each takes the step that brings the sum
- * nearest to what it was, until it is within half a step or all have been asked.
+ * A type that is `steps` sizes larger (or smaller) than the pin's, of those that it may have; its own where there is
+ * none.
  */
-static int exchange(const wt_scope *scope, wt_rng *rng, wt_pins *pins) {
-    const size_t n = pins->count;
-    const int direction = wt_rng_below(rng, 2) ? 1 : -1;
-    const size_t first = (size_t)wt_rng_below(rng, n);
-    wt_pin *chosen = &pins->items[first];
-    const wt_type to = stepped(scope, chosen, direction, 1 + (size_t)wt_rng_below(rng, 2));
-    double excess = bytes_of(scope, chosen, to) - bytes_of(scope, chosen, chosen->type);
-    chosen->type = to;
-    const size_t start = (size_t)wt_rng_below(rng, n);
-    size_t stride = 1 + (size_t)wt_rng_below(rng, n);
-    while (n > 1) { /* a stride that meets every tensor */
-        size_t a = n, b = stride;
+static wt_type stepped(const wt_scope *scope, const wt_pin *pin, int direction, size_t steps, wt_rng *rng) {
+    wt_type sorted[WT_TYPE_LIMIT];
+    const uint64_t types = types_of_pin(scope, pin);
+    const size_t n = wt_types_sorted(types, sorted);
+    const double before = wt_type_bits(pin->type);
+    double bits = before;
+    for (size_t k = 0; k < n && steps; k++) {
+        const double now = wt_type_bits(sorted[direction > 0 ? k : n - 1 - k]);
+        if ((now - bits) * direction <= 0) continue;
+        bits = now;
+        steps--;
+    }
+    return bits == before ? pin->type : wt_type_any(of_bits(types, bits), rng);
+}
+
+/* The first number from `at` on that has no divisor in common with n: steps of it meet every one of n places. */
+static size_t coprime(size_t n, size_t at) {
+    for (;; at++) {
+        size_t a = n, b = at;
         while (b) {
             const size_t rest = a % b;
             a = b;
             b = rest;
         }
-        if (a == 1) break;
-        stride = stride % n + 1;
+        if (a == 1) return at;
     }
+}
+
+/* Takes up to three steps with the pin that bring the excess nearest to 0; returns what is left of it. */
+static double give_back(const wt_scope *scope, wt_pin *pin, double excess, wt_rng *rng) {
+    wt_type best = pin->type;
+    double least = excess;
+    for (size_t steps = 1; steps <= 3; steps++) {
+        const wt_type t = stepped(scope, pin, excess > 0 ? -1 : 1, steps, rng);
+        const double left = excess + bytes_of(scope, pin, t) - bytes_of(scope, pin, pin->type);
+        if (fabs(left) >= fabs(least)) continue;
+        least = left;
+        best = t;
+    }
+    pin->type = best;
+    return least;
+}
+
+/*
+ * One tensor gets more bits (or fewer), and others, tried in random order, give them: each takes the step that brings
+ * the sum nearest to what it was. Now and then only a type of the same size takes the place of one.
+ */
+static void exchange(const wt_scope *scope, wt_rng *rng, wt_pins *pins) {
+    const size_t n = pins->count;
+    wt_pin *chosen = &pins->items[wt_rng_below(rng, n)];
+    const uint64_t alike = of_bits(types_of_pin(scope, chosen), wt_type_bits(chosen->type)) & ~BIT(chosen->type);
+    if (alike && wt_rng_below(rng, 4) == 0) {
+        chosen->type = wt_type_any(alike, rng);
+        return;
+    }
+    const int direction = wt_rng_below(rng, 2) ? 1 : -1;
+    const wt_type to = stepped(scope, chosen, direction, 1 + (size_t)wt_rng_below(rng, 2), rng);
+    double excess = bytes_of(scope, chosen, to) - bytes_of(scope, chosen, chosen->type);
+    chosen->type = to;
+    const size_t start = (size_t)wt_rng_below(rng, n), stride = coprime(n, 1 + (size_t)wt_rng_below(rng, n));
     for (size_t k = 0; k < n && excess != 0; k++) {
         wt_pin *pin = &pins->items[(start + k * stride) % n];
-        if (pin == chosen) continue;
-        wt_type best = pin->type;
-        double least = fabs(excess);
-        for (size_t steps = 1; steps <= 3; steps++) {
-            const wt_type t = stepped(scope, pin, excess > 0 ? -1 : 1, steps);
-            const double left = fabs(excess + bytes_of(scope, pin, t) - bytes_of(scope, pin, pin->type));
-            if (left >= least) continue;
-            least = left;
-            best = t;
-        }
-        excess += bytes_of(scope, pin, best) - bytes_of(scope, pin, pin->type);
-        pin->type = best;
+        if (pin != chosen) excess = give_back(scope, pin, excess, rng);
     }
-    return 0;
 }
 
 /* In strategies of rules: a pin more, one less, or another type. */
@@ -373,10 +405,14 @@ static int mutate(const wt_gene_info *gene, const wt_scope *scope, wt_operator o
     (void)gene;
     (void)op;
     if (!scope->all_pinned) return edit(scope, rng, &v->pins, err);
-    return v->pins.count ? exchange(scope, rng, &v->pins) : 0;
+    if (v->pins.count) exchange(scope, rng, &v->pins);
+    return 0;
 }
 
-/* Those of one parent up to a tensor, then the other's, or each by chance; what only one pins stays where all are pinned. */
+/*
+ * Those of one parent up to a tensor, then the other's, or each by chance; what only one pins stays where all are
+ * pinned.
+ */
 static int cross(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, const wt_gene_value *a,
                  const wt_gene_value *b, wt_gene_value *out, wt_error *err) {
     (void)gene;
@@ -420,10 +456,10 @@ const wt_gene_kind_info wt_kind_pins = {
     .name = "pins",
     .form = "{ TENSOR: TYPE ... }",
     .help =
-        "A type for each of some tensors, by the names in the model's file; names of other characters than letters, digits and "
-        "'._-' stand in double quotes. Where every tensor is pinned, mutation gives one more bits or fewer and takes them from others, "
-        "so that the bytes stay about the same; otherwise it adds a pin, removes one or changes one. Crossover takes "
-        "pins of both parents, in two parts or one by one.",
+        "A type for each of some tensors, by the names in the model's file; names of other characters than letters, "
+        "digits and '._-' stand in double quotes. Where every tensor is pinned, mutation gives one more bits or fewer "
+        "and takes them from others, so that the bytes stay about the same; otherwise it adds a pin, removes one or "
+        "changes one. Crossover takes pins of both parents, in two parts or one by one.",
     .operators = BIT(WT_OPERATOR_SWITCH),
     .parse = parse,
     .print = print,

@@ -75,9 +75,8 @@ static double distance(const wt_gene_info *gene, const wt_gene_value *a, const w
 const wt_gene_kind_info wt_kind_rotation = {
     .name = "rotation",
     .form = "none, or hadamard SEED",
-    .help =
-        "None, or an orthonormal Walsh-Hadamard matrix with random signs, which follow from the seed (0 to 4294967295). "
-        "Mutation turns it on, off, or draws another seed; crossover takes a parent's.",
+    .help = "None, or an orthonormal Walsh-Hadamard matrix with random signs, which follow from the seed (0 to "
+            "4294967295). Mutation turns it on, off, or draws another seed; crossover takes a parent's.",
     .operators = 1u << WT_OPERATOR_CHOICE,
     .parse = parse,
     .print = print,

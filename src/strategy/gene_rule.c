@@ -1,6 +1,6 @@
 /*
- * The kind that is an expression, in its gene's domain. Values are always canonical. A rule ends with its line, except within
- * parentheses.
+ * The kind that is an expression, in its gene's domain. Values are always canonical. A rule ends with its line, except
+ * within parentheses.
  */
 #include <math.h>
 #include <stdio.h>
@@ -73,9 +73,6 @@ static int draw_power(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out,
         len += (size_t)snprintf(text + len, sizeof text - len, "%s%.2e * log(%s)", i ? " + " : "",
                                 0.4 * wt_rng_normal(rng), variable);
     }
-    for (char *p = text; *p; p++) {
-        if (*p == ',') *p = '.'; /* some locale's point */
-    }
     if (wt_expr_parse(&out->rule, gene->domain, text, len, (wt_place){1, 1}, err) != 0) return -1;
     wt_expr_canonical(&out->rule);
     return 0;
@@ -89,7 +86,9 @@ static int draw(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, wt
     return 0;
 }
 
-/* One of the numbers in the rule, scaled, shifted or with the other sign; without numbers, the whole times one near 1. */
+/*
+ * One of the numbers in the rule, scaled, shifted or with the other sign; without numbers, the whole times one near 1.
+ */
 static void tune(const wt_gene_info *gene, wt_rng *rng, wt_expr *e) {
     size_t numbers = 0;
     for (size_t i = 0; i < e->count; i++) numbers += e->nodes[i].op == WT_OP_NUMBER;
@@ -144,9 +143,9 @@ const wt_gene_kind_info wt_kind_rule = {
     .name = "rule",
     .form = "EXPRESSION",
     .help =
-        "An expression over the variables of its domain, in canonical form. Mutation changes a subtree, an operator, a variable or "
-        "a number; crossover puts a subtree of one parent into the other; the distance is half in what they "
-        "compute and half in how.",
+        "An expression over the variables of its domain, in canonical form. Mutation changes a subtree, an operator, a"
+        " variable or a number; crossover puts a subtree of one parent into the other; the distance is half in what "
+        "they compute and half in how.",
     .operators = 1u << WT_OPERATOR_RULE | 1u << WT_OPERATOR_CONSTANT | 1u << WT_OPERATOR_CHOICE,
     .parse = parse,
     .print = print,

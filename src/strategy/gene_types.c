@@ -28,7 +28,7 @@ size_t wt_types_sorted(uint64_t types, wt_type out[WT_TYPE_LIMIT]) {
 
 double wt_type_distance(wt_type a, wt_type b) {
     if (a == b) return 0;
-    const double octaves = fabs(log2(wt_type_bits(a) / wt_type_bits(b)));
+    const double octaves = fabs(log2(wt_type_bits(a)) - log2(wt_type_bits(b)));
     return 0.25 + 0.75 * fmin(1, octaves / 3);
 }
 
@@ -163,8 +163,8 @@ const wt_gene_kind_info wt_kind_types = {
     .name = "types",
     .form = "[TYPE TYPE ...]",
     .help =
-        "A set of block types. Mutation adds one, removes one or exchanges one; crossover keeps those of both parents and each of "
-        "the others by chance; the distance is the share of all their types that not both have.",
+        "A set of block types. Mutation adds one, removes one or exchanges one; crossover keeps those of both parents "
+        "and each of the others by chance; the distance is the share of all their types that not both have.",
     .operators = BIT(WT_OPERATOR_TYPES),
     .parse = parse_set,
     .print = print_set,

@@ -1,6 +1,6 @@
 /*
- * The table of genes. Parsing, printing, drawing, variation, docs and tests read it: to add a gene is to add its number in
- * strategy.h, a row here, and the place in apply/ that asks for its value.
+ * The table of genes. Parsing, printing, drawing, variation, docs and tests read it: to add a gene is to add its number
+ * in strategy.h, a row here, and the place in apply/ that asks for its value.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -45,17 +45,16 @@ static const wt_gene_info GENES[WT_GENES] = {
          .default_text = "1",
          .human_text = "error * (1 + 5 * is_down + 0.25 * is_v + is_head * (2 - 0.5 * is_embed))",
          .help =
-             "What an error in a tensor costs. Types are chosen so that the sum over the tensors of price times error is "
-             "least for the bytes that there are. The error is relative to that of the probe type, so with the price "
-             "'sens' the sum is the divergence that is expected, in nats. A price below 0 counts as 0."},
+             "What an error in a tensor costs. Types are chosen so that the sum over the tensors of price times error"
+             " is least for the bytes that there are. The error is relative to that of the probe type, so with the "
+             "price 'sens' the sum is the divergence that is expected, in nats. A price below 0 counts as 0."},
     [WT_GENE_ALLOC_TYPES] =
         {.name = "alloc.types",
          .kind = WT_GENE_TYPES,
          .chance = 1,
          .default_text = "[Q2_K Q3_K IQ4_XS Q4_K Q5_K Q6_K Q8_0]",
          .human_text = "[Q2_K Q3_K Q4_K Q5_K Q6_K]",
-         .help =
-             "The types that tensors may get. Where none of them fits a tensor's rows, what llama.cpp falls back to is used."},
+         .help = "The types that tensors may get, each tensor those of them whose blocks fit its rows."},
     [WT_GENE_ALLOC_PINS] =
         {.name = "alloc.pins",
          .kind = WT_GENE_PINS,
@@ -63,8 +62,8 @@ static const wt_gene_info GENES[WT_GENES] = {
          .default_text = "{}",
          .human_text = "{}",
          .help =
-             "Types of single tensors, whatever their price. A strategy that pins every tensor is a list of types and works "
-             "on models of one shape alone; what is not pinned follows the rules."},
+             "Types of single tensors, whatever their price. A strategy that pins every tensor is a list of types and"
+             " works on models of one shape alone; what is not pinned follows the rules."},
     [WT_GENE_FOLD_ATTN_IN] =
         FOLD("fold.attn_in",
              "The log of the scale by which each channel between the attention's norm and the matrices that make "
@@ -84,10 +83,9 @@ static const wt_gene_info GENES[WT_GENES] = {
          .chance = 0.25,
          .default_text = "none",
          .human_text = "none",
-         .help =
-             "A rotation of the residual stream, merged into embedding, projections and head: it spreads channels that stand "
-             "out over all of them. The model computes the same as before. A head that is the embedding too has to become "
-             "a tensor of its own, which costs bytes."},
+         .help = "A rotation of the residual stream, merged into embedding, projections and head: it spreads channels "
+                 "that stand out over all of them. The model computes the same as before. A head that is the embedding "
+                 "too has to become a tensor of its own, which costs bytes."},
     [WT_GENE_ROTATE_VALUE] =
         {.name = "rotate.value",
          .kind = WT_GENE_ROTATION,
@@ -105,7 +103,8 @@ static const wt_gene_info GENES[WT_GENES] = {
          .default_text = HUMAN_WEIGHT,
          .human_text = HUMAN_WEIGHT,
          .help =
-             "What the squared error of a weight counts when its block's scale and codes are searched. Below 0 counts as 0."},
+             "What the squared error of a weight counts when its block's scale and codes are searched. Below 0 counts"
+             " as 0."},
     [WT_GENE_ENCODE_GRID] =
         {.name = "encode.grid",
          .kind = WT_GENE_GRID,
@@ -114,10 +113,9 @@ static const wt_gene_info GENES[WT_GENES] = {
          .chance = 0.4,
          .default_text = "own",
          .human_text = "{ lo: -0.9, hi: 0.9, steps: 36 }",
-         .help =
-             "Which scales are tried for a block. Candidates are the inverse scales (c + t) / a, where a is the block's largest "
-             "magnitude (or range), c the type's largest code, and t takes that many values evenly from lo to hi. 'own' is what "
-             "people chose for each type: 9 to 36 of them within one or two codes."},
+         .help = "Which scales are tried for a block. Candidates are the inverse scales (c + t) / a, where a is the "
+                 "block's largest magnitude (or range), c the type's largest code, and t takes that many values evenly "
+                 "from lo to hi. 'own' is what people chose for each type: 9 to 36 of them within one or two codes."},
     [WT_GENE_ENCODE_PASSES] =
         {.name = "encode.passes",
          .kind = WT_GENE_INTEGER,
@@ -138,8 +136,8 @@ static const wt_gene_info GENES[WT_GENES] = {
          .chance = 0.3,
          .default_text = "1",
          .human_text = "1.0125",
-         .help =
-             "A factor on the final scale of every block, on top of the one that people gave some types (1.0125 in IQ3_XXS)."},
+         .help = "A factor on the final scale of every block, on top of the one that people gave some types (1.0125 in "
+                 "IQ3_XXS)."},
     [WT_GENE_FEEDBACK_DAMP] =
         {.name = "feedback.damp",
          .kind = WT_GENE_NUMBER,
@@ -151,9 +149,9 @@ static const wt_gene_info GENES[WT_GENES] = {
          .default_text = "0",
          .human_text = "0.01",
          .help =
-             "Error feedback (GPTQ): columns are rounded one after another, and what rounding one leaves over, the next ones "
-             "absorb. The number is the share of the mean diagonal that is added to the activations' Gram matrix before "
-             "it is inverted: the more, the less is passed on. 0: no feedback."},
+             "Error feedback (GPTQ): columns are rounded one after another, and what rounding one leaves over, the "
+             "next ones absorb. The number is the share of the mean diagonal that is added to the activations' Gram "
+             "matrix before it is inverted: the more, the less is passed on. 0: no feedback."},
     [WT_GENE_FEEDBACK_ORDER] =
         {.name = "feedback.order",
          .kind = WT_GENE_RULE,
@@ -162,8 +160,8 @@ static const wt_gene_info GENES[WT_GENES] = {
          .chance = 0.4,
          .default_text = "h",
          .human_text = "h",
-         .help =
-             "The order of the columns in error feedback: those with the highest value first, equal ones as they stand."},
+         .help = "The order of the columns in error feedback: those with the highest value first, equal ones as they "
+                 "stand."},
     [WT_GENE_CACHE_K] =
         {.name = "cache.k",
          .kind = WT_GENE_TYPE,
@@ -172,8 +170,8 @@ static const wt_gene_info GENES[WT_GENES] = {
          .default_text = "F16",
          .human_text = "F16",
          .help =
-             "The type of the runtime's cache of keys (llama.cpp's -ctk). A model's file cannot say it, so the flag is printed; "
-             "its bytes count in memory, its rounding in the divergence."},
+             "The type of the runtime's cache of keys (llama.cpp's -ctk). A model's file cannot say it, so the flag "
+             "is printed; its bytes count in memory, its rounding in the divergence."},
     [WT_GENE_CACHE_V] = {.name = "cache.v",
                          .kind = WT_GENE_TYPE,
                          .types = CACHE_TYPES,

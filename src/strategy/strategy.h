@@ -1,6 +1,6 @@
 /*
- * A strategy: one value for every gene. Its text is all there is to it: genes at their default are left out, the others stand in the
- * table's order, each in canonical form, so that the same text is the same strategy and its hash its name.
+ * A strategy: one value for every gene. Its text is all there is to it: genes at their default are left out, the others
+ * stand in the table's order, each in canonical form, so that the same text is the same strategy and its hash its name.
  *
  *     strategy "9f3c21e07ab4"
  *     alloc.price   = rms_act * (1.4 + tanh(kurt)) / (0.3 + depth)
@@ -11,8 +11,9 @@
  *
  * `#` starts a comment. The name in the text is checked where it is given and may be left out ("strategy" alone).
  *
- * Everything about a gene is a row of the table in genes.c: parser, printer, drawing, mutation, crossover, distance, docs and tests
- * go through it. This floor knows of models nothing but what a scope tells it: names of tensors and what fits them.
+ * Everything about a gene is a row of the table in genes.c: parser, printer, drawing, mutation, crossover, distance,
+ * docs and tests go through it. This floor knows of models nothing but what a scope tells it: names of tensors and what
+ * fits them.
  */
 #ifndef WT_STRATEGY_STRATEGY_H
 #define WT_STRATEGY_STRATEGY_H
@@ -43,7 +44,8 @@ typedef enum wt_gene {
 } wt_gene;
 
 typedef enum wt_gene_kind {
-    WT_GENE_RULE, WT_GENE_TYPES, WT_GENE_PINS, WT_GENE_ROTATION, WT_GENE_GRID, WT_GENE_INTEGER, WT_GENE_NUMBER, WT_GENE_TYPE,
+    WT_GENE_RULE, WT_GENE_TYPES, WT_GENE_PINS, WT_GENE_ROTATION,
+    WT_GENE_GRID, WT_GENE_INTEGER, WT_GENE_NUMBER, WT_GENE_TYPE,
 } wt_gene_kind;
 
 /* One tensor's pinned type. */
@@ -88,7 +90,7 @@ typedef enum wt_gene_draw {
     WT_DRAW_PLAIN,     /* a number: evenly within its range; a rule: any expression */
     WT_DRAW_LOGARITHM, /* a number: evenly in its logarithm */
     WT_DRAW_NEAR,      /* a number: near its default */
-    WT_DRAW_POWER,     /* a rule that is the log of a scale: most often powers of a variable or two; also any expression */
+    WT_DRAW_POWER,     /* a rule that is the log of a scale: mostly powers of a variable or two, else any expression */
 } wt_gene_draw;
 
 /* A row of the table. */
@@ -96,7 +98,7 @@ typedef struct wt_gene_info {
     const char *name;         /* "alloc.price" */
     wt_gene_kind kind;
     const wt_domain *domain;  /* of a rule */
-    double lo, hi;            /* range of numbers and integers; of a rule that is the log of a scale: bounds of its value */
+    double lo, hi;            /* range of numbers and integers; of a rule that is the log of a scale: of its value */
     bool own;                 /* of integers: the word `own`, the type's own number, is allowed */
     double draw_lo;           /* of a number that may be 0: the least other that is drawn */
     wt_gene_draw draw;
@@ -116,7 +118,10 @@ const wt_gene_value *wt_gene_default(wt_gene gene);
 bool wt_gene_is_default(wt_gene gene, const wt_gene_value *v);
 bool wt_gene_equal(wt_gene gene, const wt_gene_value *a, const wt_gene_value *b);
 
-/* All types that alloc.types may name, and those that it is drawn from unless a person says otherwise (no types of the newest runtimes alone). */
+/*
+ * All types that alloc.types may name, and those that it is drawn from unless a person says otherwise (no types of the
+ * newest runtimes alone).
+ */
 uint64_t wt_types_all(void);
 uint64_t wt_types_usual(void);
 
@@ -189,9 +194,9 @@ const char *wt_operator_help(wt_operator op); /* one line, for the docs */
 
 int wt_strategy_random(wt_strategy *out, const wt_scope *scope, wt_rng *rng, wt_error *err);
 /*
- * One mutation of kind `op` (WT_OPERATOR_RULE and on), or of any kind where `op` is WT_OPERATORS; the kind that it was in *done (may be
- * NULL): where nothing is there for `op` to change (no pins and no tensors to pin), another is taken. Never the same strategy; fails
- * where the scope leaves nothing to vary.
+ * One mutation of kind `op` (WT_OPERATOR_RULE and on), or of any kind where `op` is WT_OPERATORS; the kind that it was
+ * in *done (may be NULL): where nothing is there for `op` to change (no pins and no tensors to pin), another is taken.
+ * Never the same strategy; fails where the scope leaves nothing to vary.
  */
 int wt_strategy_mutate(wt_strategy *out, const wt_strategy *parent, const wt_scope *scope, wt_operator op, wt_rng *rng,
                        wt_operator *done, wt_error *err);

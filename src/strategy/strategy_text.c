@@ -1,6 +1,7 @@
 /*
- * Strategies as text: a line that says `strategy`, with the name in quotes or without, then a line `GENE = VALUE` for each gene that is
- * not at its default, in any order. What is printed is canonical; the name is a hash of it without its first line.
+ * Strategies as text: a line that says `strategy`, with the name in quotes or without, then a line `GENE = VALUE` for
+ * each gene that is not at its default, in any order. What is printed is canonical; the name is a hash of it without
+ * its first line.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * New strategies: drawn, or made of one or two others. Which gene an operator takes is decided here, what happens to it by its kind. All
- * of it follows from the stream of random numbers and the scope.
+ * New strategies: drawn, or made of one or two others. Which gene an operator takes is decided here, what happens to it
+ * by its kind. All of it follows from the stream of random numbers and the scope.
  */
 #include <string.h>
 

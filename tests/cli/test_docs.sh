@@ -8,6 +8,12 @@ command='diff docs/commands.md'
 diff "$SOURCE/docs/commands.md" "$out" >"$err" || fail "docs/commands.md is stale: build/wildtype help --markdown > docs/commands.md"
 checks=$((checks + 1))
 
+wt help --strategies
+expect_status 0
+command='diff docs/strategies.md'
+diff "$SOURCE/docs/strategies.md" "$out" >"$err" || fail "docs/strategies.md is stale: build/wildtype help --strategies > docs/strategies.md"
+checks=$((checks + 1))
+
 printf 'He looked\n0\na\nb\nc\nd\n' >tasks.txt
 documented() {
     expect_json
@@ -39,12 +45,22 @@ wt compare seedling seedling --json
 documented
 for part in total tensors.0; do documented $part; done
 
+wt strategy human Q4_K_M --json
+documented
+documented genes.0
+documented genes.2
+"$WILDTYPE" strategy human Q4_K_M >"$scratch/q4"
+"$WILDTYPE" strategy human Q5_K_M >"$scratch/q5"
+wt strategy diff "$scratch/q4" "$scratch/q5" --json
+documented
+documented genes.0
+
 command -v groff >/dev/null || {
     echo 'note: no groff here, the man pages were not rendered'
     finish
     exit
 }
-for page in '' inspect eval generate tokenize calibrate quantize compare help; do
+for page in '' inspect eval generate tokenize calibrate quantize compare strategy help; do
     wt help --man $page
     expect_status 0
     cp "$out" page.1
