@@ -7,6 +7,7 @@ shift
 root=$(cd "$(dirname "$0")/.." && pwd)
 models=("$root/data/seedling.gguf")
 [ -f "$root/../shared/models/sapling-F16.gguf" ] && models+=("$root/../shared/models/sapling-F16.gguf")
+export GOMP_SPINCOUNT=1000 OMP_WAIT_POLICY=passive # as the program sets them for itself
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 echo "forward pass, $(nproc) threads"

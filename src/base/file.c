@@ -66,6 +66,9 @@ void wt_unmap_temporary(void *data, size_t bytes) {
     if (data) munmap(data, bytes);
 }
 
+/* More text than anybody measures a model on; what comes from a device or a pipe may never end. */
+#define LONGEST_TEXT ((size_t)256 << 20)
+
 char *wt_read_text(const char *path, size_t *len, wt_error *err) {
     int is_stdin = strcmp(path, "-") == 0;
     FILE *f = is_stdin ? stdin : fopen(path, "rb");
@@ -80,6 +83,11 @@ char *wt_read_text(const char *path, size_t *len, wt_error *err) {
         size_t n = fread(text + used, 1, cap - used - 1, f);
         used += n;
         if (n == 0) break;
+        if (used > LONGEST_TEXT) {
+            wt_fail(err, WT_ERR_ARGUMENT, "cannot use '%s': it is longer than %zu MiB", path, LONGEST_TEXT >> 20);
+            wt_hint(err, "give a part of it");
+            goto fail;
+        }
     }
     if (ferror(f)) {
         wt_fail_errno(err, errno, "cannot read '%s'", path);

@@ -25,7 +25,7 @@ void wt_unmap_temporary(void *data, size_t bytes);
 
 /*
  * Reads a whole text file into a NUL-terminated buffer that the caller frees; *len excludes the NUL and the text may hold
- * NULs of its own. "-" reads standard input.
+ * NULs of its own. "-" reads standard input. More than 256 MiB fail: a device may never end.
  */
 char *wt_read_text(const char *path, size_t *len, wt_error *err);
 

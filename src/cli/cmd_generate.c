@@ -163,7 +163,11 @@ static int run(const void *given, wt_error *err) {
     wt_interrupt_watch();
     int rc = generate(s, &session, &prompt, &out, &st, err);
     double seconds = wt_clock() - start;
-    if (rc == 0 && show_prompt(&st) != 0) rc = -1; /* the model ended the text at once */
+    if (rc != 0 && err->code == WT_ERR_INTERRUPTED) { /* in the middle of a token: what came before it stands */
+        *err = (wt_error){0};
+        rc = 0;
+    }
+    if (rc == 0 && show_prompt(&st) != 0) rc = -1; /* the model ended the text at once, or never came to it */
     if (st.print && st.len > 0) {
         print_new(&st, true);
         if (st.text[st.len - 1] != '\n') putchar('\n');

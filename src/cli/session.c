@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/progress.h"
+
 int wt_session_open(wt_session *s, const char *path, wt_error *err) {
     *s = (wt_session){.name = wt_source_name(path)};
     if (!(s->gguf = wt_source_open(path, err))) return -1;
@@ -19,12 +21,19 @@ int wt_session_open(wt_session *s, const char *path, wt_error *err) {
     return (s->tokenizer = wt_tokenizer_open(s->gguf, err)) ? 0 : -1;
 }
 
+static int interrupted(void *user) {
+    (void)user;
+    return wt_interrupt_signal();
+}
+
 int wt_session_start_as(wt_session *s, const wt_engine_options *options, wt_error *err) {
     if (options->precision == WT_PRECISION_BF16 && !wt_matmul_has_bf16()) {
         wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use --bf16: this processor has no bf16 products");
         return wt_hint(err, "leave it out: fp32 is slower and more exact");
     }
-    return (s->engine = wt_engine_open(s->model, options, err)) ? 0 : -1;
+    wt_engine_options with_stop = *options;
+    with_stop.stop = (wt_stop){.asked = interrupted};
+    return (s->engine = wt_engine_open(s->model, &with_stop, err)) ? 0 : -1;
 }
 
 int wt_session_start(wt_session *s, size_t context, bool bf16, size_t resident_bytes, wt_error *err) {

@@ -24,7 +24,7 @@ int wt_session_open(wt_session *session, const char *path, wt_error *err);
  */
 int wt_session_start(wt_session *session, size_t context, bool bf16, size_t resident_bytes, wt_error *err);
 
-/* The same by the engine's own options. */
+/* The same by the engine's own options, but `stop`: a signal that wt_interrupt_watch saw ends a run in its middle. */
 int wt_session_start_as(wt_session *session, const wt_engine_options *options, wt_error *err);
 
 /* NULL-safe for members; may be called on what is half open. */

@@ -231,17 +231,19 @@ int wt_measure(wt_engine *candidate, wt_engine *reference, const wt_reference *k
     if (!b.candidate || !b.targets || !positions) goto done;
     if (reference && !kept && !(b.reference = wt_alloc_aligned(rows, their_width * sizeof(float), err))) goto done;
     double total = (double)(chunks->count * chunks->context);
-    for (size_t c = 0; c < chunks->count; c += batch) {
+    size_t c = 0;
+    for (; c < chunks->count; c += batch) {
         size_t n = chunks->count - c < batch ? chunks->count - c : batch;
-        if (wt_progress_report(progress, "measuring", (double)(c * chunks->context), total, "tokens", err) != 0) {
-            if (c > 0) wt_divergence_summarise(out, positions, c, chunks->scored, reference != NULL, NULL);
-            goto done;
-        }
-        if (measure_batch(candidate, reference, kept, chunks, c, n, &b, positions + c * chunks->scored, err) != 0)
-            goto done;
+        if (wt_progress_report(progress, "measuring", (double)(c * chunks->context), total, "tokens", err) != 0 ||
+            measure_batch(candidate, reference, kept, chunks, c, n, &b, positions + c * chunks->scored, err) != 0)
+            break;
     }
-    wt_progress_report(progress, "measuring", total, total, "tokens", NULL);
-    rc = wt_divergence_summarise(out, positions, chunks->count, chunks->scored, reference != NULL, err);
+    if (c >= chunks->count) {
+        wt_progress_report(progress, "measuring", total, total, "tokens", NULL);
+        rc = wt_divergence_summarise(out, positions, chunks->count, chunks->scored, reference != NULL, err);
+    } else if (c > 0) {
+        wt_divergence_summarise(out, positions, c, chunks->scored, reference != NULL, NULL);
+    }
 done:
     free(b.candidate);
     free(b.reference);

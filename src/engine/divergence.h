@@ -58,7 +58,8 @@ int wt_divergence_summarise(wt_divergence *out, const wt_position *positions, si
  * perplexity alone. `batch_tokens` 0: a sensible default; it changes no bit of the result. With `kept` (may be
  * NULL) the reference's states come from there and `reference` supplies only the head.
  * Logits that are not finite fail with the model and the chunk (from 1).
- * Stopped by `progress` (WT_ERR_INTERRUPTED), `out` describes the chunks that were done; its `chunks` is 0 where none was.
+ * Stopped by `progress` or the engines' own `stop` (WT_ERR_INTERRUPTED), `out` describes the chunks that were done; its
+ * `chunks` is 0 where none was.
  */
 int wt_measure(wt_engine *candidate, wt_engine *reference, const wt_reference *kept, const wt_chunks *chunks,
                size_t batch_tokens, wt_divergence *out, const wt_progress *progress, wt_error *err);

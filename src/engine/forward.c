@@ -36,6 +36,8 @@ struct wt_engine {
     resident *residents; /* [n_layers * PARTS + head pieces] */
     size_t resident_count, resident_used;
     wt_packed *spare;    /* the matrix that is in use where it does not stay */
+    float *buffers;      /* of the last run, where they are small enough to keep; see KEPT_BYTES */
+    size_t buffer_floats;
     wt_input input;      /* of the matrix in use and of those that share it */
     wt_rope_table rope, rope_window;
     wt_cache_form cache_form;
@@ -50,9 +52,17 @@ struct wt_kv_cache {
     size_t layer_floats;
 };
 
-/* The buffers of one run. */
+/*
+ * A run's buffers up to this many bytes stay for the next one: handing out fresh pages costs the system a tenth of a small
+ * model's time. A large model's do not weigh against its products, and would be memory that another engine needs.
+ */
+#define KEPT_BYTES ((size_t)48 << 20)
+
+/* The buffers of one run, parts of one allocation. */
 typedef struct work {
     size_t rows;
+    float *buffers;
+    size_t buffer_floats;
     float *normed;    /* [rows, width]: norm outputs, then a block's output before its post-norm */
     float *queries;   /* [rows, n_heads * head_dim] */
     float *attended;  /* the same */
@@ -161,6 +171,7 @@ void wt_engine_close(wt_engine *engine) {
     for (size_t i = 0; engine->residents && i < engine->resident_count; i++) wt_packed_free(engine->residents[i].packed);
     free(engine->residents);
     wt_packed_free(engine->spare);
+    free(engine->buffers);
     wt_input_release(&engine->input);
     wt_rope_table_release(&engine->rope);
     wt_rope_table_release(&engine->rope_window);
@@ -285,8 +296,15 @@ static matrix layer_matrix(const wt_hparams *hp, bool fused_qkv, part p) {
     }
 }
 
+/* Between two matrices: whether somebody wants the run to end. */
+static int check_stop(const wt_engine *e, wt_error *err) {
+    const wt_stop *stop = &e->options.stop;
+    return stop->asked && stop->asked(stop->user) ? wt_fail(err, WT_ERR_INTERRUPTED, "stopped") : 0;
+}
+
 /* y (+)= the engine's input times one part of the layer, bias included. */
 static int multiply(wt_engine *e, uint32_t layer, part p, wt_store store, float *y, wt_error *err) {
+    if (check_stop(e, err) != 0) return -1;
     const wt_hparams *hp = wt_model_hparams(e->model);
     bool fused_qkv = wt_model_weight(e->model, WT_ROLE_ATTN_QKV, layer).tensor != NULL;
     matrix m = layer_matrix(hp, fused_qkv, p);
@@ -315,7 +333,7 @@ static void norm_rows(const float *x, const float *gain, double eps, size_t rows
 }
 
 /* Norms of heads, rope, and the way of keys and values into the store. */
-static void place_heads(wt_engine *e, const work *w, const wt_kv_store *store, bool windowed, size_t sequences) {
+static void place_heads(wt_engine *e, const work *w, const wt_kv_store *store, bool windowed) {
     const wt_hparams *hp = wt_model_hparams(e->model);
     const wt_kernels *k = wt_kernels_get();
     const wt_rope_table *rope = windowed ? &e->rope_window : &e->rope;
@@ -324,11 +342,13 @@ static void place_heads(wt_engine *e, const work *w, const wt_kv_store *store, b
     void (*rotate)(float *, const float *, const float *, size_t) =
         hp->rope_kind == WT_ROPE_PAIRS ? k->rope_pairs : k->rope_halves;
     size_t d = hp->head_dim;
-    for (size_t s = 0; s < sequences; s++) {
-        const wt_span *span = &w->spans[s];
-#pragma omp parallel for schedule(static)
-        for (size_t i = 0; i < span->count; i++) {
-            size_t row = span->row + i, position = span->start + i;
+#pragma omp parallel
+    {
+        size_t s = 0; /* the row's sequence: a thread's rows ascend */
+#pragma omp for schedule(static)
+        for (size_t row = 0; row < w->rows; row++) {
+            while (row >= w->spans[s].row + w->spans[s].count) s++;
+            size_t position = w->spans[s].start + row - w->spans[s].row;
             const float *cos = rope->cos + position * rope->pairs, *sin = rope->sin + position * rope->pairs;
             for (size_t h = 0; h < hp->n_heads; h++) {
                 float *q = w->queries + (row * hp->n_heads + h) * d;
@@ -386,7 +406,7 @@ static int run_layer(wt_engine *e, uint32_t layer, const wt_batch *batch, work *
     if (multiply(e, layer, PART_Q, WT_STORE, w->queries, err) != 0) return -1;
     if (multiply(e, layer, PART_K, WT_STORE, w->keys, err) != 0) return -1;
     if (multiply(e, layer, PART_V, WT_STORE, w->values, err) != 0) return -1;
-    place_heads(e, w, &store, windowed, batch->sequences);
+    place_heads(e, w, &store, windowed);
     if (wt_attention(hp, &e->cache_form, windowed, &store, w->spans, batch->sequences, w->queries, w->attended, err) != 0)
         return -1;
     wt_input_set(&e->input, w->attended, w->rows, (size_t)hp->n_heads * hp->head_dim);
@@ -429,11 +449,45 @@ static void threads_restore(int threads) {
 /* Rows as the tiles of a matrix product see them. */
 static double padded_rows(size_t rows) { return (double)((rows + WT_TILE_ROWS - 1) / WT_TILE_ROWS * WT_TILE_ROWS); }
 
-static void work_release(work *w) {
-    float *buffers[] = {w->normed, w->queries, w->attended,   w->keys,        w->values,
-                        w->gate,   w->up,      w->store.keys, w->store.values};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) free(buffers[i]);
+static void work_release(wt_engine *e, work *w) {
+    if (w->buffer_floats <= KEPT_BYTES / sizeof(float)) {
+        e->buffers = w->buffers;
+        e->buffer_floats = w->buffer_floats;
+    } else {
+        free(w->buffers);
+    }
     free(w->spans);
+}
+
+/* One buffer of a run: where its pointer goes, and its size. */
+typedef struct part_of_work {
+    float **at;
+    size_t rows, floats; /* floats per row */
+} part_of_work;
+
+/* Gives the parts their places in one allocation: what the engine kept, where that is large enough. */
+static int work_allocate(wt_engine *e, work *w, const part_of_work *parts, size_t count, wt_error *err) {
+    enum { STEP = WT_ALIGN / sizeof(float) };
+    size_t sizes[16], total = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!wt_mul_size(parts[i].rows, parts[i].floats, &sizes[i]) || sizes[i] > SIZE_MAX / sizeof(float) / 16 - STEP)
+            return wt_fail_memory(err, SIZE_MAX);
+        sizes[i] = (sizes[i] + STEP - 1) / STEP * STEP;
+        total += sizes[i];
+    }
+    w->buffers = e->buffers;
+    w->buffer_floats = e->buffer_floats;
+    e->buffers = NULL;
+    e->buffer_floats = 0;
+    if (total > w->buffer_floats) {
+        free(w->buffers);
+        w->buffer_floats = 0;
+        if (!(w->buffers = wt_alloc_aligned(total, sizeof(float), err))) return -1;
+        w->buffer_floats = total;
+    }
+    float *next = w->buffers;
+    for (size_t i = 0; i < count; next += sizes[i++]) *parts[i].at = next;
+    return 0;
 }
 
 /* Lays out the sequences and allocates what a run of them needs. */
@@ -457,22 +511,20 @@ static int work_prepare(wt_engine *e, const wt_batch *batch, work *w, wt_error *
     if (wt_rope_table_cover(&e->rope, hp, false, e->rope_factors, longest, err) != 0) return -1;
     if (hp->window && wt_rope_table_cover(&e->rope_window, hp, true, e->rope_factors, longest, err) != 0) return -1;
     size_t q = (size_t)hp->n_heads * hp->head_dim, kv = (size_t)hp->n_kv_heads * hp->head_dim;
-    w->normed = wt_alloc_aligned(w->rows, hp->width * sizeof(float), err);
-    w->queries = wt_alloc_aligned(w->rows, q * sizeof(float), err);
-    w->attended = wt_alloc_aligned(w->rows, q * sizeof(float), err);
-    w->keys = wt_alloc_aligned(w->rows, kv * sizeof(float), err);
-    w->values = wt_alloc_aligned(w->rows, kv * sizeof(float), err);
-    w->gate = wt_alloc_aligned(w->rows, hp->ffn * sizeof(float), err);
-    w->up = wt_alloc_aligned(w->rows, hp->ffn * sizeof(float), err);
-    if (!w->normed || !w->queries || !w->attended || !w->keys || !w->values || !w->gate || !w->up) return -1;
-    if (cache) return 0;
-    w->store.capacity = (longest + WT_ATTENTION_TILE - 1) / WT_ATTENTION_TILE * WT_ATTENTION_TILE;
-    size_t floats;
-    if (!wt_mul_size(w->store.capacity * hp->n_kv_heads * e->cache_form.key_dim, batch->sequences, &floats))
-        return wt_fail_memory(err, SIZE_MAX);
-    w->store.keys = wt_calloc(floats, sizeof(float), err); /* zero where a sequence is shorter than the longest */
-    w->store.values = wt_calloc(floats, sizeof(float), err);
-    return w->store.keys && w->store.values ? 0 : -1;
+    size_t capacity = cache ? 0 : (longest + WT_ATTENTION_TILE - 1) / WT_ATTENTION_TILE * WT_ATTENTION_TILE, stored;
+    if (!wt_mul_size(capacity, batch->sequences, &stored)) return wt_fail_memory(err, SIZE_MAX);
+    size_t key = hp->n_kv_heads * e->cache_form.key_dim;
+    const part_of_work parts[] = {
+        {&w->normed, w->rows, hp->width}, {&w->queries, w->rows, q}, {&w->attended, w->rows, q},
+        {&w->keys, w->rows, kv},          {&w->values, w->rows, kv}, {&w->gate, w->rows, hp->ffn},
+        {&w->up, w->rows, hp->ffn},       {&w->store.keys, stored, key}, {&w->store.values, stored, kv},
+    };
+    if (work_allocate(e, w, parts, sizeof parts / sizeof *parts, err) != 0) return -1;
+    w->store.capacity = capacity;
+    if (stored == 0) return 0;
+    memset(w->store.keys, 0, stored * key * sizeof(float)); /* where a sequence is shorter than the longest */
+    memset(w->store.values, 0, stored * kv * sizeof(float));
+    return 0;
 }
 
 static int embed(const wt_engine *e, const int32_t *tokens, size_t rows, float *hidden, wt_error *err) {
@@ -512,7 +564,7 @@ int wt_engine_run(wt_engine *engine, const wt_batch *batch, float *hidden, wt_er
         for (size_t s = 0; rc == 0 && batch->cache && s < batch->sequences; s++)
             batch->cache->lengths[s] += batch->lengths[s];
     }
-    work_release(&w);
+    work_release(engine, &w);
     threads_restore(threads);
     return rc;
 }
@@ -532,6 +584,7 @@ static int head_piece(wt_engine *e, size_t first, size_t count, size_t piece, fl
     const wt_hparams *hp = wt_model_hparams(e->model);
     size_t begin = piece * HEAD_PIECE, end = begin + HEAD_PIECE < hp->vocab ? begin + HEAD_PIECE : hp->vocab;
     wt_weight head = wt_model_weight(e->model, WT_ROLE_OUTPUT, 0);
+    if (check_stop(e, err) != 0) return -1;
     const wt_packed *packed =
         packed_rows(e, &head, begin, end - begin, (size_t)hp->n_layers * PARTS + piece, err);
     if (!packed) return -1;

@@ -20,10 +20,20 @@ typedef struct wt_tap {
     void *user;
 } wt_tap;
 
+/*
+ * Asked between any two matrices of a run, from the calling thread; non-zero ends the run, which fails with
+ * WT_ERR_INTERRUPTED: a batch of a large model takes minutes. A NULL `asked`: nobody wants to stop it.
+ */
+typedef struct wt_stop {
+    int (*asked)(void *user);
+    void *user;
+} wt_stop;
+
 typedef struct wt_engine_options {
     wt_precision precision;
     size_t resident_bytes; /* packed matrices are kept up to this many bytes between calls; 0: one at a time */
     const wt_tap *tap;     /* NULL: none */
+    wt_stop stop;
     double parallel_flops; /* work per layer below which one thread does it all; 0: the default; results do not change */
     wt_activations activations; /* what the inputs of matrices are rounded to, and gemma's GELU; 0: nothing */
     wt_type cache_k, cache_v; /* what keys and values are rounded through (engine/cache_form.h); 0: F32, nothing */
@@ -58,7 +68,8 @@ typedef struct wt_batch {
 
 /*
  * Runs blocks first_block .. last_block-1. `hidden` [rows, width] is the residual stream: input where first_block > 0,
- * always output (before the final norm). Token ids outside the vocabulary fail.
+ * always output (before the final norm). Token ids outside the vocabulary fail. A run that fails leaves `hidden`
+ * undefined and the cache's sequences as long as they were.
  */
 int wt_engine_run(wt_engine *engine, const wt_batch *batch, float *hidden, wt_error *err);
 

@@ -96,16 +96,20 @@ static void rms_norm(float *y, const float *x, const float *gain, float eps, siz
     _mm512_mask_storeu_ps(y + i, rest, v);
 }
 
-static void to_bf16(uint16_t *out, const float *x, size_t n) {
+/* 16 floats as bf16, rounded to nearest even; NaN stays NaN. */
+static inline __m256i bf16_of(__m512 v) {
     const __m512i one = _mm512_set1_epi32(1), most = _mm512_set1_epi32(0x7fff), quiet = _mm512_set1_epi32(0x7fc00000);
-    for (size_t i = 0; i < n; i += LANES) {
-        __mmask16 lanes = n - i < LANES ? first_lanes(n - i) : 0xffff;
-        __m512 v = _mm512_maskz_loadu_ps(lanes, x + i);
-        __m512i bits = _mm512_castps_si512(v), even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
-        bits = _mm512_add_epi32(_mm512_add_epi32(bits, most), even);
-        bits = _mm512_mask_or_epi32(bits, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), bits, quiet);
-        _mm512_mask_cvtepi32_storeu_epi16(out + i, lanes, _mm512_srli_epi32(bits, 16));
-    }
+    __m512i bits = _mm512_castps_si512(v), even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+    bits = _mm512_add_epi32(_mm512_add_epi32(bits, most), even);
+    bits = _mm512_mask_or_epi32(bits, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), bits, quiet);
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
+}
+
+static void to_bf16(uint16_t *out, const float *x, size_t n) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) _mm256_storeu_si256((__m256i *)(out + i), bf16_of(_mm512_loadu_ps(x + i)));
+    __mmask16 rest = first_lanes(n - i);
+    if (rest) _mm256_mask_storeu_epi16(out + i, rest, bf16_of(_mm512_maskz_loadu_ps(rest, x + i)));
 }
 
 static void add(float *y, const float *x, size_t n) {

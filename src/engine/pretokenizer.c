@@ -122,15 +122,13 @@ static int push_end(ends_list *list, size_t end, wt_error *err) {
 typedef struct matcher {
     pcre2_match_data *data;
     pcre2_match_context *context;
-    pcre2_jit_stack *stack;
+    pcre2_jit_stack *stack; /* NULL until PCRE2's own 32 KiB have not sufficed: making one is dearer than most matches */
 } matcher;
 
 static int matcher_open(matcher *m, wt_error *err) {
     m->data = pcre2_match_data_create(1, NULL);
     m->context = pcre2_match_context_create(NULL);
-    m->stack = pcre2_jit_stack_create(32 * 1024, 1024 * 1024, NULL); /* NULL: PCRE2's own 32 KiB do as well */
     if (!m->data || !m->context) return wt_fail_memory(err, 1024);
-    if (m->stack) pcre2_jit_stack_assign(m->context, NULL, m->stack);
     pcre2_set_match_limit(m->context, UINT32_MAX);
     pcre2_set_depth_limit(m->context, UINT32_MAX);
     pcre2_set_heap_limit(m->context, UINT32_MAX);
@@ -143,15 +141,26 @@ static void matcher_close(matcher *m) {
     pcre2_jit_stack_free(m->stack);
 }
 
+/* The next match at or after `at`; where the stack of compiled patterns is too small, with a larger one, then interpreted. */
+static int next_match(const pcre2_code *code, const uint32_t *text, size_t len, size_t at, matcher *m) {
+    int rc = pcre2_match(code, text, len, at, 0, m->data, m->context);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT && !m->stack) {
+        m->stack = pcre2_jit_stack_create(64 * 1024, 1024 * 1024, NULL);
+        if (m->stack) {
+            pcre2_jit_stack_assign(m->context, NULL, m->stack);
+            rc = pcre2_match(code, text, len, at, 0, m->data, m->context);
+        }
+    }
+    return rc == PCRE2_ERROR_JIT_STACKLIMIT ? pcre2_match(code, text, len, at, PCRE2_NO_JIT, m->data, m->context) : rc;
+}
+
 /* Cuts the piece [from, to) at every match of a pattern. */
-static int cut_matches(const pcre2_code *code, const uint32_t *text, size_t from, size_t to, const matcher *m,
-                       ends_list *out, wt_error *err) {
+static int cut_matches(const pcre2_code *code, const uint32_t *text, size_t from, size_t to, matcher *m, ends_list *out,
+                       wt_error *err) {
     size_t done = 0, len = to - from;
     const PCRE2_SIZE *match = pcre2_get_ovector_pointer(m->data);
     while (done < len) {
-        int rc = pcre2_match(code, text + from, len, done, 0, m->data, m->context);
-        if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-            rc = pcre2_match(code, text + from, len, done, PCRE2_NO_JIT, m->data, m->context);
+        int rc = next_match(code, text + from, len, done, m);
         if (rc == PCRE2_ERROR_NOMATCH) break;
         if (rc < 0)
             return wt_fail(err, WT_ERR_UNSUPPORTED, "splitting the text into words failed (PCRE2 error %d)", rc);

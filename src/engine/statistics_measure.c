@@ -168,13 +168,22 @@ typedef struct run {
     bool whole;
     float *normed;       /* of one batch */
     const wt_progress *progress;
+    double reported;     /* tokens */
     wt_error *err;
 } run;
 
-static int report(const run *r, size_t chunks, double layers) {
+/* For the engine, in the middle of a layer: a large model takes seconds for one. */
+static int stop_asked(void *user) {
+    const run *r = user;
+    double all = (double)(r->chunks->count * r->chunks->context);
+    return wt_progress_report(r->progress, "calibrating", r->reported, all, "tokens", NULL);
+}
+
+static int report(run *r, size_t chunks, double layers) {
     const double tokens = (double)r->chunks->context, all = (double)r->chunks->count * tokens;
     double done = (double)chunks * tokens * layers / (double)r->layers;
-    return wt_progress_report(r->progress, "calibrating", done < all ? done : all, all, "tokens", r->err);
+    r->reported = done < all ? done : all;
+    return wt_progress_report(r->progress, "calibrating", r->reported, all, "tokens", r->err);
 }
 
 static int prepare_run(run *r, const collector *c, wt_error *err) {
@@ -224,7 +233,7 @@ static int run_head(const run *r, collector *k, size_t c) {
 }
 
 /* A batch through all layers, then the next one. */
-static int run_by_batch(const run *r, collector *k) {
+static int run_by_batch(run *r, collector *k) {
     for (size_t c = 0; c < r->chunks->count; c += r->batch) {
         for (size_t layer = 0; layer < r->layers; layer++) {
             double done = (double)c * (double)r->layers + (double)(batch_at(r, c) * layer);
@@ -236,7 +245,7 @@ static int run_by_batch(const run *r, collector *k) {
 }
 
 /* All batches through a layer, then the next one. */
-static int run_by_layer(const run *r, collector *k) {
+static int run_by_layer(run *r, collector *k) {
     for (size_t layer = 0; layer < r->layers; layer++) {
         for (size_t c = 0; c < r->chunks->count; c += r->batch) {
             double done = (double)(r->chunks->count * layer + c);
@@ -300,7 +309,6 @@ wt_statistics *wt_statistics_measure(const wt_model *model, const wt_chunks *chu
     const wt_hparams *hp = wt_model_hparams(model);
     collector k = {.model = model, .err = err};
     const wt_tap tap = {on_input, &k};
-    const wt_engine_options engine = {.tap = &tap, .context = chunks->context};
     const size_t batch = wt_batch_chunks(chunks, o->batch_tokens);
     run r = {.chunks = chunks,
              .batch = batch < chunks->count ? batch : chunks->count,
@@ -308,6 +316,7 @@ wt_statistics *wt_statistics_measure(const wt_model *model, const wt_chunks *chu
              .layers = hp->n_layers,
              .progress = progress,
              .err = err};
+    const wt_engine_options engine = {.tap = &tap, .context = chunks->context, .stop = {stop_asked, &r}};
     wt_statistics *s = NULL;
     if (prepare_inputs(&k, err) != 0 || open_grams(&k, o, err) != 0 || prepare_run(&r, &k, err) != 0) goto done;
     if (!(r.engine = wt_engine_open(model, &engine, err))) goto done;

@@ -121,6 +121,8 @@ echo 'a few words only' >few.txt
 wt eval --text few.txt
 expect_error "cannot use 'few.txt': the text has [0-9]+ tokens, fewer than one chunk of 256"
 expect_err '^hint: .*--context [0-9]+'
+wt eval --text /dev/zero
+expect_error "cannot use '/dev/zero': it is longer than 256 MiB"
 wt eval --text nowhere.txt
 expect_error "cannot open 'nowhere.txt': No such file or directory"
 wt eval --text folder

@@ -58,7 +58,17 @@ for delay in 0.08 0.12 0.16 0.20 0.24 0.28 0.32 0.36 0.40 0.50; do
 done
 expect_equal 'files left behind' '' "$(ls -A temporary)"
 
-# A batch that goes on for long does not look at signals: the second one ends it.
+# All of the text in one batch: it would end as if nobody had asked, were signals looked at between batches only.
+interrupt INT 1 eval --text text.txt --batch 16000000 --threads 1
+expect_status 130
+expect_silent out
+interrupt INT 1 eval --text text.txt --reference seedling --batch 16000000 --threads 1
+expect_status 130
+expect_silent out
+interrupt INT 1 calibrate seedling --text text.txt --batch 16000000 --threads 1 -o statistics.gguf
+expect_status 130
+expect_equal 'statistics' no "$([ -e statistics.gguf ] && echo yes || echo no)"
+
 command='wildtype tokenize (a command that is over at once does not listen)'
 mkfifo pipe
 set -m
@@ -71,6 +81,7 @@ wait $process 2>/dev/null
 status=$?
 expect_status 130
 
+# The second one ends the program, wherever it is.
 command='wildtype eval --batch (two signals)'
 set -m
 "$WILDTYPE" eval --text text.txt --batch 16000000 --threads 1 </dev/null >"$out" 2>"$err" &

@@ -288,32 +288,35 @@ static size_t write_byte(uint32_t byte, char *out) {
     return n;
 }
 
-image hard_pairs(const char *pre, uint64_t seed) {
+enum { ALL_PAIRS = 65536 };
+
+image hard_some_pairs(const char *pre, uint64_t seed, uint32_t count) {
     image m = {0};
     char text[16];
-    image_head(&m, 3, 0, 5);
-    image_kv_str(&m, "general.architecture", "gpt2");
-    image_kv_str(&m, "tokenizer.ggml.model", "gpt2");
-    image_kv_str(&m, "tokenizer.ggml.pre", pre);
-    image_kv_array(&m, "tokenizer.ggml.tokens", 8, 256 + 65536);
-    for (uint32_t b = 0; b < 256; b++) {
-        write_byte(b, text);
-        image_str(&m, text);
-    }
-    for (uint32_t i = 0; i < 65536; i++) {
-        write_byte(i & 255, text + write_byte(i >> 8, text));
-        image_str(&m, text);
-    }
-    static uint16_t order[65536];
+    static uint16_t order[ALL_PAIRS];
     wt_rng rng;
     wt_rng_init(&rng, seed, 2, 0);
-    for (uint32_t i = 0; i < 65536; i++) {
+    for (uint32_t i = 0; i < ALL_PAIRS; i++) {
         uint32_t j = (uint32_t)wt_rng_below(&rng, i + 1);
         order[i] = order[j];
         order[j] = (uint16_t)i;
     }
-    image_kv_array(&m, "tokenizer.ggml.merges", 8, 65536);
-    for (uint32_t i = 0; i < 65536; i++) {
+    image_head(&m, 3, 0, 5);
+    image_kv_str(&m, "general.architecture", "gpt2");
+    image_kv_str(&m, "tokenizer.ggml.model", "gpt2");
+    image_kv_str(&m, "tokenizer.ggml.pre", pre);
+    image_kv_array(&m, "tokenizer.ggml.tokens", 8, 256 + count);
+    for (uint32_t b = 0; b < 256; b++) {
+        write_byte(b, text);
+        image_str(&m, text);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t pair = count == ALL_PAIRS ? i : order[i];
+        write_byte(pair & 255, text + write_byte(pair >> 8, text));
+        image_str(&m, text);
+    }
+    image_kv_array(&m, "tokenizer.ggml.merges", 8, count);
+    for (uint32_t i = 0; i < count; i++) {
         size_t n = write_byte(order[i] >> 8u, text);
         text[n] = ' ';
         write_byte(order[i] & 255u, text + n + 1);
@@ -322,6 +325,8 @@ image hard_pairs(const char *pre, uint64_t seed) {
     image_pad(&m, 32);
     return m;
 }
+
+image hard_pairs(const char *pre, uint64_t seed) { return hard_some_pairs(pre, seed, ALL_PAIRS); }
 
 /* Texts and types of the tokens behind the bytes; of the type 1, what merging needs comes first. */
 static const struct special {
