@@ -3,6 +3,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ODD .layers = 2, .vocab = 300, .context = 512, .rope_base = 10000.0, .norm_eps = 1e-5
+static const random_model ODD_MODELS[] = {
+    {"llama-160", "llama", ODD, .width = 160, .heads = 6, .kv_heads = 2, .head_dim = 24, .ffn = 224, .qkv_bias = true,
+     .out_bias = true, .ffn_bias = true},
+    {"qwen2-72", "qwen2", ODD, .width = 72, .heads = 6, .kv_heads = 3, .head_dim = 12, .ffn = 100, .qkv_bias = true,
+     .bytes = true},
+    {"qwen3-96", "qwen3", ODD, .width = 96, .heads = 4, .kv_heads = 2, .head_dim = 24, .ffn = 160, .bytes = true},
+    {"gemma3-160", "gemma3", ODD, .width = 160, .heads = 4, .kv_heads = 2, .head_dim = 40, .ffn = 96, .window = 24},
+    {"phi3-96", "phi3", ODD, .width = 96, .heads = 6, .kv_heads = 3, .head_dim = 16, .ffn = 160, .qkv_bias = true,
+     .fused_qkv = true, .fused_bias = true},
+    {"phi3-75", "phi3", ODD, .width = 75, .heads = 2, .kv_heads = 1, .head_dim = 14, .ffn = 33},
+};
+#define ODD_COUNT (sizeof ODD_MODELS / sizeof *ODD_MODELS)
+
+/* Of the judged ones those whose tensors are others, not their numbers alone. */
+static const char *const JUDGED[] = {"llama-fused-qkv", "phi3-yarn", "gemma3-yarn"};
+
+const random_model *transform_model_at(size_t i) {
+    if (i < ODD_COUNT) return &ODD_MODELS[i];
+    i -= ODD_COUNT;
+    if (i < sizeof JUDGED / sizeof *JUDGED) return random_model_find(JUDGED[i]);
+    return random_model_at(i - sizeof JUDGED / sizeof *JUDGED);
+}
+
+const random_model *transform_model_find(const char *name) {
+    for (size_t i = 0; transform_model_at(i); i++) {
+        if (strcmp(transform_model_at(i)->name, name) == 0) return transform_model_at(i);
+    }
+    return NULL;
+}
+
 static const char *const NAMES[] = {"rotate.residual", "rotate.value", "fold.attn_in", "fold.attn_out", "fold.ffn_in",
                                     "fold.ffn_mid"};
 

@@ -5,6 +5,14 @@
 #define WT_TESTS_TRANSFORMED_H
 
 #include "apply/transform_private.h"
+#include "support/random_model.h"
+
+/*
+ * Variant i of those that transforms are tested on, NULL past the last: what differs in its tensors, with widths, heads and
+ * middles that are no powers of two among them.
+ */
+const random_model *transform_model_at(size_t i);
+const random_model *transform_model_find(const char *name);
 
 /* What a request may have, as bits. */
 enum {
