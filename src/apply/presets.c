@@ -112,8 +112,7 @@ static const char *const SPARED[] = {
 
 static bool is_quantized(wt_type type) { return wt_type_find(type)->block > 1; }
 
-/* Whether the tensor is a matrix of weights that may become smaller. */
-static bool may_quantize(const wt_tensor *t) {
+bool wt_preset_applies(const wt_tensor *t) {
     const char *name = t->name;
     const size_t n = strlen(name), tail = strlen("weight");
     if (t->rows < 2 || n < tail || strcmp(name + n - tail, "weight") != 0) return false;
@@ -382,7 +381,7 @@ static bool needs_importance(const desk *d, const wt_tensor *t, wt_type type) {
 
 static int assign(desk *d, const wt_tensor *t, wt_assignment *a, wt_error *err) {
     *a = (wt_assignment){.type = t->type, .wanted = t->type};
-    if (!may_quantize(t)) return 0;
+    if (!wt_preset_applies(t)) return 0;
     if (choose(d, t, a, err) != 0) return -1;
     a->needs_importance = a->type != t->type && needs_importance(d, t, a->type);
     if (a->type == t->type || !is_quantized(t->type) || d->request->allow_requantize) return 0;

@@ -34,6 +34,9 @@ const wt_preset *wt_preset_find(const char *name); /* any case; NULL for an unkn
 /* The file type that llama.cpp gives a file whose matrices are all of `type`; false where it has none. */
 bool wt_file_type_of(wt_type type, wt_file_type *file_type);
 
+/* Whether a tensor is a matrix of weights that quantization may make smaller: by its name, shape and type, as llama-quantize has it. */
+bool wt_preset_applies(const wt_tensor *t);
+
 /* What a person asked for beside the preset. */
 typedef struct wt_type_rule {
     const char *pattern; /* regular expression, searched in the tensor's name in any case (llama-quantize --tensor-type) */

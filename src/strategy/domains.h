@@ -18,6 +18,7 @@ typedef enum wt_tensor_variable {
     WT_TENSOR_PEAK,     /* largest magnitude / RMS of its weights */
     WT_TENSOR_RMS_ACT,  /* RMS of its input / the geometric mean of that over all matrices */
     WT_TENSOR_KURT_ACT, /* kurtosis of its input's values */
+    WT_TENSOR_ERROR,    /* its weighted squared error at the probe type / the geometric mean of that over all matrices */
     WT_TENSOR_SENS,     /* measured divergence, nats, when this matrix alone is encoded at the probe type */
     WT_TENSOR_IS_Q, WT_TENSOR_IS_K, WT_TENSOR_IS_V, WT_TENSOR_IS_O, /* 1 or 0; a fused tensor is all that it holds */
     WT_TENSOR_IS_GATE, WT_TENSOR_IS_UP, WT_TENSOR_IS_DOWN,

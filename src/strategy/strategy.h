@@ -83,20 +83,38 @@ typedef struct wt_strategy {
     wt_gene_value genes[WT_GENES];
 } wt_strategy;
 
+/* How numbers and the values of a rule are first drawn. */
+typedef enum wt_gene_draw {
+    WT_DRAW_PLAIN,     /* a number: evenly within its range; a rule: any expression */
+    WT_DRAW_LOGARITHM, /* a number: evenly in its logarithm */
+    WT_DRAW_NEAR,      /* a number: near its default */
+    WT_DRAW_POWER,     /* a rule that is the log of a scale: most often powers of a variable or two; also any expression */
+} wt_gene_draw;
+
 /* A row of the table. */
 typedef struct wt_gene_info {
-    const char *name; /* "alloc.price" */
+    const char *name;         /* "alloc.price" */
     wt_gene_kind kind;
-    const wt_domain *domain;     /* of a rule */
-    double lo, hi;               /* range of numbers and integers; of a rule that is the log of a scale: bounds of its value */
-    uint64_t types;              /* of types: those that it may be */
-    const char *default_text;    /* its value where a strategy does not say */
-    const char *human_text;      /* what people use; may be the same */
-    const char *help;            /* a paragraph for the docs */
+    const wt_domain *domain;  /* of a rule */
+    double lo, hi;            /* range of numbers and integers; of a rule that is the log of a scale: bounds of its value */
+    bool own;                 /* of integers: the word `own`, the type's own number, is allowed */
+    double draw_lo;           /* of a number that may be 0: the least other that is drawn */
+    wt_gene_draw draw;
+    double chance;            /* the share of random strategies in which it is drawn; in the others it is the default */
+    uint64_t types;           /* of types: those that it may be */
+    const char *default_text; /* its value where a strategy does not say */
+    const char *human_text;   /* what people use; may be the same */
+    const char *help;         /* a paragraph for the docs */
 } wt_gene_info;
 
 const wt_gene_info *wt_gene_of(wt_gene gene);
 int wt_gene_by_name(const char *name, size_t len); /* a wt_gene, or -1 */
+const char *wt_gene_kind_name(wt_gene_kind kind);  /* "rule" */
+
+/* The value of a gene that a strategy does not mention. It owns nothing. */
+const wt_gene_value *wt_gene_default(wt_gene gene);
+bool wt_gene_is_default(wt_gene gene, const wt_gene_value *v);
+bool wt_gene_equal(wt_gene gene, const wt_gene_value *a, const wt_gene_value *b);
 
 /* All types that alloc.types may name, and those that it is drawn from unless a person says otherwise (no types of the newest runtimes alone). */
 uint64_t wt_types_all(void);
@@ -167,9 +185,14 @@ typedef enum wt_operator {
     WT_OPERATORS,
 } wt_operator;
 const char *wt_operator_name(wt_operator op);
+const char *wt_operator_help(wt_operator op); /* one line, for the docs */
 
 int wt_strategy_random(wt_strategy *out, const wt_scope *scope, wt_rng *rng, wt_error *err);
-/* One mutation of kind `op`, or of any kind where `op` is WT_OPERATORS; the kind that it was in *done (may be NULL). Never the same strategy. */
+/*
+ * One mutation of kind `op` (WT_OPERATOR_RULE and on), or of any kind where `op` is WT_OPERATORS; the kind that it was in *done (may be
+ * NULL): where nothing is there for `op` to change (no pins and no tensors to pin), another is taken. Never the same strategy; fails
+ * where the scope leaves nothing to vary.
+ */
 int wt_strategy_mutate(wt_strategy *out, const wt_strategy *parent, const wt_scope *scope, wt_operator op, wt_rng *rng,
                        wt_operator *done, wt_error *err);
 int wt_strategy_cross(wt_strategy *out, const wt_strategy *a, const wt_strategy *b, const wt_scope *scope, wt_rng *rng,

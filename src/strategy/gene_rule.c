@@ -1,0 +1,159 @@
+/*
+ * The kind that is an expression, in its gene's domain. Values are always canonical. A rule ends with its line, except within
+ * parentheses.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "strategy/gene_kinds.h"
+
+/* Nodes of expressions that are drawn: enough for a few variables; variation adds more where it pays. */
+enum { DRAWN_NODES = 15 };
+
+/* The length of the text from the reader to the end of the value. */
+static size_t extent(const wt_reader *r) {
+    size_t depth = 0, end = r->at;
+    for (; end < r->len && (depth || r->text[end] != '\n'); end++) {
+        if (r->text[end] == '(') depth++;
+        if (r->text[end] == ')' && depth) depth--;
+    }
+    while (end > r->at && strchr(" \t\r\n", r->text[end - 1])) end--;
+    return end - r->at;
+}
+
+static int parse(const wt_gene_info *gene, wt_reader *r, wt_gene_value *out, wt_error *err) {
+    const size_t n = extent(r);
+    if (n == 0) return wt_reader_fail_expected(r, "an expression", err);
+    if (wt_expr_parse(&out->rule, gene->domain, r->text + r->at, n, r->place, err) != 0) return -1;
+    wt_expr_canonical(&out->rule);
+    wt_reader_advance(r, n);
+    return 0;
+}
+
+static void print(const wt_gene_info *gene, const wt_gene_value *v, wt_text *to) {
+    char small[512];
+    wt_expr canonical = v->rule;
+    wt_expr_canonical(&canonical);
+    const size_t n = wt_expr_print(&canonical, gene->domain, small, sizeof small);
+    char *text = small;
+    if (n >= sizeof small) {
+        text = malloc(n + 1);
+        if (text) wt_expr_print(&canonical, gene->domain, text, n + 1);
+    }
+    if (text)
+        wt_text_add(to, "%s", text);
+    else
+        to->failed = true;
+    if (text != small) free(text);
+}
+
+static bool valid(const wt_gene_info *gene, const wt_gene_value *v) {
+    if (!wt_expr_valid(&v->rule, gene->domain)) return false;
+    wt_expr canonical = v->rule;
+    wt_expr_canonical(&canonical);
+    return wt_expr_compare(&canonical, &v->rule) == 0;
+}
+
+static bool equal(const wt_gene_info *gene, const wt_gene_value *a, const wt_gene_value *b) {
+    (void)gene;
+    return wt_expr_compare(&a->rule, &b->rule) == 0;
+}
+
+/* ---- variation ---- */
+
+/* c * log(VARIABLE), or the sum of two such: a scale that is a power of what is measured. */
+static int draw_power(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out, wt_error *err) {
+    char text[160];
+    size_t len = 0;
+    const uint64_t terms = 1 + wt_rng_below(rng, 2);
+    for (uint64_t i = 0; i < terms; i++) {
+        const char *variable = gene->domain->variables[wt_rng_below(rng, gene->domain->count)];
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%.2e * log(%s)", i ? " + " : "",
+                                0.4 * wt_rng_normal(rng), variable);
+    }
+    for (char *p = text; *p; p++) {
+        if (*p == ',') *p = '.'; /* some locale's point */
+    }
+    if (wt_expr_parse(&out->rule, gene->domain, text, len, (wt_place){1, 1}, err) != 0) return -1;
+    wt_expr_canonical(&out->rule);
+    return 0;
+}
+
+static int draw(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, wt_gene_value *out, wt_error *err) {
+    (void)scope;
+    if (gene->draw == WT_DRAW_POWER && wt_rng_uniform(rng) < 0.7) return draw_power(gene, rng, out, err);
+    wt_expr_random(&out->rule, gene->domain, rng, 1 + (size_t)wt_rng_below(rng, DRAWN_NODES));
+    wt_expr_canonical(&out->rule);
+    return 0;
+}
+
+/* One of the numbers in the rule, scaled, shifted or with the other sign; without numbers, the whole times one near 1. */
+static void tune(const wt_gene_info *gene, wt_rng *rng, wt_expr *e) {
+    size_t numbers = 0;
+    for (size_t i = 0; i < e->count; i++) numbers += e->nodes[i].op == WT_OP_NUMBER;
+    if (numbers == 0) {
+        wt_expr_mutate(e, gene->domain, rng);
+        return;
+    }
+    size_t which = (size_t)wt_rng_below(rng, numbers), at = 0;
+    for (;; at++) {
+        if (e->nodes[at].op == WT_OP_NUMBER && which-- == 0) break;
+    }
+    const double x = e->nodes[at].number, step = wt_rng_normal(rng);
+    const uint64_t how = wt_rng_below(rng, 8);
+    double to = how == 0 ? -x : how < 3 || x == 0 ? x + 0.2 * step : x * exp(0.3 * step);
+    to = wt_round_drawn(to);
+    if (fabs(to) > WT_EXPR_MAX_NUMBER) to = copysign(WT_EXPR_MAX_NUMBER, to);
+    e->nodes[at].number = to == 0 ? 0 : (float)to;
+    wt_expr_canonical(e);
+}
+
+static int mutate(const wt_gene_info *gene, const wt_scope *scope, wt_operator op, wt_rng *rng, wt_gene_value *v,
+                  wt_error *err) {
+    switch (op) {
+    case WT_OPERATOR_CONSTANT: tune(gene, rng, &v->rule); return 0;
+    case WT_OPERATOR_CHOICE: {
+        const wt_expr *off = &wt_gene_default(wt_gene_number(gene))->rule;
+        if (wt_expr_compare(&v->rule, off) == 0) return draw(gene, scope, rng, v, err);
+        v->rule = *off;
+        return 0;
+    }
+    default: wt_expr_mutate(&v->rule, gene->domain, rng);
+    }
+    wt_expr_canonical(&v->rule);
+    return 0;
+}
+
+static int cross(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, const wt_gene_value *a,
+                 const wt_gene_value *b, wt_gene_value *out, wt_error *err) {
+    (void)gene;
+    (void)scope;
+    (void)err;
+    wt_expr_cross(&a->rule, &b->rule, rng, &out->rule, NULL);
+    wt_expr_canonical(&out->rule);
+    return 0;
+}
+
+static double distance(const wt_gene_info *gene, const wt_gene_value *a, const wt_gene_value *b) {
+    return wt_expr_distance(&a->rule, &b->rule, gene->domain);
+}
+
+const wt_gene_kind_info wt_kind_rule = {
+    .name = "rule",
+    .form = "EXPRESSION",
+    .help =
+        "An expression over the variables of its domain, in canonical form. Mutation changes a subtree, an operator, a variable or "
+        "a number; crossover puts a subtree of one parent into the other; the distance is half in what they "
+        "compute and half in how.",
+    .operators = 1u << WT_OPERATOR_RULE | 1u << WT_OPERATOR_CONSTANT | 1u << WT_OPERATOR_CHOICE,
+    .parse = parse,
+    .print = print,
+    .valid = valid,
+    .equal = equal,
+    .draw = draw,
+    .mutate = mutate,
+    .cross = cross,
+    .distance = distance,
+};
