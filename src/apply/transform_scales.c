@@ -51,12 +51,13 @@ typedef struct site {
 
 /* ---- numbers ---- */
 
-static void log_of(const float *x, size_t n, float *out) {
-    for (size_t i = 0; i < n; i++) out[i] = logf(x[i]);
-}
-
-static void exp_of(const float *x, size_t n, float *out) {
-    for (size_t i = 0; i < n; i++) out[i] = expf(x[i]);
+/* out[n] = log or exp of x[n]; out may be x. */
+static void map(wt_op op, const float *x, size_t n, float *out) {
+    const wt_expr e = {.nodes = {{.op = (uint8_t)op}, {.op = WT_OP_VARIABLE}}, .count = 2};
+    wt_row rows[WT_CHANNEL_VARIABLES] = {{x, false}};
+    wt_program program;
+    wt_program_compile(&program, &e, &wt_domain_channel, NULL); /* cannot fail: it is valid */
+    wt_program_run(&program, rows, n, out);
 }
 
 static double mean(const float *x, size_t n) {
@@ -74,10 +75,10 @@ static void relate(float *x, size_t n, float *spare) {
         if (!(least > 0.0f)) x[i] = 1.0f;
         if (x[i] < least) x[i] = least;
     }
-    log_of(x, n, spare);
+    map(WT_OP_LOG, x, n, spare);
     const float middle = (float)mean(spare, n);
     float geometric;
-    exp_of(&middle, 1, &geometric);
+    map(WT_OP_EXP, &middle, 1, &geometric);
     for (size_t i = 0; i < n; i++) x[i] /= geometric;
 }
 
@@ -175,7 +176,7 @@ static int layer_scales(const site *s, float *scale, wt_error *err) {
     for (size_t i = 0; i < s->n; i++) scale[i] = fminf(fmaxf(scale[i], s->rule->lo), s->rule->hi);
     const float middle = (float)mean(scale, s->n);
     for (size_t i = 0; i < s->n; i++) scale[i] -= middle;
-    exp_of(scale, s->n, scale);
+    map(WT_OP_EXP, scale, s->n, scale);
     return 0;
 }
 
