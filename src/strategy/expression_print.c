@@ -2,6 +2,7 @@
  * Expressions as text: the shortest numbers that read back equal, brackets only where the grammar needs them. Levels of binding, from
  * loose to tight: comparison, sum, product, sign, and what stands alone.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,9 @@ size_t wt_expr_print_number(float number, char *buffer) {
         snprintf(text, sizeof text, "%.*g", digits, (double)number);
         if (strtof(text, NULL) == number) break;
     }
+    /* %g writes 100 as 1e+02 where one digit will do. */
+    if (fabsf(number) >= 1.0f && fabsf(number) < 1e6f && strchr(text, 'e'))
+        snprintf(text, sizeof text, "%.7g", (double)number);
     /* 1e+30 and 1e-05 without what says nothing. */
     size_t length = 0;
     bool exponent = false;

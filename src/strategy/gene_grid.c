@@ -15,12 +15,10 @@ static void settle(wt_gene_value *v) {
 
 static int parse_end(const wt_gene_info *gene, wt_reader *r, const char *name, float *out, wt_error *err) {
     const wt_place start = r->place;
-    double x;
-    if (!wt_reader_number(r, &x)) return wt_reader_fail_expected(r, "a number", err);
-    if (!(x >= gene->lo && x <= gene->hi))
-        return wt_reader_fail_at(start, err, "%g is out of range: '%s' is a number from %g to %g", x, name, gene->lo,
-                                 gene->hi);
-    *out = (float)x;
+    if (!wt_reader_float(r, out)) return wt_reader_fail_expected(r, "a number", err);
+    if (!(*out >= gene->lo && *out <= gene->hi))
+        return wt_reader_fail_at(start, err, "%g is out of range: '%s' is a number from %g to %g", (double)*out, name,
+                                 gene->lo, gene->hi);
     return 0;
 }
 
@@ -145,7 +143,7 @@ static double distance(const wt_gene_info *gene, const wt_gene_value *a, const w
     if (equal(gene, a, b)) return 0;
     if (a->grid.own || b->grid.own) return 1;
     const double range = gene->hi - gene->lo;
-    const double steps = fabs(log((double)a->grid.steps / b->grid.steps)) / log(MOST_STEPS);
+    const double steps = fabs(log((double)a->grid.steps) - log((double)b->grid.steps)) / log(MOST_STEPS);
     return (fabs((double)a->grid.lo - b->grid.lo) / range + fabs((double)a->grid.hi - b->grid.hi) / range + steps) / 3;
 }
 

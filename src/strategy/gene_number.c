@@ -17,12 +17,12 @@ static float clamp(const wt_gene_info *gene, double x, double lo) {
 
 static int parse(const wt_gene_info *gene, wt_reader *r, wt_gene_value *out, wt_error *err) {
     const wt_place start = r->place;
-    double x;
-    if (!wt_reader_number(r, &x)) return wt_reader_fail_expected(r, "a number", err);
-    if (!((float)x >= (float)gene->lo && (float)x <= (float)gene->hi))
-        return wt_reader_fail_at(start, err, "%g is out of range: %s is a number from %g to %g", x, gene->name,
+    float x;
+    if (!wt_reader_float(r, &x)) return wt_reader_fail_expected(r, "a number", err);
+    if (!(x >= (float)gene->lo && x <= (float)gene->hi))
+        return wt_reader_fail_at(start, err, "%g is out of range: %s is a number from %g to %g", (double)x, gene->name,
                                  gene->lo, gene->hi);
-    out->number = x == 0 ? 0 : (float)x;
+    out->number = x == 0 ? 0 : x; /* no -0 */
     return 0;
 }
 
@@ -90,7 +90,7 @@ static double distance(const wt_gene_info *gene, const wt_gene_value *a, const w
     if (a->number == b->number) return 0;
     if (gene->draw_lo > 0 && (a->number == 0 || b->number == 0)) return 1;
     if (gene->draw == WT_DRAW_LOGARITHM)
-        return fmin(1, fabs(log((double)a->number / b->number)) / log(gene->hi / lowest(gene)));
+        return fmin(1, fabs(log((double)a->number) - log((double)b->number)) / log(gene->hi / lowest(gene)));
     return fmin(1, fabs((double)a->number - b->number) / (gene->hi - gene->lo));
 }
 

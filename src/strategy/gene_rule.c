@@ -73,9 +73,6 @@ static int draw_power(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out,
         len += (size_t)snprintf(text + len, sizeof text - len, "%s%.2e * log(%s)", i ? " + " : "",
                                 0.4 * wt_rng_normal(rng), variable);
     }
-    for (char *p = text; *p; p++) {
-        if (*p == ',') *p = '.'; /* some locale's point */
-    }
     if (wt_expr_parse(&out->rule, gene->domain, text, len, (wt_place){1, 1}, err) != 0) return -1;
     wt_expr_canonical(&out->rule);
     return 0;

@@ -28,7 +28,7 @@ size_t wt_types_sorted(uint64_t types, wt_type out[WT_TYPE_LIMIT]) {
 
 double wt_type_distance(wt_type a, wt_type b) {
     if (a == b) return 0;
-    const double octaves = fabs(log2(wt_type_bits(a) / wt_type_bits(b)));
+    const double octaves = fabs(log2(wt_type_bits(a)) - log2(wt_type_bits(b)));
     return 0.25 + 0.75 * fmin(1, octaves / 3);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "strategy/expression_private.h"
 
 /* ---- reading ---- */
 
@@ -101,25 +102,27 @@ static size_t number_length(const char *s, size_t len) {
     return at;
 }
 
-/* The C locale's point is what numbers are written with; a program around the library may have another. */
-static double to_number(const char *s) {
-    char local[64];
-    snprintf(local, sizeof local, "%.1f", 0.5);
-    const char point = local[1];
-    snprintf(local, sizeof local, "%s", s);
-    char *dot = strchr(local, '.');
-    if (dot) *dot = point;
-    return strtod(local, NULL);
+/* The number as text, taken; false where there is none. */
+static bool take_number(wt_reader *r, char text[64]) {
+    const size_t n = number_length(r->text + r->at, r->len - r->at);
+    if (n == 0 || n >= 64) return false;
+    memcpy(text, r->text + r->at, n);
+    text[n] = '\0';
+    wt_reader_advance(r, n);
+    return true;
 }
 
 bool wt_reader_number(wt_reader *r, double *out) {
     char text[64];
-    const size_t n = number_length(r->text + r->at, r->len - r->at);
-    if (n == 0 || n >= sizeof text) return false;
-    memcpy(text, r->text + r->at, n);
-    text[n] = '\0';
-    *out = to_number(text);
-    wt_reader_advance(r, n);
+    if (!take_number(r, text)) return false;
+    *out = strtod(text, NULL);
+    return true;
+}
+
+bool wt_reader_float(wt_reader *r, float *out) {
+    char text[64];
+    if (!take_number(r, text)) return false;
+    *out = strtof(text, NULL); /* by way of a double it would be rounded twice */
     return true;
 }
 
@@ -228,14 +231,7 @@ void wt_text_add(wt_text *t, const char *fmt, ...) {
 
 void wt_text_add_number(wt_text *t, float x) {
     char text[48];
-    if (x == 0) x = 0; /* -0 and 0 are the same */
-    for (int precision = 1; precision <= 9; precision++) {
-        snprintf(text, sizeof text, "%.*g", precision, (double)x);
-        for (char *p = text; *p; p++) {
-            if (*p == ',') *p = '.';
-        }
-        if ((float)to_number(text) == x) break;
-    }
+    wt_expr_print_number(x == 0 ? 0 : x, text); /* -0 and 0 are the same */
     wt_text_add(t, "%s", text);
 }
 

@@ -1,7 +1,7 @@
 /*
  * What the parsers and printers of genes share: a reader that knows its line and column and says what it found instead of what
  * was expected, and a text that grows. Reading never fails half: where a function returns false or -1, the reader stands where the
- * error is. Numbers are read and written without the locale.
+ * error is.
  */
 #ifndef WT_STRATEGY_TEXT_READER_H
 #define WT_STRATEGY_TEXT_READER_H
@@ -33,6 +33,7 @@ bool wt_reader_take_word(wt_reader *r, const char *word);
 
 /* A number: digits with a point and an exponent as in C, and a sign. False, at the same place, where there is none. */
 bool wt_reader_number(wt_reader *r, double *out);
+bool wt_reader_float(wt_reader *r, float *out);
 
 /* A text in double quotes with \" \\ \xNN, into a fresh string. The reader stands at the first quote. */
 char *wt_reader_quoted(wt_reader *r, wt_error *err);
