@@ -174,8 +174,8 @@ static int layer_scales(const site *s, float *scale, wt_error *err) {
     }
     s->rule->run(s->rule->user, s->layer, given, s->n, scale);
     for (size_t i = 0; i < s->n; i++) scale[i] = fminf(fmaxf(scale[i], s->rule->lo), s->rule->hi);
-    const float middle = (float)mean(scale, s->n);
-    for (size_t i = 0; i < s->n; i++) scale[i] -= middle;
+    const double middle = mean(scale, s->n);
+    for (size_t i = 0; i < s->n; i++) scale[i] = (float)((double)scale[i] - middle);
     map(WT_OP_EXP, scale, s->n, scale);
     return 0;
 }

@@ -99,11 +99,6 @@ static double difference(float *other, const float *right, size_t n) {
 
 static size_t logit_count(const wt_model *model) { return TOKENS * wt_model_hparams(model)->vocab; }
 
-/* What of a transform the model's architecture has. */
-static unsigned parts_of(const wt_model *model) {
-    return wt_model_hparams(model)->post_norms ? EVERYTHING & ~(unsigned)ROTATE_RESIDUAL : EVERYTHING;
-}
-
 /* ---- the function stays ---- */
 
 /* Prints a line: the relative difference for each part, and for all together. */
@@ -113,8 +108,8 @@ static void check_function(wt_model *model, const char *name, uint64_t seed) {
     int used = snprintf(line, sizeof line, "%-24s", name);
     double worst = 0;
     for (int i = 0; i <= 6; i++) {
-        unsigned parts = i < 6 ? 1u << i : parts_of(model);
-        if (!(parts & parts_of(model))) {
+        unsigned parts = i < 6 ? 1u << i : transform_parts(model);
+        if (!(parts & transform_parts(model))) {
             used += snprintf(line + used, sizeof line - (size_t)used, "        -");
             continue;
         }
@@ -172,7 +167,7 @@ static void leave_out_each(const char *variant) {
     wt_error err = {0};
     wt_model *model = make_model(transform_model_find(variant));
     float *right = logits_of(model);
-    wt_transform_request request = random_request(parts_of(model), &seed);
+    wt_transform_request request = random_request(transform_parts(model), &seed);
     wt_transform *t = make_transform(model, &request, NULL);
     transformed m = apply(model, t);
     for (size_t i = 0; i < m.count; i++) {
