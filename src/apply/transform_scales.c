@@ -1,11 +1,11 @@
 /*
  * Scales of folds: what a rule says of the channels of a site, layer by layer.
  *
- * The features are ratios to the geometric mean over the channels of the layer. They are of the rotated channels and of the rotated
- * matrices that read them. The largest magnitude of a rotated channel is not known from what was measured; as a sum of very
- * many others it is about normal, and its largest magnitude about the same multiple of its RMS in every channel: so act_max
- * is act there, and also where the statistics hold no magnitudes. A channel that is (almost) never used counts as a millionth of
- * the RMS of all, so that its ratio stays a number that rules can work with.
+ * The features are ratios to the geometric mean over the channels of the layer. They are of the rotated channels and of
+ * the rotated matrices that read them. The largest magnitude of a rotated channel is not known from what was measured;
+ * as a sum of very many others it is about normal, and its largest magnitude about the same multiple of its RMS in
+ * every channel: so act_max is act there, and also where the statistics hold no magnitudes. A channel that is (almost)
+ * never used counts as a millionth of the RMS of all, so that its ratio stays a number that rules can work with.
  *
  * Logs and exponentials are those of expressions, which are the same bits on every machine.
  */
@@ -158,8 +158,8 @@ static int find_weights(const site *s, wt_error *err) {
 /* ---- scales ---- */
 
 /*
- * scale[n] = exp of the rule, within its bounds, over the geometric mean: a factor that all channels have in common would change
- * nothing that survives rounding to blocks with scales of their own.
+ * scale[n] = exp of the rule, within its bounds, over the geometric mean: a factor that all channels have in common
+ * would change nothing that survives rounding to blocks with scales of their own.
  */
 static int layer_scales(const site *s, float *scale, wt_error *err) {
     const float *given[WT_CHANNEL_VARIABLES] = {0};

@@ -1,8 +1,8 @@
 /*
- * What the judge is to find unchanged. make-transformed list: the names of random models, of each architecture; make-transformed random NAME OUT SEED:
- * one of them; make-transformed PART MODEL OUT SEED [WITHOUT]: a model transformed by one gene ("rotate.residual", "fold.ffn_in")
- * or by "all" that its architecture has, with strong random scales. Exits 3 where it has no such. Tensor WITHOUT stays as it
- * was, which is wrong.
+ * What the judge is to find unchanged. make-transformed list: the names of random models, of each architecture;
+ * make-transformed random NAME OUT SEED: one of them; make-transformed PART MODEL OUT SEED [WITHOUT]: a model
+ * transformed by one gene ("rotate.residual", "fold.ffn_in") or by "all" that its architecture has, with strong random
+ * scales. Exits 3 where it has no such. Tensor WITHOUT stays as it was, which is wrong.
  */
 #include <stdio.h>
 #include <stdlib.h>

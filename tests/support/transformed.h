@@ -8,8 +8,8 @@
 #include "support/random_model.h"
 
 /*
- * Variant i of those that transforms are tested on, NULL past the last: what differs in its tensors, with widths, heads and
- * middles that are no powers of two among them.
+ * Variant i of those that transforms are tested on, NULL past the last: what differs in its tensors, with widths, heads
+ * and middles that are no powers of two among them.
  */
 const random_model *transform_model_at(size_t i);
 const random_model *transform_model_find(const char *name);
@@ -45,8 +45,8 @@ int transformed_apply(transformed *out, wt_model *model, const wt_transform *t, 
 void transformed_undo(transformed *m, const wt_transform *t);
 
 /*
- * Writes the transformed model, its changed tensors as F32, but tensor `without` (NULL: none) as it was: a deliberately wrong
- * file. 0 or -1.
+ * Writes the transformed model, its changed tensors as F32, but tensor `without` (NULL: none) as it was: a deliberately
+ * wrong file. 0 or -1.
  */
 int transformed_write(const wt_model *model, const wt_transform *t, const char *without, const char *path, wt_error *err);
 

@@ -1,7 +1,7 @@
 /*
- * Rotations and folds: the model's function stays, on random models of every architecture and on trained ones; every part
- * of a transform that is left out, and a wrong way of doing it, is noticed ten times over. Statistics and Gram matrices against
- * those that are measured on the transformed model.
+ * Rotations and folds: the model's function stays, on random models of every architecture and on trained ones; every
+ * part of a transform that is left out, and a wrong way of doing it, is noticed ten times over. Statistics and Gram
+ * matrices against those that are measured on the transformed model.
  */
 #include "support/testing.h"
 #include "support/transformed.h"

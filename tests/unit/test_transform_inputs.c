@@ -1,6 +1,6 @@
 /*
- * What a transform says of inputs and channels: statistics and Gram matrices against those that are measured on the transformed
- * model; features against sums over the rotated tensors; scales; keys; errors.
+ * What a transform says of inputs and channels: statistics and Gram matrices against those that are measured on the
+ * transformed model; features against sums over the rotated tensors; scales; keys; errors.
  */
 #include "support/testing.h"
 #include "support/transformed.h"
