@@ -211,7 +211,7 @@ static int find_tensors(wt_transform *t, const wt_model *model, wt_error *err) {
 #define STRIPE ((size_t)16)
 
 /* A matrix this small is not worth the meeting of threads. */
-#define WORTH_THREADS ((size_t)1 << 16)
+#define WORTH_THREADS ((size_t)1 << 14)
 
 static void read_row(const wt_channels *c, bool folds, float *row) {
     if (!c) return;

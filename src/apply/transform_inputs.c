@@ -1,10 +1,11 @@
 /*
- * Statistics of the transformed model's inputs from those that were measured: x' = R (x / gain) / scale, so with the Gram matrix
- * G (mean of x x^T) the new one is A G A^T with A = S^-1 R diag(1/gain), and its diagonal the new mean squares. Without a Gram
- * matrix a rotated channel is taken for the mean of its block, which it is where channels do not correlate.
+ * Statistics of the transformed model's inputs from those that were measured: x' = R (x / gain) / scale, so with the
+ * Gram matrix G (mean of x x^T) the new one is A G A^T with A = S^-1 R diag(1/gain), and its diagonal the new mean
+ * squares. Without a Gram matrix a rotated channel is taken for the mean of its block, which it is where channels do
+ * not correlate.
  *
- * A gain of 0 hides its channel from every measurement. The channel then counts as a normed one that has nothing to do with
- * the others: mean square 1.
+ * A gain of 0 hides its channel from every measurement. The channel then counts as a normed one that has nothing to do
+ * with the others: mean square 1.
  */
 #include <math.h>
 #include <stdlib.h>

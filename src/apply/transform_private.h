@@ -1,12 +1,13 @@
 /*
- * The transform from the inside. Tensors do not change one by one: the channels between them do, and every tensor has a space
- * of channels that it reads, one that it writes to, or both. A change of channels is
+ * The transform from the inside. Tensors do not change one by one: the channels between them do, and every tensor has a
+ * space of channels that it reads, one that it writes to, or both. A change of channels is
  *
  *     x' = R (x / gain) / scale
  *
- * for their values, where the gain of a norm is merged only with a rotation R. A matrix that reads them gets rows R (gain * w) * scale, and
- * what writes them (a matrix down its columns, a bias, the gain of a norm) changes as values do. So the function stays what it was
- * whatever the changes are, and the inputs' statistics follow from the same few numbers.
+ * for their values, where the gain of a norm is merged only with a rotation R. A matrix that reads them gets rows R
+ * (gain * w) * scale, and what writes them (a matrix down its columns, a bias, the gain of a norm) changes as values
+ * do. So the function stays what it was whatever the changes are, and the inputs' statistics follow from the same few
+ * numbers.
  */
 #ifndef WT_APPLY_TRANSFORM_PRIVATE_H
 #define WT_APPLY_TRANSFORM_PRIVATE_H
@@ -36,7 +37,8 @@ typedef enum wt_fold { WT_FOLD_ATTN_IN, WT_FOLD_ATTN_OUT, WT_FOLD_FFN_IN, WT_FOL
 
 /* The log of each scale of a layer: out [n], from the features [n] that `inputs` names (the others are NULL). */
 typedef struct wt_fold_rule {
-    void (*run)(void *user, size_t layer, const float *const features[WT_CHANNEL_VARIABLES], size_t n, float *out); /* NULL: none */
+    void (*run)(void *user, size_t layer, const float *const features[WT_CHANNEL_VARIABLES], size_t n,
+                float *out); /* NULL: no fold */
     void *user;
     uint64_t inputs; /* bit v: wt_channel_variable v is read */
     float lo, hi;    /* bounds of its value */
@@ -87,8 +89,8 @@ int wt_fold_evaluate(wt_transform *t, wt_fold fold, const wt_fold_rule *rule, fl
 int wt_channels_measured(const wt_transform *t, const wt_channels *c, const wt_column_stats **out, wt_error *err);
 
 /*
- * The mean squares [n] of rotated channels before the fold, owned by the transform: NULL with *measured false where there are none,
- * NULL with *measured true on failure.
+ * The mean squares [n] of rotated channels before the fold, owned by the transform: NULL with *measured false where
+ * there are none, NULL with *measured true on failure.
  */
 const float *wt_channels_mean_square(const wt_transform *t, const wt_channels *c, bool *measured, wt_error *err);
 

@@ -1,11 +1,11 @@
 /*
  * Scales of folds: what a rule says of the channels of a site, layer by layer.
  *
- * The features are ratios to the geometric mean over the channels of the layer. They are of the rotated channels and of the rotated
- * matrices that read them. The largest magnitude of a rotated channel is not known from what was measured; as a sum of very
- * many others it is about normal, and its largest magnitude about the same multiple of its RMS in every channel: so act_max
- * is act there, and also where the statistics hold no magnitudes. A channel that is (almost) never used counts as a millionth of
- * the RMS of all, so that its ratio stays a number that rules can work with.
+ * The features are ratios to the geometric mean over the channels of the layer. They are of the rotated channels and of
+ * the rotated matrices that read them. The largest magnitude of a rotated channel is not known from what was measured;
+ * as a sum of very many others it is about normal, and its largest magnitude about the same multiple of its RMS in
+ * every channel: so act_max is act there, and also where the statistics hold no magnitudes. A channel that is (almost)
+ * never used counts as a millionth of the RMS of all, so that its ratio stays a number that rules can work with.
  *
  * Logs and exponentials are those of expressions, which are the same bits on every machine.
  */
@@ -51,12 +51,13 @@ typedef struct site {
 
 /* ---- numbers ---- */
 
-static void log_of(const float *x, size_t n, float *out) {
-    for (size_t i = 0; i < n; i++) out[i] = logf(x[i]);
-}
-
-static void exp_of(const float *x, size_t n, float *out) {
-    for (size_t i = 0; i < n; i++) out[i] = expf(x[i]);
+/* out[n] = log or exp of x[n]; out may be x. */
+static void map(wt_op op, const float *x, size_t n, float *out) {
+    const wt_expr e = {.nodes = {{.op = (uint8_t)op}, {.op = WT_OP_VARIABLE}}, .count = 2};
+    wt_row rows[WT_CHANNEL_VARIABLES] = {{x, false}};
+    wt_program program;
+    wt_program_compile(&program, &e, &wt_domain_channel, NULL); /* cannot fail: it is valid */
+    wt_program_run(&program, rows, n, out);
 }
 
 static double mean(const float *x, size_t n) {
@@ -74,10 +75,10 @@ static void relate(float *x, size_t n, float *spare) {
         if (!(least > 0.0f)) x[i] = 1.0f;
         if (x[i] < least) x[i] = least;
     }
-    log_of(x, n, spare);
+    map(WT_OP_LOG, x, n, spare);
     const float middle = (float)mean(spare, n);
     float geometric;
-    exp_of(&middle, 1, &geometric);
+    map(WT_OP_EXP, &middle, 1, &geometric);
     for (size_t i = 0; i < n; i++) x[i] /= geometric;
 }
 
@@ -157,8 +158,8 @@ static int find_weights(const site *s, wt_error *err) {
 /* ---- scales ---- */
 
 /*
- * scale[n] = exp of the rule, within its bounds, over the geometric mean: a factor that all channels have in common would change
- * nothing that survives rounding to blocks with scales of their own.
+ * scale[n] = exp of the rule, within its bounds, over the geometric mean: a factor that all channels have in common
+ * would change nothing that survives rounding to blocks with scales of their own.
  */
 static int layer_scales(const site *s, float *scale, wt_error *err) {
     const float *given[WT_CHANNEL_VARIABLES] = {0};
@@ -173,9 +174,9 @@ static int layer_scales(const site *s, float *scale, wt_error *err) {
     }
     s->rule->run(s->rule->user, s->layer, given, s->n, scale);
     for (size_t i = 0; i < s->n; i++) scale[i] = fminf(fmaxf(scale[i], s->rule->lo), s->rule->hi);
-    const float middle = (float)mean(scale, s->n);
-    for (size_t i = 0; i < s->n; i++) scale[i] -= middle;
-    exp_of(scale, s->n, scale);
+    const double middle = mean(scale, s->n);
+    for (size_t i = 0; i < s->n; i++) scale[i] = (float)((double)scale[i] - middle);
+    map(WT_OP_EXP, scale, s->n, scale);
     return 0;
 }
 

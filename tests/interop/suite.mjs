@@ -1,6 +1,6 @@
-// The interop suite: node suite.mjs logits|wrong|tokens|rounding|figures|quantize. The environment names the programs and folders
-// (CMakeLists.txt beside this file sets it): WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, STOCK_QUANTIZE, SOURCE,
-// SCRATCH. Exits 1 on any difference. `wrong` reads what `logits` left in SCRATCH.
+// The interop suite: node suite.mjs logits|wrong|tokens|rounding|figures|quantize|transforms. The environment names the programs and folders
+// (CMakeLists.txt beside this file sets it): WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, MAKE_TRANSFORMED, STOCK_QUANTIZE,
+// SOURCE, SCRATCH. Exits 1 on any difference. `wrong` reads what `logits` left in SCRATCH.
 import fs from "node:fs";
 import path from "node:path";
 import {execFileSync} from "node:child_process";
@@ -8,7 +8,7 @@ import {fileURLToPath} from "node:url";
 import {llama, logits, measure, tokenize} from "./judge.mjs";
 import {WRONG, missing} from "./wrong_values.mjs";
 
-const {WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, STOCK_QUANTIZE, SOURCE, SCRATCH} = process.env;
+const {WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, MAKE_TRANSFORMED, STOCK_QUANTIZE, SOURCE, SCRATCH} = process.env;
 const shared = path.join(SOURCE, "..", "shared"), hasShared = fs.existsSync(path.join(shared, "models"));
 const here = path.dirname(fileURLToPath(import.meta.url)); // with node_modules
 const seedling = path.join(SOURCE, "data", "seedling.gguf");
@@ -349,9 +349,70 @@ async function checkQuantize() {
     }
 }
 
+// ---- rotations and folds ----
+
+const PARTS = ["rotate.residual", "rotate.value", "fold.attn_in", "fold.attn_out", "fold.ffn_in", "fold.ffn_mid", "all"];
+
+/** Tensors that stay as they were while all others are transformed, by architecture; names that a model lacks are passed over. */
+const LEFT_OUT = ["token_embd.weight", "output.weight", "output_norm.weight", "blk.0.attn_norm.weight", "blk.0.attn_v.weight",
+    "blk.0.attn_v.bias", "blk.0.attn_qkv.weight", "blk.0.attn_qkv.bias", "blk.0.attn_output.bias", "blk.0.ffn_up.weight",
+    "blk.0.ffn_up.bias", "blk.0.ffn_down.bias"];
+
+/**
+ * The judge's logits of the transformed model against its own of the model; and ours against the judge's, both of the transformed
+ * one. llama.cpp's GELU, gemma's, reads a table with inputs rounded to F16, where the last bit of an input can change a result by
+ * a thousandth: the smaller what comes after it, the more of that is seen.
+ */
+async function checkTransforms() {
+    fs.rmSync(SCRATCH, {recursive: true, force: true});
+    fs.mkdirSync(SCRATCH, {recursive: true});
+    console.log(`seed: WT_TEST_SEED=${seed}`);
+    sayAbsent("models");
+    const models = run(MAKE_TRANSFORMED, ["list"]).trim().split("\n").map((name) => {
+        run(MAKE_TRANSFORMED, ["random", name, scratch(name, "gguf"), seed]);
+        return {name, file: scratch(name, "gguf"), vocab: 300};
+    });
+    for (const model of [seedling, ...sharedFiles("models", ".gguf").filter((file) => /sapling|gnarled/.test(file))]) {
+        const name = path.basename(model, ".gguf");
+        models.push({name, file: makeCandidate(model, `${name}-f32`, "f32"), vocab: 2048, real: true});
+    }
+    /** The transformed file, or null where the architecture has no such part. */
+    const make = (part, model, ...without) => {
+        try {
+            run(MAKE_TRANSFORMED, [part, model, scratch("transformed", "gguf"), seed, ...without]);
+        } catch (error) {
+            if (error.status === 3) return null;
+            throw error;
+        }
+        return scratch("transformed", "gguf");
+    };
+    console.log("RMS of the change of the judge's logits over their RMS, and ours against the judge's for the last column");
+    console.log(`       ${"model".padEnd(22)} ${PARTS.map((part) => part.split(".").pop().padStart(8)).join(" ")}     ours`);
+    for (const {name, file, vocab, real} of models) {
+        const tokens = Int32Array.from(sampleTokens(vocab, 60)), before = await logits(file, [...tokens]);
+        fs.writeFileSync(scratch("transformed", "tokens"), bytesOf(tokens));
+        const allowed = /gemma/.test(name) ? 1e-3 : 1e-4, found = [];
+        let ours = NaN;
+        for (const part of PARTS) {
+            const made = make(part, file), after = made && await logits(made, [...tokens]);
+            found.push(made ? relative(after, before) : null);
+            if (part === "all") ours = compare("transformed", made, after)[0].difference;
+        }
+        const ok = found.every((d) => d === null || d <= allowed) && ours <= tolerance(name);
+        report(ok, `${name.padEnd(22)} ${found.map((d) => (d === null ? "-" : sci(d)).padStart(8)).join(" ")} ${sci(ours)}`);
+        if (real || !/-(160|72|96|fused-qkv)$/.test(name)) continue;
+        const names = new Set(JSON.parse(run(WILDTYPE, ["inspect", "--json", make("all", file)])).tensors.map((t) => t.name));
+        const unchanged = (left) => /gemma/.test(name) && !left.startsWith("blk"); // no rotation of the residual stream
+        for (const left of LEFT_OUT.filter((left) => names.has(left) && !unchanged(left))) {
+            const wrong = relative(await logits(make("all", file, left), [...tokens]), before);
+            report(wrong > 10 * allowed, `${name.padEnd(22)}   without ${left.padEnd(26)} ${sci(wrong)}  (more than ${sci(10 * allowed)})`);
+        }
+    }
+}
+
 const suites = {
     logits: checkLogits, wrong: checkWrong, tokens: checkTokens, rounding: checkRounding, figures: checkFigures,
-    quantize: checkQuantize
+    quantize: checkQuantize, transforms: checkTransforms
 };
 await suites[process.argv[2]]();
 await llama.dispose();

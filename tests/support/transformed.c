@@ -3,14 +3,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ODD .layers = 2, .vocab = 300, .context = 512, .rope_base = 10000.0, .norm_eps = 1e-5
+static const random_model ODD_MODELS[] = {
+    {"llama-160", "llama", ODD, .width = 160, .heads = 6, .kv_heads = 2, .head_dim = 24, .ffn = 224, .qkv_bias = true,
+     .out_bias = true, .ffn_bias = true},
+    {"qwen2-72", "qwen2", ODD, .width = 72, .heads = 6, .kv_heads = 3, .head_dim = 12, .ffn = 100, .qkv_bias = true,
+     .bytes = true},
+    {"qwen3-96", "qwen3", ODD, .width = 96, .heads = 4, .kv_heads = 2, .head_dim = 24, .ffn = 160, .bytes = true},
+    {"gemma3-160", "gemma3", ODD, .width = 160, .heads = 4, .kv_heads = 2, .head_dim = 40, .ffn = 96, .window = 24},
+    {"phi3-96", "phi3", ODD, .width = 96, .heads = 6, .kv_heads = 3, .head_dim = 16, .ffn = 160, .qkv_bias = true,
+     .fused_qkv = true, .fused_bias = true},
+    {"phi3-70", "phi3", ODD, .width = 70, .heads = 5, .kv_heads = 1, .head_dim = 14, .ffn = 33},
+};
+#define ODD_COUNT (sizeof ODD_MODELS / sizeof *ODD_MODELS)
+
+/* Of the judged ones those whose tensors are others, not their numbers alone. */
+static const char *const JUDGED[] = {"llama-fused-qkv", "phi3-yarn", "gemma3-yarn"};
+
+const random_model *transform_model_at(size_t i) {
+    if (i < ODD_COUNT) return &ODD_MODELS[i];
+    i -= ODD_COUNT;
+    if (i < sizeof JUDGED / sizeof *JUDGED) return random_model_find(JUDGED[i]);
+    return random_model_at(i - sizeof JUDGED / sizeof *JUDGED);
+}
+
+const random_model *transform_model_find(const char *name) {
+    for (size_t i = 0; transform_model_at(i); i++) {
+        if (strcmp(transform_model_at(i)->name, name) == 0) return transform_model_at(i);
+    }
+    return NULL;
+}
+
 static const char *const NAMES[] = {"rotate.residual", "rotate.value", "fold.attn_in", "fold.attn_out", "fold.ffn_in",
                                     "fold.ffn_mid"};
 
-const char *transform_part_name(unsigned bit) {
+const char *transform_part_name(unsigned parts) {
     for (unsigned i = 0; i < 6; i++) {
-        if (bit == 1u << i) return NAMES[i];
+        if (parts == 1u << i) return NAMES[i];
     }
-    return "several";
+    return "all";
+}
+
+unsigned transform_parts(const wt_model *model) {
+    return wt_model_hparams(model)->post_norms ? EVERYTHING & ~(unsigned)ROTATE_RESIDUAL : EVERYTHING;
 }
 
 static void draw(const uint64_t *seed, uint64_t site, size_t layer, size_t n, float *out) {
@@ -67,9 +102,22 @@ void transformed_undo(transformed *m, const wt_transform *t) {
     *m = (transformed){0};
 }
 
-static int write_tensor(wt_gguf_writer *w, const wt_transform *t, size_t i, wt_error *err) {
+/* Whether tensor i is written as the file has it. */
+static bool as_it_was(const wt_transform *t, size_t i, const char *without) {
     const wt_site_tensor *s = wt_transform_at(t, i);
-    if (!s->changed) return wt_gguf_writer_data(w, s->source->data, s->source->bytes, err);
+    return !s->changed || (without && strcmp(s->name, without) == 0);
+}
+
+/* A head that is left out is tied again. */
+static bool is_left_out(const wt_transform *t, size_t i, const char *without) {
+    const wt_site_tensor *s = wt_transform_at(t, i);
+    return as_it_was(t, i, without) && s->role == WT_ROLE_OUTPUT && wt_transform_unties(t);
+}
+
+static int write_tensor(wt_gguf_writer *w, const wt_transform *t, size_t i, const char *without, wt_error *err) {
+    const wt_site_tensor *s = wt_transform_at(t, i);
+    if (is_left_out(t, i, without)) return 0;
+    if (as_it_was(t, i, without)) return wt_gguf_writer_data(w, s->source->data, s->source->bytes, err);
     float *values = wt_calloc(s->rows * s->cols, sizeof *values, err);
     int rc = values && wt_transform_read(t, i, values, err) == 0
                  ? wt_gguf_writer_data(w, values, s->rows * s->cols * sizeof *values, err)
@@ -78,7 +126,7 @@ static int write_tensor(wt_gguf_writer *w, const wt_transform *t, size_t i, wt_e
     return rc;
 }
 
-int transformed_write(const wt_model *model, const wt_transform *t, const char *path, wt_error *err) {
+int transformed_write(const wt_model *model, const wt_transform *t, const char *without, const char *path, wt_error *err) {
     const wt_gguf *g = wt_model_gguf(model);
     wt_gguf_writer *w = wt_gguf_writer_open(path, err);
     if (!w) return -1;
@@ -86,10 +134,11 @@ int transformed_write(const wt_model *model, const wt_transform *t, const char *
     for (size_t i = 0; rc == 0 && i < wt_gguf_kv_count(g); i++) rc = wt_gguf_writer_copy_kv(w, wt_gguf_kv(g, i), err);
     for (size_t i = 0; rc == 0 && i < wt_transform_count(t); i++) {
         const wt_site_tensor *s = wt_transform_at(t, i);
-        rc = wt_gguf_writer_add_tensor(w, s->name, s->changed ? WT_F32 : s->source->type, s->source->dims,
+        if (is_left_out(t, i, without)) continue;
+        rc = wt_gguf_writer_add_tensor(w, s->name, as_it_was(t, i, without) ? s->source->type : WT_F32, s->source->dims,
                                        s->source->n_dims, err);
     }
-    for (size_t i = 0; rc == 0 && i < wt_transform_count(t); i++) rc = write_tensor(w, t, i, err);
+    for (size_t i = 0; rc == 0 && i < wt_transform_count(t); i++) rc = write_tensor(w, t, i, without, err);
     if (rc == 0) return wt_gguf_writer_finish(w, err);
     wt_gguf_writer_abandon(w);
     return -1;
