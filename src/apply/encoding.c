@@ -87,11 +87,11 @@ void wt_encoding_weigh(const wt_encoding *e, wt_type type, const float *x, const
         row += sum;
     }
     mean = (float)(row / (double)n);
-    const wt_row inputs[WT_ELEMENT_VARIABLES] = {[WT_ELEMENT_X] = {x, false},
-                                                 [WT_ELEMENT_H] = {h ? h : &one, !h},
-                                                 [WT_ELEMENT_V] = {v, false},
-                                                 [WT_ELEMENT_A] = {a, false},
-                                                 [WT_ELEMENT_R] = {&mean, true}};
+    const wt_row inputs[WT_ELEMENT_VARIABLES] = {[WT_ELEMENT_X] = {.values = x},
+                                                 [WT_ELEMENT_H] = {.values = h ? h : &one, .scalar = !h},
+                                                 [WT_ELEMENT_V] = {.values = v},
+                                                 [WT_ELEMENT_A] = {.values = a},
+                                                 [WT_ELEMENT_R] = {.values = &mean, .scalar = true}};
     wt_program_run(&e->weight, inputs, n, w);
     for (size_t i = 0; i < n; i++) w[i] = w[i] > 0.0f ? w[i] : 0.0f;
 }
@@ -123,7 +123,7 @@ int wt_encoding_prioritise(const wt_encoding *e, const float *x, size_t rows, si
         }
         relate(columns, cols);
         relate(w, cols);
-        const wt_row inputs[WT_COLUMN_VARIABLES] = {[WT_COLUMN_H] = {columns, false}, [WT_COLUMN_W] = {w, false}};
+        const wt_row inputs[WT_COLUMN_VARIABLES] = {[WT_COLUMN_H] = {.values = columns}, [WT_COLUMN_W] = {.values = w}};
         wt_program_run(&e->order, inputs, cols, priority);
     }
     free(sum);

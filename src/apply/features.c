@@ -19,6 +19,7 @@ typedef struct shape {
     double kurt, peak;         /* of the weights */
     double rms_act, kurt_act;  /* of the input; rms over the geometric mean of all matrices' */
     double size;               /* log2 of the weights over the mean matrix's */
+    double probe, lost;        /* error at the probe type: of the signal; absolute, over the geometric mean of all matrices' */
 } shape;
 
 struct wt_features {
@@ -34,7 +35,7 @@ struct wt_features {
 };
 
 /* Bumped whenever what is measured, or how, changes. */
-#define FEATURES_VERSION 1
+#define FEATURES_VERSION 2
 
 /* ---- hashes ---- */
 
@@ -126,14 +127,46 @@ static void act(const wt_statistics *statistics, const char *name, shape *s) {
 
 static bool is_matrix(const wt_tensor *t) { return t->rows > 1; }
 
+/* What the probe type loses of the tensor's output, by the mean squares of its columns. */
+static int probe(const wt_statistics *statistics, const wt_tensor *t, shape *s, wt_error *err) {
+    const size_t cols = (size_t)t->dims[0];
+    const wt_column_stats *c = statistics ? wt_statistics_find(statistics, t->name) : NULL;
+    uint64_t from, to;
+    wt_type type;
+    double lost = 0, whole = 0;
+    s->probe = s->lost = 0;
+    if (!wt_probe_type(cols, &type)) return 0;
+    void *blocks = wt_probe_encode(t, statistics, type, err);
+    float *x = wt_alloc_aligned(cols, 2 * sizeof(float), err), *q = x + cols;
+    const bool ready = blocks && x && wt_type_row_bytes(t->type, cols, &from) && wt_type_row_bytes(type, cols, &to);
+    for (size_t r = 0; ready && r < (size_t)t->rows; r++) {
+        wt_codec_of(t->type)->decode((const uint8_t *)t->data + r * from, x, cols);
+        wt_codec_of(type)->decode((const uint8_t *)blocks + r * to, q, cols);
+        for (size_t k = 0; k < cols; k++) {
+            const double e = (double)x[k] - q[k], u = c && c->columns == cols ? c->mean_square[k] : 1;
+            lost += u * e * e;
+            whole += u * x[k] * x[k];
+        }
+    }
+    free(blocks);
+    free(x);
+    s->probe = whole > 0 ? lost / whole : 0;
+    s->lost = lost;
+    return ready ? 0 : -1;
+}
+
 static int measure_shapes(wt_features *f, wt_error *err) {
     const size_t n = wt_gguf_tensor_count(f->gguf);
-    double weights = 0, logs = 0;
-    size_t matrices = 0, known = 0;
+    double weights = 0, logs = 0, losses = 0;
+    size_t matrices = 0, known = 0, lossy = 0;
     for (size_t i = 0; i < n; i++) {
         const wt_tensor *t = wt_gguf_tensor(f->gguf, i);
         if (!is_matrix(t)) continue;
-        if (weigh(t, &f->shapes[i], err) != 0) return -1;
+        if (weigh(t, &f->shapes[i], err) != 0 || probe(f->options.statistics, t, &f->shapes[i], err) != 0) return -1;
+        if (f->shapes[i].lost > 0) {
+            losses += log(f->shapes[i].lost);
+            lossy++;
+        }
         act(f->options.statistics, t->name, &f->shapes[i]);
         if (f->shapes[i].rms_act > 0) {
             logs += log(f->shapes[i].rms_act);
@@ -147,6 +180,7 @@ static int measure_shapes(wt_features *f, wt_error *err) {
         if (!is_matrix(t)) continue;
         shape *s = &f->shapes[i];
         s->rms_act = s->rms_act > 0 ? s->rms_act / exp(logs / (double)known) : 1;
+        s->lost = lossy ? s->lost / exp(losses / (double)lossy) : 1;
         s->size = log2((double)t->dims[0] * (double)t->rows / (weights / (double)matrices));
     }
     return 0;
@@ -202,7 +236,7 @@ static bool load_shapes(wt_features *f, const char *path) {
         if (is_matrix(t))
             whole = number_in(o, "kurt", &s->kurt) && number_in(o, "peak", &s->peak) &&
                     number_in(o, "rms_act", &s->rms_act) && number_in(o, "kurt_act", &s->kurt_act) &&
-                    number_in(o, "size", &s->size);
+                    number_in(o, "size", &s->size) && number_in(o, "probe", &s->probe) && number_in(o, "lost", &s->lost);
     }
     json_decref(root);
     return whole;
@@ -228,8 +262,9 @@ static void store_shapes(const wt_features *f, const char *path) {
         const shape *s = &f->shapes[i];
         if (is_matrix(t))
             json_object_set_new(root, t->name,
-                                json_pack("{s:f,s:f,s:f,s:f,s:f}", "kurt", s->kurt, "peak", s->peak, "rms_act",
-                                          s->rms_act, "kurt_act", s->kurt_act, "size", s->size));
+                                json_pack("{s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "kurt", s->kurt, "peak", s->peak, "rms_act",
+                                          s->rms_act, "kurt_act", s->kurt_act, "size", s->size, "probe", s->probe,
+                                          "lost", s->lost));
     }
     make_folders(f->options.cache);
     store(path, root);
@@ -332,6 +367,10 @@ static size_t index_of(const wt_gguf *gguf, const wt_tensor *t) {
     return 0;
 }
 
+double wt_features_probe_error(const wt_features *f, const wt_tensor *source) {
+    return f->shapes[index_of(f->gguf, source)].probe;
+}
+
 void wt_features_of(const wt_features *f, const wt_site_tensor *t, bool unties, float *values) {
     const size_t i = index_of(f->gguf, t->source);
     const shape *s = &f->shapes[i];
@@ -351,6 +390,7 @@ void wt_features_of(const wt_features *f, const wt_site_tensor *t, bool unties, 
     values[WT_TENSOR_PEAK] = (float)s->peak;
     values[WT_TENSOR_RMS_ACT] = (float)s->rms_act;
     values[WT_TENSOR_KURT_ACT] = (float)s->kurt_act;
+    values[WT_TENSOR_ERROR] = (float)s->lost;
     values[WT_TENSOR_SENS] = (float)sens;
     values[WT_TENSOR_IS_Q] = r == WT_ROLE_ATTN_Q || fused;
     values[WT_TENSOR_IS_K] = r == WT_ROLE_ATTN_K || fused;

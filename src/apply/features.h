@@ -35,6 +35,9 @@ uint64_t wt_features_tokens(const wt_features *f);
 /* values [WT_TENSOR_VARIABLES] of a matrix; `unties`: the transformed model's head is a tensor of its own. sens is 0 before it is measured. */
 void wt_features_of(const wt_features *f, const wt_site_tensor *t, bool unties, float *values);
 
+/* The share of a matrix's output that the probe type loses, encoded as people do: what prices are relative to. 0 where no probe fits. */
+double wt_features_probe_error(const wt_features *f, const wt_tensor *source);
+
 /* The user's cache folder for such things ($XDG_CACHE_HOME/wildtype or ~/.cache/wildtype), or NULL; free() it. */
 char *wt_cache_folder(void);
 

@@ -126,7 +126,7 @@ static int price_all(maker *m, const wt_progress *progress) {
         float values[WT_TENSOR_VARIABLES], price;
         wt_row inputs[WT_TENSOR_VARIABLES];
         wt_features_of(features, plan->tensors[i].site, wt_transform_unties(plan->transform), values);
-        for (size_t v = 0; v < WT_TENSOR_VARIABLES; v++) inputs[v] = (wt_row){&values[v], true};
+        for (size_t v = 0; v < WT_TENSOR_VARIABLES; v++) inputs[v] = (wt_row){.values = &values[v], .scalar = true};
         wt_program_run(&program, inputs, 1, &price);
         plan->tensors[i].price = price > 0 ? price : 0;
         sum += plan->tensors[i].price;
@@ -143,11 +143,10 @@ static int measure_errors(maker *m, const wt_progress *progress) {
     wt_plan *plan = m->plan;
     for (size_t i = 0; i < plan->count; i++) {
         wt_planned *p = &plan->tensors[i];
-        double probe;
         if (wt_progress_report(progress, "errors of types", (double)i, (double)plan->count, "tensors", m->err) != 0)
             return -1;
         if (!p->site->matrix) continue;
-        if (wt_workbench_probe_error(m->bench, p->site->source, &probe, m->err) != 0) return -1;
+        const double probe = wt_features_probe_error(wt_workbench_features(m->bench), p->site->source);
         if (m->type_counts[i] == 1) { /* nothing to choose: what it costs is not asked */
             m->errors[i][0] = 0;
         } else if (wt_workbench_errors(m->bench, plan->transform, i, &plan->encoding, m->types[i], m->type_counts[i],

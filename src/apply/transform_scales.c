@@ -54,7 +54,7 @@ typedef struct site {
 /* out[n] = log or exp of x[n]; out may be x. */
 static void map(wt_op op, const float *x, size_t n, float *out) {
     const wt_expr e = {.nodes = {{.op = (uint8_t)op}, {.op = WT_OP_VARIABLE}}, .count = 2};
-    wt_row rows[WT_CHANNEL_VARIABLES] = {{x, false}};
+    wt_row rows[WT_CHANNEL_VARIABLES] = {{.values = x}};
     wt_program program;
     wt_program_compile(&program, &e, &wt_domain_channel, NULL); /* cannot fail: it is valid */
     wt_program_run(&program, rows, n, out);

@@ -11,7 +11,7 @@ static void run_program(void *user, size_t layer, const float *const features[WT
                         float *out) {
     wt_row rows[WT_CHANNEL_VARIABLES];
     (void)layer;
-    for (int v = 0; v < WT_CHANNEL_VARIABLES; v++) rows[v] = (wt_row){features[v], false};
+    for (int v = 0; v < WT_CHANNEL_VARIABLES; v++) rows[v] = (wt_row){.values = features[v]};
     wt_program_run(user, rows, n, out);
 }
 

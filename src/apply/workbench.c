@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "apply/factors.h"
-#include "apply/sensitivity.h"
 #include "base/memory.h"
-#include "quant/importance.h"
 
 /* Errors that are kept, in a hashed table whose newer entries replace what is in their place. */
 enum { MOST_ERRORS = 1 << 16 };
@@ -25,34 +23,9 @@ struct wt_workbench {
     wt_encoded_cache *encoded;
     wt_factors *factors;
     known_error *errors; /* [MOST_ERRORS] */
-    double *probes;      /* [tensors]; -1: not known yet */
-    wt_scope_tensor *scope;
-    size_t scope_count;
 };
 
 /* ---- opening ---- */
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const wt_scope_tensor *)a)->name, ((const wt_scope_tensor *)b)->name);
-}
-
-static int list_scope(wt_workbench *b, wt_error *err) {
-    const size_t n = wt_gguf_tensor_count(b->gguf);
-    if (!(b->scope = wt_calloc(n + 1, sizeof *b->scope, err))) return -1;
-    for (size_t i = 0; i < n; i++) {
-        const wt_tensor *t = wt_gguf_tensor(b->gguf, i);
-        if (t->rows < 2) continue;
-        wt_scope_tensor *s = &b->scope[b->scope_count++];
-        *s = (wt_scope_tensor){.name = t->name, .weights = t->dims[0] * t->rows};
-        for (uint32_t type = 0; type < WT_TYPE_LIMIT; type++) {
-            uint64_t bytes;
-            if (wt_encoder_of((wt_type)type)->exists && wt_type_row_bytes((wt_type)type, t->dims[0], &bytes))
-                s->fits |= (uint64_t)1 << type;
-        }
-    }
-    qsort(b->scope, b->scope_count, sizeof *b->scope, by_name);
-    return 0;
-}
 
 /* Gram matrices of another model have other widths. */
 static int check_gram(const wt_workbench *b, wt_error *err) {
@@ -71,7 +44,6 @@ wt_workbench *wt_workbench_new(const wt_gguf *gguf, const wt_workbench_options *
     wt_workbench *b = wt_calloc(1, sizeof *b, err);
     if (!b) return NULL;
     const wt_features_options features = {options->calibration.statistics, options->chunks, options->cache};
-    const size_t n = wt_gguf_tensor_count(gguf);
     b->gguf = gguf;
     b->calibration = options->calibration;
     if ((b->calibration.statistics && wt_statistics_check(b->calibration.statistics, gguf, err) != 0) ||
@@ -79,12 +51,10 @@ wt_workbench *wt_workbench_new(const wt_gguf *gguf, const wt_workbench_options *
         !(b->features = wt_features_new(gguf, &features, err)) ||
         !(b->encoded = wt_encoded_cache_new(options->encoded_bytes ? options->encoded_bytes : (size_t)256 << 20, err)) ||
         !(b->factors = wt_factors_new(options->factor_bytes ? options->factor_bytes : (size_t)512 << 20, err)) ||
-        !(b->errors = wt_calloc(MOST_ERRORS, sizeof *b->errors, err)) ||
-        !(b->probes = wt_calloc(n + 1, sizeof *b->probes, err)) || list_scope(b, err) != 0) {
+        !(b->errors = wt_calloc(MOST_ERRORS, sizeof *b->errors, err))) {
         wt_workbench_free(b);
         return NULL;
     }
-    for (size_t i = 0; i < n; i++) b->probes[i] = -1;
     return b;
 }
 
@@ -95,8 +65,6 @@ void wt_workbench_free(wt_workbench *b) {
     wt_factors_free(b->factors);
     wt_model_close(b->model);
     free(b->errors);
-    free(b->probes);
-    free(b->scope);
     free(b);
 }
 
@@ -105,12 +73,6 @@ const wt_model *wt_workbench_model(const wt_workbench *b) { return b->model; }
 const wt_calibration *wt_workbench_calibration(const wt_workbench *b) { return &b->calibration; }
 wt_features *wt_workbench_features(wt_workbench *b) { return b->features; }
 wt_cache_counts wt_workbench_counts(const wt_workbench *b) { return wt_encoded_cache_counts(b->encoded); }
-
-void wt_workbench_scope(const wt_workbench *b, wt_scope *scope) {
-    wt_scope_init(scope);
-    scope->tensors = b->scope;
-    scope->tensor_count = b->scope_count;
-}
 
 /* ---- a matrix and its input, in memory ---- */
 
@@ -289,41 +251,6 @@ int wt_workbench_errors(wt_workbench *b, const wt_transform *t, size_t i, const 
         b->errors[key.low % MOST_ERRORS] = (known_error){key, measured[k]};
         errors[place[k]] = measured[k];
     }
-    return 0;
-}
-
-int wt_workbench_probe_error(wt_workbench *b, const wt_tensor *source, double *error, wt_error *err) {
-    size_t index = 0;
-    wt_type type;
-    while (wt_gguf_tensor(b->gguf, index) != source) index++;
-    *error = 1;
-    if (!wt_probe_type(source->dims[0], &type)) return 0;
-    if (b->probes[index] >= 0) {
-        *error = b->probes[index];
-        return 0;
-    }
-    const size_t cols = (size_t)source->dims[0], rows = (size_t)source->rows;
-    const wt_column_stats *s = b->calibration.statistics ? wt_statistics_find(b->calibration.statistics, source->name)
-                                                         : NULL;
-    uint64_t from, to;
-    void *blocks = wt_probe_encode(source, b->calibration.statistics, type, err);
-    float *x = wt_alloc_aligned(cols, 2 * sizeof(float), err);
-    double lost = 0, whole = 0;
-    const bool ready = blocks && x && wt_type_row_bytes(source->type, cols, &from) && wt_type_row_bytes(type, cols, &to);
-    for (size_t r = 0; ready && r < rows; r++) {
-        float *q = x + cols;
-        wt_codec_of(source->type)->decode((const uint8_t *)source->data + r * from, x, cols);
-        wt_codec_of(type)->decode((const uint8_t *)blocks + r * to, q, cols);
-        for (size_t c = 0; c < cols; c++) {
-            double e = (double)x[c] - q[c], u = s && s->columns == cols ? s->mean_square[c] : 1;
-            lost += u * e * e;
-            whole += u * x[c] * x[c];
-        }
-    }
-    free(blocks);
-    free(x);
-    if (!ready) return -1;
-    *error = b->probes[index] = whole > 0 ? lost / whole : 0;
     return 0;
 }
 

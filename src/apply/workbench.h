@@ -27,8 +27,6 @@ const wt_gguf *wt_workbench_gguf(const wt_workbench *bench);
 const wt_model *wt_workbench_model(const wt_workbench *bench); /* exact; nobody may override its weights */
 const wt_calibration *wt_workbench_calibration(const wt_workbench *bench);
 wt_features *wt_workbench_features(wt_workbench *bench);
-/* What strategies may be made of for this model: `types` and the names and shapes of its matrices; its memory is the workbench's. */
-void wt_workbench_scope(const wt_workbench *bench, wt_scope *scope);
 
 /*
  * The error of encoding matrix i of a transformed model as `type`: the share of its output's mean square that it loses (by the Gram
@@ -40,8 +38,6 @@ int wt_workbench_errors(wt_workbench *bench, const wt_transform *t, size_t i, co
 /* The same with every `sample_every`-th row (1: all of them); not kept. For showing what the sample is worth. */
 int wt_workbench_errors_sampled(wt_workbench *bench, const wt_transform *t, size_t i, const wt_encoding *encoding,
                                 const wt_type *types, size_t count, size_t sample_every, double *errors, wt_error *err);
-/* That of the untransformed tensor at the probe type, encoded as people do: what prices are relative to. 1 where no probe fits. */
-int wt_workbench_probe_error(wt_workbench *bench, const wt_tensor *source, double *error, wt_error *err);
 
 /* Rows that are sampled: one of so many, but no fewer than WT_SAMPLE_LEAST. */
 #define WT_SAMPLE_EVERY 16
