@@ -14,10 +14,12 @@
 #include "base/checked.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "quant/codebook.h"
 #include "quant/lattice.h"
 
 enum {
     WIDE = WT_FEEDBACK_WIDE,
+    VECTOR = WT_FEEDBACK_VECTOR,
     NARROW = WT_FEEDBACK_NARROW,
     LANES = WT_FEEDBACK_LANES,
     MAX_RUNS = WIDE / 16
@@ -31,6 +33,7 @@ typedef struct tile {
     float moved[WIDE][LANES];      /* where the weights that share scales are best as a whole */
     float scale[MAX_RUNS][LANES], inverse[MAX_RUNS][LANES], min[MAX_RUNS][LANES]; /* of each run of the file's columns */
     int8_t q[LANES][WIDE];         /* in the file's order */
+    wt_codebook_block book[LANES]; /* of codebook types, instead of q */
 } tile;
 
 /* One call. */
@@ -45,7 +48,13 @@ typedef struct job {
     unsigned char *dst;
 } job;
 
-bool wt_feedback_fits(wt_type type) { return wt_lattice_has(type); }
+bool wt_feedback_fits(wt_type type) { return wt_lattice_has(type) || wt_codebook_group(type) != 0; }
+
+/* Where the weights at .. at + size - 1 are best as a whole: x + shift P^-1. */
+static void move(const job *j, tile *t, size_t at, size_t size, const float *inverse, size_t stride) {
+    memcpy(t->moved[at], t->x[at], size * sizeof t->x[0]);
+    j->kernels->accumulate(t->shift[at], size, inverse, stride, size, t->moved[at]);
+}
 
 /* ---- scales ---- */
 
@@ -71,7 +80,20 @@ static void fix_scales(const job *j, tile *t, const wt_feedback_group *g, size_t
     for (size_t lane = 0; lane < lanes; lane++) {
         for (size_t i = 0; i < size; i++) x[column[i] - first] = t->moved[at + i][lane];
         unsigned char *to = blocks_of(j, row + lane, first);
-        wt_encode(j->type, x, j->w ? j->w + (row + lane) * j->f->cols + first : NULL, size, j->search, to);
+        float ww[WIDE];
+        static int mode = -1;
+        if (mode < 0) mode = getenv("FB_W") ? atoi(getenv("FB_W")) : 0;
+        const float *wp = j->w ? j->w + (row + lane) * j->f->cols + first : NULL;
+        if (mode) {
+            float mean = 0;
+            for (size_t i = 0; i < size; i++) mean += x[i] * x[i] / (float)size;
+            for (size_t i = 0; i < size; i++) {
+                float dd = j->f->weight[g->start + at + i], xx = x[column[i] - first];
+                ww[column[i] - first] = mode == 1 ? dd : mode == 2 ? dd * sqrtf(2 * mean + xx * xx) : sqrtf(dd * wp[column[i] - first]);
+            }
+            wp = ww;
+        }
+        wt_encode(j->type, x, wp, size, j->search, to);
         for (size_t b = 0; b < size; b += j->info->block, to += j->info->block_bytes) {
             wt_lattice l;
             wt_lattice_read(j->type, to, &l);
@@ -128,6 +150,74 @@ static void round_piece(const job *j, tile *t, const wt_feedback_group *g, size_
     }
 }
 
+/* ---- vectors of a codebook ---- */
+
+static void fix_book_scales(const job *j, tile *t, const wt_feedback_group *g, size_t row, size_t lanes) {
+    const uint32_t *column = j->f->order + g->start;
+    float x[WIDE];
+    for (size_t lane = 0; lane < lanes; lane++) {
+        for (size_t i = 0; i < g->size; i++) x[column[i] - g->first] = t->moved[i][lane];
+        wt_codebook_scales(j->type, x, j->w ? j->w + (row + lane) * j->f->cols + g->first : NULL, j->search,
+                           &t->book[lane]);
+    }
+}
+
+/* Rounds the vector at positions at .. at + 7 of a group. */
+static void round_vector(const job *j, tile *t, const wt_feedback_group *g, size_t at, size_t lanes) {
+    const uint32_t *column = j->f->order + g->start + at;
+    const size_t base = column[0] / VECTOR * VECTOR;
+    float *e = t->errors + (g->start + at) * LANES;
+    float m[VECTOR][VECTOR]; /* file order */
+    for (size_t a = 0; a < VECTOR; a++) {
+        for (size_t b = 0; b < VECTOR; b++) {
+            float sum = 0;
+            for (size_t k = 0; k < VECTOR; k++)
+                sum += g->panel[(g->start + at + a) * g->size + at + k] * g->panel[(g->start + at + b) * g->size + at + k] *
+                       j->f->weight[g->start + at + k];
+            m[column[a] - base][column[b] - base] = sum;
+        }
+    }
+    static int mode = -1, iters = 0;
+    if (mode < 0) mode = getenv("FB_B") ? atoi(getenv("FB_B")) : 0, iters = getenv("FB_I") ? atoi(getenv("FB_I")) : 0;
+    move(j, t, at, VECTOR, g->vectors + at * VECTOR, VECTOR);
+    float w[VECTOR];
+    for (size_t i = 0; i < VECTOR; i++) w[column[i] - base] = mode == 0 ? j->f->weight[g->start + at + i] : m[column[i] - base][column[i] - base];
+    for (size_t lane = 0; lane < lanes; lane++) {
+        float x[VECTOR], q[VECTOR], best[VECTOR];
+        wt_codebook_block *book = &t->book[lane];
+        for (size_t i = 0; i < VECTOR; i++) x[column[i] - base] = t->moved[at + i][lane];
+        wt_codebook_block kept;
+        float least = INFINITY, y[VECTOR], em[VECTOR];
+        memcpy(y, x, sizeof y);
+        for (int it = 0; it <= iters; it++) {
+            wt_codebook_block tried = *book;
+            wt_codebook_choose(&tried, base - g->first, VECTOR, y, w, q);
+            float cost = 0;
+            for (size_t i = 0; i < VECTOR; i++) {
+                em[i] = 0;
+                for (size_t k = 0; k < VECTOR; k++) em[i] += m[i][k] * (x[k] - q[k]);
+                cost += em[i] * (x[i] - q[i]);
+            }
+            if (!(cost < least)) break;
+            least = cost, kept = tried, memcpy(best, q, sizeof q);
+            for (size_t i = 0; i < VECTOR; i++) y[i] = q[i] + em[i] / w[i];
+        }
+        *book = kept;
+        for (size_t i = 0; i < VECTOR; i++) e[i * LANES + lane] = t->x[at + i][lane] - best[column[i] - base];
+    }
+}
+
+static void round_vectors(const job *j, tile *t, const wt_feedback_group *g, size_t at, size_t size, size_t lanes) {
+    for (size_t i = at; i < at + size; i += VECTOR) {
+        round_vector(j, t, g, i, lanes);
+        const size_t next = i + VECTOR;
+        if (next < at + size)
+            j->kernels->accumulate(t->errors + (g->start + i) * LANES, VECTOR,
+                                   g->panel + (g->start + i) * g->size + next, g->size, at + size - next,
+                                   t->shift[next]);
+    }
+}
+
 /* ---- groups ---- */
 
 static void load_group(const job *j, tile *t, const wt_feedback_group *g, size_t row, size_t lanes) {
@@ -139,20 +229,17 @@ static void load_group(const job *j, tile *t, const wt_feedback_group *g, size_t
     j->kernels->accumulate(t->errors, g->start, g->panel, g->size, g->size, t->shift[0]);
 }
 
-/* Where the weights at .. at + size - 1 are best as a whole: x + shift P^-1. */
-static void move(const job *j, tile *t, size_t at, size_t size, const float *inverse, size_t stride) {
-    memcpy(t->moved[at], t->x[at], size * sizeof t->x[0]);
-    j->kernels->accumulate(t->shift[at], size, inverse, stride, size, t->moved[at]);
-}
-
 static void round_group(const job *j, tile *t, const wt_feedback_group *g, size_t row, size_t lanes) {
-    const bool wide = j->info->block > NARROW;
+    const bool wide = j->info->block > NARROW, book = wt_codebook_group(j->type) != 0;
     wt_grid grid;
     size_t run;
     load_group(j, t, g, row, lanes);
     if (wide) {
         move(j, t, 0, g->size, g->inverse, g->size);
-        fix_scales(j, t, g, 0, g->size, g->first, row, lanes, &grid, &run);
+        if (book)
+            fix_book_scales(j, t, g, row, lanes);
+        else
+            fix_scales(j, t, g, 0, g->size, g->first, row, lanes, &grid, &run);
     }
     for (size_t at = 0, size; at < g->size; at += size) {
         size = g->size - at < NARROW ? g->size - at : NARROW;
@@ -163,9 +250,14 @@ static void round_group(const job *j, tile *t, const wt_feedback_group *g, size_
             move(j, t, at, size, g->pieces + at * NARROW, NARROW);
             fix_scales(j, t, g, at, size, first, row, lanes, &grid, &run);
         }
-        round_piece(j, t, g, at, size, &grid, run);
+        if (book)
+            round_vectors(j, t, g, at, size, lanes);
+        else
+            round_piece(j, t, g, at, size, &grid, run);
     }
-    store_codes(j, t, g, row, lanes);
+    for (size_t lane = 0; book && lane < lanes; lane++)
+        wt_codebook_pack(&t->book[lane], blocks_of(j, row + lane, g->first));
+    if (!book) store_codes(j, t, g, row, lanes);
 }
 
 /* ---- all rows ---- */

@@ -97,6 +97,11 @@ static int factor(const wt_feedback *f, const double *gram, double mean, double 
         for (size_t i = 0; i < n; i++) {
             const double *row = gram + (size_t)f->order[n - 1 - i] * n;
             for (size_t j = 0; j <= i; j++) a[i * n + j] = mean > 0.0 ? row[f->order[n - 1 - j]] / mean : i == j;
+            static int dmode = -1;
+            if (dmode < 0) dmode = getenv("FB_D") ? atoi(getenv("FB_D")) : 0;
+            if (dmode == 1) a[i * n + i] *= 1 + tried, a[i*n+i] += 1e-4;
+            else if (dmode == 2) a[i * n + i] += tried * sqrt(a[i*n+i]);
+            else
             a[i * n + i] += tried;
         }
         /* Upper by columns is lower by rows. */
@@ -111,24 +116,25 @@ static int factor(const wt_feedback *f, const double *gram, double mean, double 
 /* R[i][j] at positions i <= j. */
 static double upper(const double *a, size_t n, size_t i, size_t j) { return a[(n - 1 - i) * n + (n - 1 - j)]; }
 
-/* The inverses of the diagonal blocks of `size` columns, unit upper triangular; to [group size, size]. */
-static void invert_blocks(const double *a, size_t n, const wt_feedback_group *g, size_t size, double *work, float *to) {
+/* The inverses of the diagonal blocks of `size` columns of P, unit upper triangular, to [group size, size]. */
+static void invert_blocks(const float *p, const wt_feedback_group *g, size_t size, float *to) {
+    double x[WT_FEEDBACK_WIDE];
     for (size_t at = 0; at < g->size; at += size) {
-        size_t m = g->size - at < size ? g->size - at : size, start = g->start + at;
-        /* Column by column: x P = unit row, solved from the left. */
+        const size_t m = g->size - at < size ? g->size - at : size;
+        /* Row by row, x P = a row of ones and zeros. */
         for (size_t i = 0; i < m; i++) {
-            double *x = work;
             for (size_t j = 0; j < m; j++) x[j] = i == j;
             for (size_t k = i; k < m; k++) {
-                for (size_t j = k + 1; j < m; j++)
-                    x[j] -= x[k] * (upper(a, n, start + k, start + j) / upper(a, n, start + j, start + j));
+                const float *row = p + (at + k) * g->size + at;
+                const double by = x[k];
+                for (size_t j = k + 1; j < m; j++) x[j] -= by * (double)row[j];
             }
             for (size_t j = 0; j < size; j++) to[(at + i) * size + j] = j < m ? (float)x[j] : 0.0f;
         }
     }
 }
 
-static void fill_group(wt_feedback *f, const double *a, size_t g_index, double mean, double *work, float **at) {
+static void fill_group(wt_feedback *f, const double *a, size_t g_index, double mean, float **at) {
     wt_feedback_group *g = &f->group[g_index];
     const size_t n = f->cols, rows = g->start + g->size;
     float *panel = *at, *inverse = panel + rows * g->size, *pieces = inverse + g->size * g->size;
@@ -139,9 +145,10 @@ static void fill_group(wt_feedback *f, const double *a, size_t g_index, double m
         for (size_t i = 0; i < rows; i++)
             panel[i * g->size + j] = i <= g->start + j ? (float)(upper(a, n, i, g->start + j) / diagonal) : 0.0f;
     }
-    invert_blocks(a, n, g, g->size, work, inverse);
-    invert_blocks(a, n, g, WT_FEEDBACK_NARROW, work, pieces);
-    invert_blocks(a, n, g, WT_FEEDBACK_VECTOR, work, vectors);
+    const float *own = panel + g->start * g->size;
+    invert_blocks(own, g, g->size, inverse);
+    invert_blocks(own, g, WT_FEEDBACK_NARROW, pieces);
+    invert_blocks(own, g, WT_FEEDBACK_VECTOR, vectors);
     g->panel = panel;
     g->inverse = inverse;
     g->pieces = pieces;
@@ -150,7 +157,7 @@ static void fill_group(wt_feedback *f, const double *a, size_t g_index, double m
 }
 
 wt_feedback *wt_feedback_new(const double *gram, size_t cols, double damp, const float *priority, wt_error *err) {
-    double mean = 0.0, *a = NULL, work[WT_FEEDBACK_WIDE];
+    double mean = 0.0, *a = NULL;
     size_t floats = 0, square;
     if (!(damp > 0.0 && isfinite(damp)) || cols == 0 || cols > INT32_MAX) {
         wt_fail(err, WT_ERR_ARGUMENT, "cannot make error feedback for %zu columns with damp %g", cols, damp);
@@ -175,7 +182,7 @@ wt_feedback *wt_feedback_new(const double *gram, size_t cols, double damp, const
     }
     if (!(f->data = wt_alloc_aligned(floats, sizeof *f->data, err))) goto fail;
     float *at = f->data;
-    for (size_t g = 0; g < f->groups; g++) fill_group(f, a, g, mean, work, &at);
+    for (size_t g = 0; g < f->groups; g++) fill_group(f, a, g, mean, &at);
     free(a);
     return f;
 fail:
