@@ -240,8 +240,9 @@ wt_feedback *wt_feedback_new(const double *gram, size_t cols, double damp, const
     if (!f) return NULL;
     f->cols = cols;
     f->groups = (cols + WT_FEEDBACK_WIDE - 1) / WT_FEEDBACK_WIDE;
-    if ((f->order = wt_calloc(cols, sizeof *f->order, err)) && (f->group = wt_calloc(f->groups, sizeof *f->group, err)) &&
-        make_order(f, priority, err) == 0 && fill_groups(f, gram, mean, damp, err) == 0)
+    if ((f->order = wt_calloc(cols, sizeof *f->order, err)) &&
+        (f->group = wt_calloc(f->groups, sizeof *f->group, err)) && make_order(f, priority, err) == 0 &&
+        fill_groups(f, gram, mean, damp, err) == 0)
         return f;
     wt_feedback_free(f);
     return NULL;

@@ -36,7 +36,7 @@ typedef struct wt_feedback_look {
 } wt_feedback_look;
 
 typedef struct wt_feedback_group {
-    size_t start, size;   /* positions start .. start + size - 1, the file's columns first .. first + size - 1 */
+    size_t start, size; /* positions start .. start + size - 1, the file's columns first .. first + size - 1 */
     size_t first;
     wt_feedback_look look[2]; /* first, again */
     const float *inverse;     /* [size, size] of the group's own P */
@@ -62,18 +62,18 @@ extern const wt_feedback_kernels wt_feedback_kernels_avx2, wt_feedback_kernels_a
 
 /* What one thread works on: WT_FEEDBACK_LANES rows, and the group that is being rounded. Positions are the group's. */
 typedef struct wt_feedback_tile {
-    size_t row, lanes;                                       /* the first row, and how many there are */
-    float *errors;                                           /* [cols, LANES] x - q, by position of the matrix */
-    wt_codebook_block *books;                                /* [groups, LANES] of codebook types */
+    size_t row, lanes;        /* the first row, and how many there are */
+    float *errors;            /* [cols, LANES] x - q, by position of the matrix */
+    wt_codebook_block *books; /* [groups, LANES] of codebook types */
     float x[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES];
-    float shift[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES];        /* s */
-    float moved[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES];        /* where weights are best that are chosen together */
-    float change[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES];       /* of the errors since `shift` was summed */
-    wt_grid grid;                                            /* of scalar codes; and the scales by run of the file's columns */
+    float shift[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES];  /* s */
+    float moved[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES];  /* where weights are best that are chosen together */
+    float change[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES]; /* of the errors since `shift` was summed */
+    wt_grid grid; /* of scalar codes; and the scales by run of the file's columns */
     size_t run;
     float scale[WT_FEEDBACK_RUNS][WT_FEEDBACK_LANES], inverse[WT_FEEDBACK_RUNS][WT_FEEDBACK_LANES];
     float min[WT_FEEDBACK_RUNS][WT_FEEDBACK_LANES];
-    int8_t q[WT_FEEDBACK_LANES][WT_FEEDBACK_WIDE];           /* in the file's order */
+    int8_t q[WT_FEEDBACK_LANES][WT_FEEDBACK_WIDE]; /* in the file's order */
 } wt_feedback_tile;
 
 /*
