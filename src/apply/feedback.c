@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "apply/feedback_private.h"
-#include "base/checked.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "quant/lattice.h"
@@ -232,7 +231,7 @@ int wt_feedback_encode(const wt_feedback *f, wt_type type, const float *x, const
                    .search = search,
                    .dst = dst};
     const size_t count = (rows + LANES - 1) / LANES;
-    int threads = wt_threads_get();
+    int threads = wt_threads_inside() ? 1 : wt_threads_get();
     if ((size_t)threads > count) threads = (int)count;
     if (threads == 0) return 0;
     tile *tiles = wt_alloc_aligned((size_t)threads, sizeof *tiles, err);

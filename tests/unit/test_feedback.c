@@ -320,6 +320,13 @@ static void threads_and_pieces_change_nothing(void **state) {
         }
         assert_memory_equal(one, three, ROWS * row_bytes);
         assert_memory_equal(one, pieces, ROWS * row_bytes);
+        int failed = 0;
+        memset(pieces, 0, ROWS * row_bytes);
+#pragma omp parallel for num_threads(3) reduction(+ : failed)
+        for (size_t r = 0; r < ROWS; r += 25)
+            failed += wt_feedback_encode(f, TYPES[t], x + r * COLS, NULL, 25, NULL, pieces + r * row_bytes, NULL) != 0;
+        assert_int_equal(failed, 0);
+        assert_memory_equal(one, pieces, ROWS * row_bytes);
         free(one);
         free(three);
         free(pieces);
