@@ -1,9 +1,14 @@
 /*
  * What error feedback is worth: a model's matrices become one type, without and with it, and the mean divergence on unseen text is
  * measured in memory.
- *   bench_feedback MODEL.gguf IMATRIX GRAM TEXT [--types A,B,..] [--damp A,B,..] [--chunks N] [--no-embedding] [--no-order]
- * IMATRIX and GRAM are of `wildtype calibrate --gram`, on another text.
+ *   bench_feedback MODEL.gguf IMATRIX GRAM TEXT [--types A,B,..] [--damp A,B,..] [--chunks N] [--no-embedding | --embedding-only]
+ *                  [--no-order]
+ * IMATRIX and GRAM are of `wildtype calibrate --gram`, on another text. The embedding, where it is the head too, gets thrice the damp. `loss` is the matrices' mean e G e, G undamped, over that
+ * without feedback. Speeds are million weights in a second of processor time, all threads together.
+ *   bench_feedback --speed COLUMNS [--types A,B,..]
+ * The same speeds on a random matrix of COLUMNS x COLUMNS, and what its factor takes.
  */
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +18,14 @@
 #include "apply/feedback.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "engine/divergence.h"
 #include "engine/gram.h"
 #include "engine/statistics.h"
 #include "quant/importance.h"
+
+/* Of the embedding that is also the head: errors count where tokens are looked up, too, by no Gram matrix. */
+#define TIED_DAMP 3.0
 
 enum { CONTEXT = 256, MOST = 32 };
 
@@ -34,7 +43,8 @@ typedef struct bench {
     wt_type types[MOST];
     double damps[MOST];
     size_t n_types, n_damps, n_chunks;
-    bool no_embedding, no_order;
+    bool no_embedding, embedding_only, no_order;
+    size_t speed; /* columns; 0: a model */
 } bench;
 
 static void die(const char *what, const wt_error *err) {
@@ -42,16 +52,18 @@ static void die(const char *what, const wt_error *err) {
     exit(1);
 }
 
+/* Of the processor: what other programs take does not count. */
 static double now(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* Which matrices are encoded: those that the statistics and the Gram matrices know. */
 static bool is_encoded(const bench *b, const wt_tensor *t) {
     if (t->n_dims != 2 || !wt_gram_columns(b->gram, t->name) || !wt_statistics_find(b->statistics, t->name)) return false;
-    return !(b->no_embedding && strcmp(t->name, "token_embd.weight") == 0);
+    const bool embedding = strcmp(t->name, "token_embd.weight") == 0;
+    return !(b->no_embedding && embedding) && !(b->embedding_only && !embedding);
 }
 
 typedef struct outcome {
@@ -90,9 +102,10 @@ static unsigned char *encode_tensor(bench *b, const wt_tensor *t, wt_type type, 
     if (!x || !w || !gram || !out || wt_gram_read(b->gram, t->name, gram, &err) != 0) die(t->name, &err);
     wt_codec_of(t->type)->decode(t->data, x, rows * cols);
     for (size_t r = 0; r < rows; r++) wt_importance_stock(type, x + r * cols, h, cols, w + r * cols);
+    const bool tied = strcmp(t->name, "token_embd.weight") == 0;
     double start = now();
     if (damp > 0.0) {
-        wt_feedback *f = wt_feedback_new(gram, cols, damp, b->no_order ? NULL : h, &err);
+        wt_feedback *f = wt_feedback_new(gram, cols, tied ? TIED_DAMP * damp : damp, b->no_order ? NULL : h, &err);
         if (!f) die(t->name, &err);
         o->factor_seconds += now() - start;
         start = now();
@@ -154,14 +167,17 @@ static void open_all(bench *b) {
 static void read_arguments(bench *b, int argc, char **argv) {
     char types[] = "Q3_K,Q4_K,IQ4_XS", *list = types, damps[] = "0.1", *damp_list = damps;
     b->n_chunks = 128;
-    if (argc < 5) die("usage: bench_feedback MODEL IMATRIX GRAM TEXT [--types A,B] [--damp A,B] [--chunks N]", NULL);
+    if (argc >= 3 && strcmp(argv[1], "--speed") == 0) b->speed = strtoull(argv[2], NULL, 10);
+    if (argc < 5 && !b->speed) die("usage: bench_feedback MODEL IMATRIX GRAM TEXT [--types A,B] [--damp A,B] [--chunks N]", NULL);
     b->model_path = argv[1];
     b->imatrix_path = argv[2];
     b->gram_path = argv[3];
     b->text_path = argv[4];
-    for (int i = 5; i < argc; i++) {
+    for (int i = b->speed ? 3 : 5; i < argc; i++) {
         if (strcmp(argv[i], "--no-embedding") == 0)
             b->no_embedding = true;
+        else if (strcmp(argv[i], "--embedding-only") == 0)
+            b->embedding_only = true;
         else if (strcmp(argv[i], "--no-order") == 0)
             b->no_order = true;
         else if (i + 1 < argc && strcmp(argv[i], "--types") == 0)
@@ -182,10 +198,49 @@ static void read_arguments(bench *b, int argc, char **argv) {
         b->damps[b->n_damps++] = strtod(damp, NULL);
 }
 
+/* A Gram matrix of columns that go along with their neighbours, and normal weights. */
+static void measure_speed(const bench *b) {
+    wt_error err = {0};
+    wt_rng rng;
+    const size_t n = b->speed;
+    double *gram = wt_alloc_aligned(n * n, sizeof *gram, &err);
+    float *x = wt_alloc_aligned(n * n, sizeof *x, &err);
+    unsigned char *out = wt_alloc_aligned(n * n, 2, &err);
+    if (!gram || !x || !out) die("memory", &err);
+    wt_rng_init(&rng, 1, 2, 3);
+    for (size_t i = 0; i < n * n; i++) {
+        const double apart = fabs((double)(i / n) - (double)(i % n));
+        x[i] = (float)(0.02 * wt_rng_normal(&rng));
+        gram[i] = exp(-0.1 * apart);
+    }
+    double start = now();
+    wt_feedback *f = wt_feedback_new(gram, n, 0.1, NULL, &err);
+    if (!f) die("factor", &err);
+    printf("%zu x %zu: the factor takes %.2f s\n%-8s %10s %10s\n", n, n, now() - start, "type", "without", "with");
+    for (size_t i = 0; i < b->n_types; i++) {
+        const size_t rows = n < 256 ? n : 256; /* enough to know */
+        start = now();
+        wt_encode(b->types[i], x, NULL, rows * n, NULL, out);
+        const double without = now() - start;
+        start = now();
+        if (wt_feedback_encode(f, b->types[i], x, NULL, rows, NULL, out, &err) != 0) die("encoding", &err);
+        printf("%-8s %10.2f %10.2f\n", wt_type_find(b->types[i])->name, (double)(rows * n) / without / 1e6,
+               (double)(rows * n) / (now() - start) / 1e6);
+    }
+    wt_feedback_free(f);
+    free(gram);
+    free(x);
+    free(out);
+}
+
 int main(int argc, char **argv) {
     bench b = {0};
     outcome o;
     read_arguments(&b, argc, argv);
+    if (b.speed) {
+        measure_speed(&b);
+        return 0;
+    }
     open_all(&b);
     printf("%-8s %6s %10s %9s %8s %8s %8s %10s %8s\n", "type", "damp", "KLD", "+-", "change", "loss", "Mw/s", "factor s",
            "top");

@@ -1,8 +1,9 @@
 /*
- * Rounding with error feedback. Rows go side by side, a row a lane, through the groups in their order. A group begins with
- * the matrix product that says what all groups before it left over; then, piece by piece of 32 columns and within a piece column
- * by column, each weight gets the nearest value to where it now is best, and its error goes to the columns after it. Lanes
- * never meet, so that the bytes of a row depend on nothing but the row.
+ * Rounding with error feedback. Rows go side by side, a row a lane, through the groups of columns in their order. A group begins
+ * with the matrix product that says what all groups before it left over; then, piece by piece of 32 columns and within a piece
+ * unit by unit, weights get the values nearest to where they now are best, and their errors go to the columns after them. When all
+ * are rounded once, each is looked at again in the light of all others. Lanes never meet, so that the bytes of a row depend on
+ * nothing but the row.
  */
 #include "apply/feedback.h"
 
@@ -11,7 +12,6 @@
 #include <string.h>
 
 #include "apply/feedback_private.h"
-#include "base/checked.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "quant/lattice.h"
@@ -19,19 +19,10 @@
 enum {
     WIDE = WT_FEEDBACK_WIDE,
     NARROW = WT_FEEDBACK_NARROW,
+    VECTOR = WT_FEEDBACK_VECTOR,
     LANES = WT_FEEDBACK_LANES,
-    MAX_RUNS = WIDE / 16
+    AGAIN = 2 /* further looks; a third gains next to nothing */
 };
-
-/* What one thread needs. */
-typedef struct tile {
-    float *errors;                 /* [cols, LANES] x - q, by position */
-    float x[WIDE][LANES];          /* of a group, by position */
-    float shift[WIDE][LANES];      /* what has come to it: the panel's sums */
-    float moved[WIDE][LANES];      /* where the weights that share scales are best as a whole */
-    float scale[MAX_RUNS][LANES], inverse[MAX_RUNS][LANES], min[MAX_RUNS][LANES]; /* of each run of the file's columns */
-    int8_t q[LANES][WIDE];         /* in the file's order */
-} tile;
 
 /* One call. */
 typedef struct job {
@@ -39,19 +30,22 @@ typedef struct job {
     const wt_feedback_kernels *kernels;
     wt_type type;
     const wt_type_info *info;
+    bool book; /* a codebook type */
     const float *x, *w;
     size_t rows, row_bytes;
     const wt_search *search;
     unsigned char *dst;
 } job;
 
-bool wt_feedback_fits(wt_type type) { return wt_lattice_has(type); }
+typedef wt_feedback_tile tile;
+
+bool wt_feedback_fits(wt_type type) { return wt_lattice_has(type) || wt_codebook_group(type) != 0; }
 
 /* ---- scales ---- */
 
-/* Where the blocks of the columns first .. first + size - 1 of a row lie. */
-static unsigned char *blocks_of(const job *j, size_t row, size_t first) {
-    return j->dst + row * j->row_bytes + first / j->info->block * j->info->block_bytes;
+/* Where the blocks of a row lie, from a column on that begins one. */
+static unsigned char *blocks_of(const job *j, size_t row, size_t column) {
+    return j->dst + row * j->row_bytes + column / j->info->block * j->info->block_bytes;
 }
 
 /* What is multiplied with, 0 where the scale is 0 (or too small to divide by). */
@@ -60,29 +54,45 @@ static float inverse_of(float scale) {
     return isfinite(inverse) ? inverse : 0.0f;
 }
 
+/* Reads the scales of a lane's blocks of the columns first .. first + size - 1. */
+static void read_scales(const job *j, tile *t, const wt_feedback_group *g, size_t first, size_t size, size_t lane) {
+    const unsigned char *from = blocks_of(j, t->row + lane, first);
+    for (size_t b = 0; b < size; b += j->info->block, from += j->info->block_bytes) {
+        wt_lattice l;
+        wt_lattice_read(j->type, from, &l);
+        t->grid = l.grid;
+        t->run = l.run;
+        for (size_t r = 0; r < l.weights / l.run; r++) {
+            const size_t run = (first - g->first + b) / l.run + r;
+            t->scale[run][lane] = l.scale[r];
+            t->inverse[run][lane] = inverse_of(l.scale[r]);
+            t->min[run][lane] = l.min[r];
+        }
+    }
+}
+
+/* To `moved`, where the weights at .. at + size - 1 are best as a whole. */
+static void move(const job *j, tile *t, size_t at, size_t size, const float *inverse, size_t stride) {
+    memcpy(t->moved[at], t->x[at], size * sizeof t->x[0]);
+    j->kernels->accumulate(t->shift[at], size, inverse, stride, size, t->moved[at]);
+}
+
 /*
- * Encodes the columns at positions at .. at + size - 1 of a group, whole blocks, where t->moved says they are best, and reads the
- * scales that this chose. first: of these columns in the file.
+ * Fixes the scales of the columns at positions at .. at + size - 1 of a group, whole blocks, as the encoder chooses them for
+ * weights that lie where these are best. first: of these columns in the file.
  */
-static void fix_scales(const job *j, tile *t, const wt_feedback_group *g, size_t at, size_t size, size_t first,
-                       size_t row, size_t lanes, wt_grid *grid, size_t *run) {
+static void fix_scales(const job *j, tile *t, const wt_feedback_group *g, size_t at, size_t size, size_t first) {
     const uint32_t *column = j->f->order + g->start + at;
+    const size_t number = (size_t)(g - j->f->group);
     float x[WIDE];
-    for (size_t lane = 0; lane < lanes; lane++) {
+    for (size_t lane = 0; lane < t->lanes; lane++) {
+        const float *w = j->w ? j->w + (t->row + lane) * j->f->cols + first : NULL;
         for (size_t i = 0; i < size; i++) x[column[i] - first] = t->moved[at + i][lane];
-        unsigned char *to = blocks_of(j, row + lane, first);
-        wt_encode(j->type, x, j->w ? j->w + (row + lane) * j->f->cols + first : NULL, size, j->search, to);
-        for (size_t b = 0; b < size; b += j->info->block, to += j->info->block_bytes) {
-            wt_lattice l;
-            wt_lattice_read(j->type, to, &l);
-            *grid = l.grid;
-            *run = l.run;
-            for (size_t r = 0; r < l.weights / l.run; r++) {
-                size_t to_run = (first - g->first + b) / l.run + r;
-                t->scale[to_run][lane] = l.scale[r];
-                t->inverse[to_run][lane] = inverse_of(l.scale[r]);
-                t->min[to_run][lane] = l.min[r];
-            }
+        if (j->book) {
+            wt_codebook_scales(j->type, x, w, j->search, &t->books[number * LANES + lane]);
+        } else {
+            wt_encode(j->type, x, w, size, j->search, blocks_of(j, t->row + lane, first));
+            read_scales(j, t, g, first, size, lane);
         }
     }
 }
@@ -90,13 +100,15 @@ static void fix_scales(const job *j, tile *t, const wt_feedback_group *g, size_t
 /* ---- codes ---- */
 
 /* Rounds one column of all lanes; its errors to e. */
-static void round_column(tile *t, const wt_grid *grid, size_t at, size_t run, size_t column, float *e) {
+static void round_column(tile *t, size_t at, size_t column, float *e) {
     float q[LANES];
+    const wt_grid *grid = &t->grid;
+    const size_t run = column / t->run;
     const float *x = t->x[at], *shift = t->shift[at];
     const float *scale = t->scale[run], *inverse = t->inverse[run], *min = t->min[run];
     if (grid->cells) {
         for (int i = 0; i < LANES; i++) q[i] = wt_grid_nearest(grid, (x[i] + shift[i] + min[i]) * inverse[i]);
-    } else {
+    } else { /* the same without a table, for the compiler to make vectors of */
         const float lo = grid->lo, hi = grid->hi;
         for (int i = 0; i < LANES; i++) {
             float y = (x[i] + shift[i] + min[i]) * inverse[i];
@@ -109,73 +121,96 @@ static void round_column(tile *t, const wt_grid *grid, size_t at, size_t run, si
     for (int i = 0; i < LANES; i++) t->q[i][column] = (int8_t)q[i];
 }
 
-static void store_codes(const job *j, const tile *t, const wt_feedback_group *g, size_t row, size_t lanes) {
-    for (size_t lane = 0; lane < lanes; lane++) {
-        unsigned char *to = blocks_of(j, row + lane, g->first);
-        for (size_t b = 0; b < g->size; b += j->info->block, to += j->info->block_bytes)
-            wt_lattice_write(j->type, t->q[lane] + b, to);
+/* Rounds the unit at positions at .. at + size - 1; `again`: its errors so far are counted in `shift`. */
+static void round_unit(const job *j, tile *t, const wt_feedback_group *g, bool again, size_t at, size_t size) {
+    const wt_feedback_look *look = &g->look[again];
+    float *e = t->errors + (g->start + at) * LANES, *change = (float *)t->change + at * LANES, old[VECTOR * LANES];
+    if (again) {
+        for (size_t i = 0; i < size * LANES; i++) old[i] = -e[i];
+        j->kernels->accumulate(old, size, look->own + at * g->size + at, g->size, size, t->shift[at]);
+    }
+    if (j->book) {
+        move(j, t, at, size, look->vectors + at * VECTOR, VECTOR);
+        wt_feedback_round_vector(j->f, (size_t)(g - j->f->group), look, at, t, e);
+    } else {
+        round_column(t, at, j->f->order[g->start + at] - g->first, e);
+    }
+    for (size_t i = 0; i < size * LANES; i++) change[i] = again ? e[i] + old[i] : e[i];
+}
+
+/* A piece of at most 32 columns, the changes of the pieces before it included. */
+static void round_piece(const job *j, tile *t, const wt_feedback_group *g, bool again, size_t at, size_t size) {
+    const float *own = g->look[again].own;
+    const size_t unit = j->book ? VECTOR : 1, end = at + size;
+    for (size_t i = at; i < end; i += unit) {
+        round_unit(j, t, g, again, i, unit);
+        if (i + unit < end)
+            j->kernels->accumulate(t->change[i], unit, own + i * g->size + i + unit, g->size, end - i - unit,
+                                   t->shift[i + unit]);
     }
 }
 
-static void round_piece(const job *j, tile *t, const wt_feedback_group *g, size_t at, size_t size, const wt_grid *grid,
-                        size_t run) {
-    for (size_t i = at; i < at + size; i++) {
-        const size_t column = j->f->order[g->start + i] - g->first;
-        float *e = t->errors + (g->start + i) * LANES;
-        round_column(t, grid, i, column / run, column, e);
-        j->kernels->accumulate(e, 1, g->panel + (g->start + i) * g->size + i + 1, g->size, at + size - i - 1,
-                               t->shift[i + 1 < WIDE ? i + 1 : i]);
+static void store_codes(const job *j, const tile *t, const wt_feedback_group *g) {
+    const size_t number = (size_t)(g - j->f->group);
+    for (size_t lane = 0; lane < t->lanes; lane++) {
+        unsigned char *to = blocks_of(j, t->row + lane, g->first);
+        if (j->book) wt_codebook_pack(&t->books[number * LANES + lane], to);
+        for (size_t b = 0; !j->book && b < g->size; b += j->info->block, to += j->info->block_bytes)
+            wt_lattice_write(j->type, t->q[lane] + b, to);
     }
 }
 
 /* ---- groups ---- */
 
-static void load_group(const job *j, tile *t, const wt_feedback_group *g, size_t row, size_t lanes) {
+static void load_group(const job *j, tile *t, const wt_feedback_group *g, bool again) {
     for (size_t i = 0; i < g->size; i++) {
-        const float *from = j->x + row * j->f->cols + j->f->order[g->start + i];
-        for (size_t lane = 0; lane < LANES; lane++) t->x[i][lane] = lane < lanes ? from[lane * j->f->cols] : 0.0f;
+        const float *from = j->x + t->row * j->f->cols + j->f->order[g->start + i];
+        for (size_t lane = 0; lane < LANES; lane++) t->x[i][lane] = lane < t->lanes ? from[lane * j->f->cols] : 0.0f;
     }
     memset(t->shift, 0, sizeof t->shift);
-    j->kernels->accumulate(t->errors, g->start, g->panel, g->size, g->size, t->shift[0]);
+    j->kernels->accumulate(t->errors, again ? j->f->cols : g->start, g->look[again].before, g->size, g->size,
+                           t->shift[0]);
 }
 
-/* Where the weights at .. at + size - 1 are best as a whole: x + shift P^-1. */
-static void move(const job *j, tile *t, size_t at, size_t size, const float *inverse, size_t stride) {
-    memcpy(t->moved[at], t->x[at], size * sizeof t->x[0]);
-    j->kernels->accumulate(t->shift[at], size, inverse, stride, size, t->moved[at]);
-}
-
-static void round_group(const job *j, tile *t, const wt_feedback_group *g, size_t row, size_t lanes) {
+static void round_group(const job *j, tile *t, const wt_feedback_group *g, bool again) {
     const bool wide = j->info->block > NARROW;
-    wt_grid grid;
-    size_t run;
-    load_group(j, t, g, row, lanes);
-    if (wide) {
+    load_group(j, t, g, again);
+    if (again) {
+        for (size_t lane = 0; !j->book && lane < t->lanes; lane++) read_scales(j, t, g, g->first, g->size, lane);
+    } else if (wide) {
         move(j, t, 0, g->size, g->inverse, g->size);
-        fix_scales(j, t, g, 0, g->size, g->first, row, lanes, &grid, &run);
+        fix_scales(j, t, g, 0, g->size, g->first);
     }
     for (size_t at = 0, size; at < g->size; at += size) {
         size = g->size - at < NARROW ? g->size - at : NARROW;
-        j->kernels->accumulate(t->errors + g->start * LANES, at, g->panel + g->start * g->size + at, g->size, size,
-                               t->shift[at]);
-        if (!wide) {
-            const size_t first = j->f->order[g->start + at] / NARROW * NARROW;
+        j->kernels->accumulate(t->change[0], at, g->look[again].own + at, g->size, size, t->shift[at]);
+        if (!again && !wide) {
             move(j, t, at, size, g->pieces + at * NARROW, NARROW);
-            fix_scales(j, t, g, at, size, first, row, lanes, &grid, &run);
+            fix_scales(j, t, g, at, size, j->f->order[g->start + at] / NARROW * NARROW);
         }
-        round_piece(j, t, g, at, size, &grid, run);
+        round_piece(j, t, g, again, at, size);
     }
-    store_codes(j, t, g, row, lanes);
+    store_codes(j, t, g);
 }
 
 /* ---- all rows ---- */
 
-static int make_tiles(tile *tiles, int threads, size_t cols, wt_error *err) {
+static int make_tiles(const job *j, tile *tiles, int threads, wt_error *err) {
     memset(tiles, 0, (size_t)threads * sizeof *tiles);
     for (int i = 0; i < threads; i++) {
-        if (!(tiles[i].errors = wt_alloc_aligned(cols * LANES, sizeof(float), err))) return -1;
+        if (!(tiles[i].errors = wt_alloc_aligned(j->f->cols * LANES, sizeof(float), err))) return -1;
+        if (j->book && !(tiles[i].books = wt_calloc(j->f->groups * LANES, sizeof *tiles[i].books, err))) return -1;
     }
     return 0;
+}
+
+static void round_tile(const job *j, tile *t, size_t row) {
+    t->row = row;
+    t->lanes = j->rows - row < LANES ? j->rows - row : LANES;
+    memset(t->errors, 0, j->f->cols * LANES * sizeof *t->errors); /* of lanes without a row, too */
+    for (int look = 0; look <= AGAIN; look++) {
+        for (size_t g = 0; g < j->f->groups; g++) round_group(j, t, &j->f->group[g], look > 0);
+    }
 }
 
 int wt_feedback_encode(const wt_feedback *f, wt_type type, const float *x, const float *w, size_t rows,
@@ -184,20 +219,30 @@ int wt_feedback_encode(const wt_feedback *f, wt_type type, const float *x, const
     if (!wt_feedback_fits(type) || !wt_type_row_bytes(type, f->cols, &row_bytes))
         return wt_fail(err, WT_ERR_ARGUMENT, "rows of %zu weights cannot become %s with error feedback", f->cols,
                        wt_type_find(type) ? wt_type_find(type)->name : "a type that does not exist");
-    const job j = {f,    wt_feedback_kernels_at(wt_cpu_chosen()), type, wt_type_find(type), x, w, rows, (size_t)row_bytes,
-                   search, dst};
+    const job j = {.f = f,
+                   .kernels = wt_feedback_kernels_at(wt_cpu_chosen()),
+                   .type = type,
+                   .info = wt_type_find(type),
+                   .book = wt_codebook_group(type) != 0,
+                   .x = x,
+                   .w = w,
+                   .rows = rows,
+                   .row_bytes = (size_t)row_bytes,
+                   .search = search,
+                   .dst = dst};
     const size_t count = (rows + LANES - 1) / LANES;
-    int threads = wt_threads_get();
+    int threads = wt_threads_inside() ? 1 : wt_threads_get();
     if ((size_t)threads > count) threads = (int)count;
+    if (threads == 0) return 0;
     tile *tiles = wt_alloc_aligned((size_t)threads, sizeof *tiles, err);
     if (!tiles) return -1;
-    int rc = make_tiles(tiles, threads, f->cols, err);
+    int rc = make_tiles(&j, tiles, threads, err);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (rc == 0 && threads > 1)
-    for (size_t i = 0; i < (rc == 0 ? count : 0); i++) {
-        const size_t row = i * LANES, lanes = rows - row < LANES ? rows - row : LANES;
-        for (size_t g = 0; g < f->groups; g++) round_group(&j, &tiles[wt_thread_id()], &f->group[g], row, lanes);
+    for (size_t i = 0; i < (rc == 0 ? count : 0); i++) round_tile(&j, &tiles[wt_thread_id()], i * LANES);
+    for (int i = 0; i < threads; i++) {
+        free(tiles[i].errors);
+        free(tiles[i].books);
     }
-    for (int i = 0; i < threads; i++) free(tiles[i].errors);
     free(tiles);
     return rc;
 }

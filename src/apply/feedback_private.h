@@ -1,36 +1,51 @@
-/* Between the factor (feedback_factor.c), the rounding (feedback.c) and the products (feedback_kernels.c) of error feedback. */
+/*
+ * Between the factor (feedback_factor.c), the rounding (feedback.c; of codebooks' vectors feedback_vectors.c) and the products
+ * (feedback_kernels.c) of error feedback.
+ *
+ * The loss of a row's errors e = x - q is e G e, G the damped Gram matrix in the order of rounding. Two ways to look at it:
+ *  first    G = P D P^T, P upper triangular with a diagonal of ones, D diagonal: the loss is the sum over columns j of
+ *           D[j] (e[j] + s[j])^2, s[j] = sum over i < j of e[i] P[i][j]. So weight j is best rounded to what is nearest to x[j] + s[j],
+ *           whatever comes later. This is GPTQ's recursion without its inverse.
+ *  again    Every error but those of a unit is known. Then it is best off near x[j] + s[j] with the s[j] of all others, by the
+ *           columns of G divided by their diagonal.
+ * A unit is a column, or a vector of a codebook: 8 columns whose best values are x + s B^-1, and whose loss is (e + s B^-1) F
+ * (e + s B^-1), B and F being the unit's own blocks of P or of G.
+ */
 #ifndef WT_APPLY_FEEDBACK_PRIVATE_H
 #define WT_APPLY_FEEDBACK_PRIVATE_H
 
 #include "apply/feedback.h"
 #include "base/cpu.h"
+#include "quant/codebook.h"
+#include "quant/encode_kernels.h"
 
 enum {
     WT_FEEDBACK_WIDE = 256,  /* columns of a group: a super-block */
     WT_FEEDBACK_NARROW = 32, /* of a piece of a group: a block of the legacy types, and what is updated at a time */
     WT_FEEDBACK_VECTOR = 8,  /* of a vector of a codebook; always whole in a piece */
-    WT_FEEDBACK_LANES = 32   /* rows that are rounded side by side */
+    WT_FEEDBACK_LANES = 32,  /* rows that are rounded side by side */
+    WT_FEEDBACK_RUNS = WT_FEEDBACK_WIDE / 16
 };
 
-/*
- * With the damped Gram matrix G = P D P^T in the order of rounding (P upper triangular with a diagonal of ones, D diagonal), the
- * loss of errors e is the sum over columns j of D[j] (e[j] + s[j])^2, where s[j] = sum over i < j of e[i] P[i][j]: so weight
- * j is best rounded to what is nearest to x[j] + s[j], whatever comes later, and a group is best off near x + s P^-1, P being the
- * group's own. This is GPTQ's recursion without its inverse.
- */
+/* One of the two looks at a group; each [_, its columns]. */
+typedef struct wt_feedback_look {
+    const float *before;  /* [start, size] first: the rows of P for the groups before; again: [cols, size] of G, all */
+    const float *own;     /* [size, size] the group's own rows of that */
+    const float *vectors; /* [size, VECTOR] B^-1 of each vector */
+    const float *forms;   /* [size, VECTOR] F of each vector */
+} wt_feedback_look;
+
 typedef struct wt_feedback_group {
-    size_t start, size;    /* positions start .. start + size - 1, the file's columns first .. first + size - 1 */
+    size_t start, size; /* positions start .. start + size - 1, the file's columns first .. first + size - 1 */
     size_t first;
-    const float *panel;    /* [start + size, size] of P: rows for the groups before, then the group's own */
-    const float *inverse;  /* [size, size] of the group's own P */
-    const float *pieces;   /* [size, NARROW]: of the P of each piece */
-    const float *vectors;  /* [size, VECTOR] */
+    wt_feedback_look look[2]; /* first, again */
+    const float *inverse;     /* [size, size] of the group's own P */
+    const float *pieces;      /* [size, NARROW] of the P of each piece */
 } wt_feedback_group;
 
 struct wt_feedback {
     size_t cols, groups;
     uint32_t *order; /* [cols] the column at each position */
-    float *weight;   /* [cols] D */
     wt_feedback_group *group;
     float *data; /* what the groups point to */
 };
@@ -44,5 +59,28 @@ typedef struct wt_feedback_kernels {
 const wt_feedback_kernels *wt_feedback_kernels_at(wt_cpu_level level);
 
 extern const wt_feedback_kernels wt_feedback_kernels_avx2, wt_feedback_kernels_avx512;
+
+/* What one thread works on: WT_FEEDBACK_LANES rows, and the group that is being rounded. Positions are the group's. */
+typedef struct wt_feedback_tile {
+    size_t row, lanes;        /* the first row, and how many there are */
+    float *errors;            /* [cols, LANES] x - q, by position of the matrix */
+    wt_codebook_block *books; /* [groups, LANES] of codebook types */
+    float x[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES];
+    float shift[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES];  /* s */
+    float moved[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES];  /* where weights are best that are chosen together */
+    float change[WT_FEEDBACK_WIDE][WT_FEEDBACK_LANES]; /* of the errors since `shift` was summed */
+    wt_grid grid; /* of scalar codes; and the scales by run of the file's columns */
+    size_t run;
+    float scale[WT_FEEDBACK_RUNS][WT_FEEDBACK_LANES], inverse[WT_FEEDBACK_RUNS][WT_FEEDBACK_LANES];
+    float min[WT_FEEDBACK_RUNS][WT_FEEDBACK_LANES];
+    int8_t q[WT_FEEDBACK_LANES][WT_FEEDBACK_WIDE]; /* in the file's order */
+} wt_feedback_tile;
+
+/*
+ * Chooses the codes of the vector at positions at .. at + 7 of group g, whose best values are in `moved`; sets its errors e
+ * [VECTOR, LANES].
+ */
+void wt_feedback_round_vector(const wt_feedback *f, size_t g, const wt_feedback_look *look, size_t at,
+                              wt_feedback_tile *t, float *e);
 
 #endif

@@ -5,11 +5,16 @@
 #ifndef WT_BASE_THREADS_H
 #define WT_BASE_THREADS_H
 
+#include <stdbool.h>
+
 /* How many threads parallel regions use: `n`, or every processor this process may run on where n <= 0. */
 void wt_threads_set(int n);
 
 /* The number that is in force. */
 int wt_threads_get(void);
+
+/* Whether the caller is in a parallel region: one that it opens has one thread. */
+bool wt_threads_inside(void);
 
 /* The calling thread's number inside a parallel region, 0 outside. */
 int wt_thread_id(void);

@@ -133,7 +133,9 @@ static void write_q6_k(const uint8_t *q, uint8_t *block) {
     wt_pack_sixths(q, block + offsetof(wt_block_q6_k, ql), block + offsetof(wt_block_q6_k, qh));
 }
 
-static void write_iq4_nl(const uint8_t *q, uint8_t *block) { wt_pack_nibbles(q, block + offsetof(wt_block_iq4_nl, qs)); }
+static void write_iq4_nl(const uint8_t *q, uint8_t *block) {
+    wt_pack_nibbles(q, block + offsetof(wt_block_iq4_nl, qs));
+}
 
 static void write_iq4_xs(const uint8_t *q, uint8_t *block) {
     for (int j = 0; j < 8; j++) wt_pack_nibbles(q + 32 * j, block + offsetof(wt_block_iq4_xs, qs) + 16 * j);
@@ -243,6 +245,7 @@ void wt_lattice_read(wt_type type, const void *block, wt_lattice *l) {
 void wt_lattice_write(wt_type type, const int8_t *q, void *block) {
     const row *r = find(type);
     uint8_t codes[WT_SUPER];
-    for (size_t i = 0; i < r->weights; i++) codes[i] = r->values ? r->values->code[q[i] + 128] : (uint8_t)(q[i] - r->lo);
+    for (size_t i = 0; i < r->weights; i++)
+        codes[i] = r->values ? r->values->code[q[i] + 128] : (uint8_t)(q[i] - r->lo);
     r->write(codes, block);
 }
