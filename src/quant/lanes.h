@@ -6,6 +6,8 @@
 #ifndef WT_QUANT_LANES_H
 #define WT_QUANT_LANES_H
 
+#include <stdbool.h>
+
 #include "quant/encode_kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -32,6 +34,20 @@ INLINE lanes lanes_abs(lanes a) { return (lanes){_mm512_abs_ps(a.v)}; }
 INLINE lane_mask lanes_above(lanes a, lanes b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
 INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { return (lanes){_mm512_mask_blend_ps(m, b.v, a.v)}; }
 INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { return a & b; }
+INLINE bool lanes_any(lane_mask a) { return a != 0; }
+
+/* To the nearest integer, ties to even. */
+INLINE lanes lanes_round(lanes a) {
+    return (lanes){_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+
+/* The power of two at or below a > 0. */
+INLINE lanes lanes_power(lanes a) { return (lanes){_mm512_and_ps(a.v, _mm512_castsi512_ps(_mm512_set1_epi32(0x7f800000)))}; }
+
+/* Whole numbers of a signed byte. */
+INLINE void lanes_store_bytes(int8_t *p, lanes a) {
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
+}
 
 /* To the nearest half, ties to even; |a| <= 65504. */
 INLINE lanes lanes_half(lanes a) {
@@ -86,6 +102,20 @@ INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) {
 INLINE lane_mask lanes_both(lane_mask a, lane_mask b) {
     return EACH(_mm256_and_ps(a.v[0], b.v[0]), _mm256_and_ps(a.v[1], b.v[1]));
 }
+INLINE bool lanes_any(lane_mask a) { return _mm256_movemask_ps(_mm256_or_ps(a.v[0], a.v[1])) != 0; }
+INLINE lanes lanes_round(lanes a) {
+    enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
+    return EACH(_mm256_round_ps(a.v[0], NEAREST), _mm256_round_ps(a.v[1], NEAREST));
+}
+INLINE lanes lanes_power(lanes a) {
+    const __m256 exponent = _mm256_castsi256_ps(_mm256_set1_epi32(0x7f800000));
+    return EACH(_mm256_and_ps(a.v[0], exponent), _mm256_and_ps(a.v[1], exponent));
+}
+INLINE void lanes_store_bytes(int8_t *p, lanes a) {
+    __m256i low = _mm256_cvtps_epi32(a.v[0]), high = _mm256_cvtps_epi32(a.v[1]);
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+    _mm_storeu_si128((__m128i *)p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+}
 INLINE lanes lanes_half(lanes a) {
     enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
     return EACH(_mm256_cvtph_ps(_mm256_cvtps_ph(a.v[0], NEAREST)), _mm256_cvtph_ps(_mm256_cvtps_ph(a.v[1], NEAREST)));
@@ -108,8 +138,6 @@ INLINE lanes lanes_gather(const float *p, const int32_t *at) {
 
 #include <math.h>
 #include <string.h>
-
-#include "quant/search.h"
 
 typedef struct lanes {
     float v[WT_LANES];
@@ -139,8 +167,34 @@ INLINE lanes lanes_abs(lanes a) { EACH(lanes, fabsf(a.v[i])); }
 INLINE lane_mask lanes_above(lanes a, lanes b) { EACH(lane_mask, -(a.v[i] > b.v[i])); }
 INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { EACH(lanes, m.v[i] ? a.v[i] : b.v[i]); }
 INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { EACH(lane_mask, a.v[i] & b.v[i]); }
+INLINE bool lanes_any(lane_mask a) {
+    int32_t any = 0;
+    for (int i = 0; i < WT_LANES; i++) any |= a.v[i];
+    return any != 0;
+}
+INLINE lanes lanes_round(lanes a) { EACH(lanes, (a.v[i] + WT_ROUNDER) - WT_ROUNDER); }
+INLINE lanes lanes_power(lanes a) {
+    for (int i = 0; i < WT_LANES; i++) {
+        uint32_t bits;
+        memcpy(&bits, &a.v[i], sizeof bits);
+        bits &= 0x7f800000;
+        memcpy(&a.v[i], &bits, sizeof bits);
+    }
+    return a;
+}
+INLINE void lanes_store_bytes(int8_t *p, lanes a) {
+    for (int i = 0; i < WT_LANES; i++) p[i] = (int8_t)(int)a.v[i];
+}
 INLINE lanes lanes_half(lanes a) {
-    wt_round_halves(a.v, WT_LANES);
+    for (int i = 0; i < WT_LANES; i++) {
+        float magnitude = fabsf(a.v[i]), normal;
+        uint32_t bits;
+        memcpy(&bits, &magnitude, sizeof bits);
+        bits = (bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu;
+        memcpy(&normal, &bits, sizeof normal);
+        float small = (magnitude + 0.5f) - 0.5f; /* below 2^-14 the steps are 2^-24 */
+        a.v[i] = copysignf(magnitude < 0x1p-14f ? small : normal, a.v[i]);
+    }
     return a;
 }
 INLINE lanes lanes_lookup(const wt_cells *t, lanes c, lanes y) {
@@ -155,11 +209,5 @@ INLINE lanes lanes_gather(const float *p, const int32_t *at) { EACH(lanes, p[at[
 #undef EACH
 
 #endif
-
-/* a, or b where a is above b. */
-INLINE lanes lanes_round(lanes a) {
-    const lanes rounder = lanes_set(WT_ROUNDER);
-    return lanes_sub(lanes_add(a, rounder), rounder);
-}
 
 #endif
