@@ -9,7 +9,7 @@
 
 enum {
     PIECE_WEIGHTS = 16384, /* what a thread takes at a time, in whole rows */
-    FEEDBACK_ROWS = 16     /* rows that error feedback takes together */
+    FEEDBACK_ROWS = 32     /* rows that error feedback takes together */
 };
 
 #define REACH 1e9f /* no block holds more, and squares of it are finite */

@@ -238,7 +238,7 @@ bool wt_lattice_has(wt_type type) { return find(type) != NULL; }
 void wt_lattice_read(wt_type type, const void *block, wt_lattice *l) {
     const row *r = find(type);
     *l = (wt_lattice){.weights = r->weights, .run = r->run};
-    l->grid = (wt_grid){r->lo, r->hi, r->values ? &r->values->cells : NULL};
+    l->grid = (wt_grid){r->lo, r->hi, r->values ? &r->values->cells : NULL, r->values ? WT_TABLE : WT_INTEGERS};
     r->read(block, l);
 }
 
