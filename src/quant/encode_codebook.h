@@ -70,7 +70,7 @@ typedef struct wt_book_kernels {
     void (*add_lowest)(const float *a, const float *b2, int n, const float *s, float *sum);
 } wt_book_kernels;
 
-extern const wt_book_kernels wt_book_kernels_avx2, wt_book_kernels_avx512;
+extern const wt_book_kernels wt_book_kernels_avx2, wt_book_kernels_avx512, wt_book_kernels_neon;
 
 const wt_book_kernels *wt_book_kernels_of(const wt_encode_kernels *k);
 
