@@ -4,7 +4,7 @@
 # minutes; those that run are named here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests='^unit\.(activations|codebook|codebook_groups|codec|cpu|encode|expression|gguf_read|gguf_write|kernels|matmul|presets|program|tokenizer_vocab)$|^corpus\.'
+tests='^unit\.(activations|codebook|codebook_groups|codec|cpu|encode|gguf_read|gguf_write|kernels|matmul|presets|program|tokenizer_vocab)$|^corpus\.'
 jobs=$(nproc 2>/dev/null || echo 2)
 
 if [ "$(uname -m)" = aarch64 ]; then
