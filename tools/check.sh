@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every test: an ordinary build with its unit, command, corpus and interop tests, then the same under the address and
-# undefined-behaviour sanitizers (interop apart, which would only be slower). Ends with ctest's own summary.
+# undefined-behaviour sanitizers (interop apart, which would only be slower), and part of it as an aarch64 would run it. Ends
+# with ctest's own summary.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc 2>/dev/null || echo 2)
@@ -16,5 +17,7 @@ export LSAN_OPTIONS=suppressions=$PWD/tools/leaks.supp:print_suppressions=0
 # One test at a time: each uses all processors, and OpenMP's threads wait for each other badly when there are more of them.
 echo "== under address and undefined-behaviour sanitizers"
 ctest --test-dir build/asan --no-tests=error -LE interop -j 1
+echo "== aarch64 under qemu"
+tools/check-aarch64.sh
 echo "== release build"
 ctest --test-dir build/release --no-tests=error -j 1

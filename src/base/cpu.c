@@ -9,7 +9,15 @@
 #include <cpuid.h>
 #endif
 
-static const char *const NAMES[WT_CPU_LEVELS] = {"reference", "avx2", "avx512"};
+static const char *const NAMES[WT_CPU_LEVELS] = {
+    [WT_CPU_REFERENCE] = "reference",
+#if defined(__x86_64__)
+    [WT_CPU_AVX2] = "avx2",
+    [WT_CPU_AVX512] = "avx512",
+#elif defined(__aarch64__)
+    [WT_CPU_NEON] = "neon",
+#endif
+};
 
 const char *wt_cpu_level_name(wt_cpu_level level) { return NAMES[level]; }
 
@@ -37,6 +45,8 @@ static wt_cpu_level detect(void) {
         !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq"))
         return WT_CPU_AVX2;
     return WT_CPU_AVX512;
+#elif defined(__aarch64__)
+    return WT_CPU_NEON;
 #else
     return WT_CPU_REFERENCE;
 #endif

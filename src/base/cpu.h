@@ -5,15 +5,19 @@
 #ifndef WT_BASE_CPU_H
 #define WT_BASE_CPU_H
 
-/* Each level has everything below it. */
+/* The levels of the architecture that is compiled for. Each has everything below it. */
 typedef enum wt_cpu_level {
     WT_CPU_REFERENCE, /* plain C: whatever the compiler's baseline is */
-    WT_CPU_AVX2,      /* AVX2 and F16C */
-    WT_CPU_AVX512,    /* and AVX-512 F, BW, VL, DQ */
+#if defined(__x86_64__)
+    WT_CPU_AVX2,   /* AVX2 and F16C */
+    WT_CPU_AVX512, /* and AVX-512 F, BW, VL, DQ */
+#elif defined(__aarch64__)
+    WT_CPU_NEON, /* which every aarch64 processor has */
+#endif
     WT_CPU_LEVELS,
 } wt_cpu_level;
 
-/* "reference", "avx2", "avx512": the names that WT_KERNELS takes. Static storage. */
+/* "reference"; "avx2", "avx512" or "neon": the names that WT_KERNELS takes. Static storage. */
 const char *wt_cpu_level_name(wt_cpu_level level);
 
 /* The level of that name, or -1. */

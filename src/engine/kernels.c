@@ -8,6 +8,8 @@ static const wt_kernels *const VARIANTS[WT_CPU_LEVELS] = {
 #if defined(__x86_64__)
     [WT_CPU_AVX2] = &wt_kernels_avx2,
     [WT_CPU_AVX512] = &wt_kernels_avx512,
+#elif defined(__aarch64__)
+    [WT_CPU_NEON] = &wt_kernels_neon,
 #endif
 };
 

@@ -1,10 +1,10 @@
 /*
- * Element-wise and row kernels of the forward pass: everything but matrix products. A plain C reference, AVX2 and
- * AVX-512 variants behind one table for the level of base/cpu.h; WT_KERNELS=reference|avx2|avx512 in the environment
- * lowers it. All variants give the same bits (a NaN's payload aside): sums run in 16 fixed stripes, which are then
- * added in a fixed tree, nothing is contracted to a fused multiply-add, and exp, tanh are our own polynomials, within 1
- * and 1.5 units in the last place; the test prints the worst. Pointers need a float's alignment only; rows may have any
- * length below 2^31, 0 included, and different arguments do not overlap unless it says so.
+ * Element-wise and row kernels of the forward pass: everything but matrix products. A plain C reference, AVX2, AVX-512
+ * and NEON variants behind one table for the level of base/cpu.h; WT_KERNELS in the environment lowers it. All variants
+ * give the same bits (a NaN's payload aside): sums run in 16 fixed stripes, which are then added in a fixed tree,
+ * nothing is contracted to a fused multiply-add, and exp, tanh are our own polynomials, within 1 and 1.5 units in the
+ * last place; the test prints the worst. Pointers need a float's alignment only; rows may have any length below 2^31,
+ * 0 included, and different arguments do not overlap unless it says so.
  */
 #ifndef WT_ENGINE_KERNELS_H
 #define WT_ENGINE_KERNELS_H
@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 typedef struct wt_kernels {
-    const char *name; /* "reference", "avx2", "avx512" */
+    const char *name; /* the level's: "reference", "avx2" */
 
     /* y[i] = x[i] / sqrt(mean(x²) + eps) * gain[i] (gain NULL: 1). The mean is summed in double. y may be x. */
     void (*rms_norm)(float *y, const float *x, const float *gain, float eps, size_t n);

@@ -40,6 +40,6 @@
 #define WT_GELU_SCALE 0.79788456080286535588f /* sqrt(2 / pi) */
 #define WT_GELU_CUBE 0.044715f
 
-extern const wt_kernels wt_kernels_reference, wt_kernels_avx2, wt_kernels_avx512;
+extern const wt_kernels wt_kernels_reference, wt_kernels_avx2, wt_kernels_avx512, wt_kernels_neon;
 
 #endif

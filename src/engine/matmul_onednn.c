@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
+#if !defined(__aarch64__) /* which has tiles of its own: matmul_tile_neon.c */
+
 /*
  * oneDNN 2.x passes memory descriptors as structs by pointer and creates primitives through operation descriptors; 3.x made
  * descriptors opaque and dropped the operation step. MD is what a descriptor argument looks like.
@@ -210,6 +212,8 @@ int wt_tile_multiply(wt_tile_worker *worker, const void *x, const void *packed, 
                                     {DNNL_ARG_SCRATCHPAD, worker->multiply_scratch}};
     return dnnl_primitive_execute(worker->tile->multiply, worker->stream, 4, args) == dnnl_success ? 0 : -1;
 }
+
+#endif
 
 int wt_gemm(bool transpose_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
             size_t ldb, float *c, size_t ldc) {

@@ -1,7 +1,8 @@
 /*
  * The few calls of oneDNN that matrix products need, in a form that hides the difference between its 2.x and 3.x API. A
  * "tile" is the product of WT_TILE_ROWS rows with WT_TILE_COLS columns of a weight matrix over an inner dimension k that is
- * a multiple of WT_TILE_INNER; its kernel is built for one thread. Private to matmul.c.
+ * a multiple of WT_TILE_INNER; its kernel is built for one thread. Private to matmul.c. On aarch64 the tiles are our own
+ * (matmul_tile_neon.c).
  */
 #ifndef WT_ENGINE_MATMUL_ONEDNN_H
 #define WT_ENGINE_MATMUL_ONEDNN_H

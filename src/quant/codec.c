@@ -25,6 +25,12 @@ static void fill_tables(void) {
             wt_codec_float_avx512(table);
             wt_codec_legacy_avx512(table);
         }
+#elif defined(__aarch64__)
+        if (level >= WT_CPU_NEON) {
+            wt_codec_float_neon(table);
+            wt_codec_legacy_neon(table);
+            wt_codec_k_neon(table);
+        }
 #endif
     }
 }

@@ -18,6 +18,9 @@ void wt_codec_float_avx512(wt_codec *table);
 void wt_codec_legacy_avx2(wt_codec *table);
 void wt_codec_legacy_avx512(wt_codec *table);
 void wt_codec_k_avx2(wt_codec *table);
+void wt_codec_float_neon(wt_codec *table);
+void wt_codec_legacy_neon(wt_codec *table);
+void wt_codec_k_neon(wt_codec *table);
 
 /* The scale that byte d of NVFP4 stands for: half of an E4M3 without a sign. */
 float wt_nvfp4_scale(uint8_t d);
