@@ -30,8 +30,7 @@ const wt_encoder *wt_encoder_of(wt_type type) { return &row_of(type)->traits; }
 /* ---- weights and importance as the searches want them ---- */
 
 enum {
-    PIECE = 256, /* whole blocks of every type */
-    RUN = 16     /* no scale is shared by fewer weights */
+    PIECE = WT_PIECE, /* whole blocks of every type, and two super-blocks, which stand side by side */
 };
 
 /* Beyond this no format reaches, and squares would overflow. */
@@ -39,11 +38,10 @@ enum {
 
 /*
  * The importance of a piece, its largest in 1..2 (a power of two takes it there, so that no ratio changes), so that sums neither
- * overflow nor vanish. A run that nothing depends on counts a little: any code would do, but the nearest is the best guess.
+ * overflow nor vanish. A run of WT_LANES (no scale is shared by fewer) that nothing depends on counts a little: any code would do, but the nearest is the best guess.
  */
-static void prepare_importance(const float *w, size_t n, float *out) {
-    float largest = 0.0f;
-    for (size_t i = 0; w && i < n; i++) largest = w[i] > largest ? w[i] : largest;
+static void prepare_importance(const wt_encode_kernels *k, const float *w, size_t n, float *out) {
+    float largest = w ? k->largest(w, n) : 0.0f;
     if (!(largest > 0.0f)) {
         for (size_t i = 0; i < n; i++) out[i] = 1.0f;
         return;
@@ -51,18 +49,7 @@ static void prepare_importance(const float *w, size_t n, float *out) {
     int exponent;
     frexpf(largest, &exponent);
     float by = exponent < -125 ? 0x1p126f : exponent > 126 ? 0x1p-126f : ldexpf(1.0f, 1 - exponent);
-    for (size_t i = 0; i < n; i += RUN) {
-        float sum = 0.0f;
-        for (size_t j = i; j < n && j < i + RUN; j++) sum += out[j] = w[j] * by;
-        for (size_t j = i; !(sum > 0.0f) && j < n && j < i + RUN; j++) out[j] = 1e-6f;
-    }
-}
-
-static void prepare_weights(const float *x, size_t n, float *out) {
-    for (size_t i = 0; i < n; i++) {
-        float v = x[i] > -LARGEST ? x[i] : -LARGEST;
-        out[i] = v < LARGEST ? v : LARGEST;
-    }
+    k->prepare_importance(w, n, by, 1e-6f, out);
 }
 
 void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float *w, size_t n, const wt_search *search,
@@ -80,8 +67,8 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
     float weights[PIECE], importance[PIECE];
     for (size_t i = 0, size; i < n; i += size) {
         size = n - i < PIECE ? n - i : PIECE;
-        prepare_weights(x + i, size, weights);
-        prepare_importance(w ? w + i : NULL, size, importance);
+        k->prepare(x + i, size, LARGEST, weights);
+        prepare_importance(k, w ? w + i : NULL, size, importance);
         row->encode(k, weights, importance, size, search, to);
         to += size / info->block * info->block_bytes;
     }

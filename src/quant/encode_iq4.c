@@ -17,6 +17,9 @@ typedef struct value_table {
 
 static value_table iq4, fp4;
 
+/* What NVFP4's bytes of scales stand for, without the last, which is none. */
+static float nvfp4_scales[127], nvfp4_inverses[127];
+
 /* values: ascending, `count` of them; codes: what the format calls each. */
 static void fill_values(value_table *t, const int8_t *values, const uint8_t *codes, int count) {
     t->lo = values[0];
@@ -32,6 +35,10 @@ static void fill_tables(void) {
     for (int i = 0; i < 15; i++) ascending[i] = WT_VALUES_FP4[fp4_codes[i]];
     fill_values(&iq4, WT_VALUES_IQ4, plain, 16);
     fill_values(&fp4, ascending, fp4_codes, 15);
+    for (int i = 0; i < 127; i++) {
+        nvfp4_scales[i] = wt_nvfp4_scale((uint8_t)i);
+        nvfp4_inverses[i] = wt_inverse(nvfp4_scales[i]);
+    }
 }
 
 /* The codes of n values, packed: low nibbles for the first half. */
@@ -47,12 +54,17 @@ static void encode_iq4_nl(const wt_encode_kernels *k, const float *x, const floa
     wt_codes codes;
     wt_codes_init(&codes, iq4.lo, iq4.hi, &iq4.cells, false, search);
     unsigned char *to = dst;
-    int8_t q[32];
+    uint16_t d[WT_MAX_BLOCKS];
+    float inverse[WT_MAX_BLOCKS];
+    int8_t q[WT_PIECE];
     wt_block_iq4_nl b;
-    for (size_t i = 0; i < n; i += 32, to += sizeof b, x += 32, w += 32) {
-        b.d = wt_search_scale(k, x, w, 32, &codes, search);
-        k->assign(x, 32, &codes.grid, wt_inverse(wt_half_to_float(b.d)), 0.0f, q);
-        pack_values(&iq4, q, 32, b.qs);
+    size_t blocks = n / 32;
+    wt_search_scales(k, x, w, blocks, &codes, search, d);
+    for (size_t i = 0; i < blocks; i++) inverse[i] = wt_inverse(wt_half_to_float(d[i]));
+    k->assign(x, blocks, 32, &codes.grid, inverse, NULL, q);
+    for (size_t i = 0; i < blocks; i++, to += sizeof b) {
+        b.d = d[i];
+        pack_values(&iq4, q + 32 * i, 32, b.qs);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -63,45 +75,49 @@ static void encode_iq4_xs(const wt_encode_kernels *k, const float *x, const floa
     wt_codes codes;
     wt_codes_init(&codes, iq4.lo, iq4.hi, &iq4.cells, false, search);
     unsigned char *to = dst;
+    uint16_t d[WT_MAX_SUPERS];
     int scales[WT_MAX_RUNS];
-    int8_t q[32];
+    float inverse[WT_MAX_RUNS];
+    int8_t q[WT_PIECE];
     wt_block_iq4_xs b;
-    for (size_t i = 0; i < n; i += WT_SUPER, to += sizeof b, x += WT_SUPER, w += WT_SUPER) {
-        wt_search_super(k, x, w, &SHAPE, &codes, search, &b.d, scales);
-        float d = wt_half_to_float(b.d);
-        b.scales_h = 0;
-        memset(b.scales_l, 0, sizeof b.scales_l);
-        for (int j = 0; j < 8; j++) {
-            unsigned s = (unsigned)(scales[j] + 32);
-            b.scales_l[j / 2] |= (uint8_t)((s & 15) << (4 * (j % 2)));
-            b.scales_h |= (uint16_t)(s >> 4 << (2 * j));
-            k->assign(x + 32 * j, 32, &codes.grid, wt_inverse(d * (float)scales[j]), 0.0f, q);
-            pack_values(&iq4, q, 32, b.qs + 16 * j);
+    for (size_t i = 0, blocks; i < n / WT_SUPER; i += blocks, x += blocks * WT_SUPER, w += blocks * WT_SUPER) {
+        blocks = n / WT_SUPER - i < WT_MAX_SUPERS ? n / WT_SUPER - i : WT_MAX_SUPERS;
+        wt_search_super(k, x, w, blocks, &SHAPE, &codes, search, d, scales);
+        for (size_t j = 0; j < 8 * blocks; j++) inverse[j] = wt_inverse(wt_half_to_float(d[j / 8]) * (float)scales[j]);
+        k->assign(x, 8 * blocks, 32, &codes.grid, inverse, NULL, q);
+        for (size_t s = 0; s < blocks; s++, to += sizeof b) {
+            b = (wt_block_iq4_xs){.d = d[s]};
+            for (size_t j = 0; j < 8; j++) {
+                unsigned code = (unsigned)(scales[8 * s + j] + 32);
+                b.scales_l[j / 2] |= (uint8_t)((code & 15) << (4 * (j % 2)));
+                b.scales_h |= (uint16_t)(code >> 4 << (2 * j));
+                pack_values(&iq4, q + WT_SUPER * s + 32 * j, 32, b.qs + 16 * j);
+            }
+            memcpy(to, &b, sizeof b);
         }
-        memcpy(to, &b, sizeof b);
     }
+}
+
+/* 2^exponent of a normal float. */
+static float power_of_two(int exponent) {
+    union {
+        uint32_t u;
+        float f;
+    } power = {.u = (uint32_t)(exponent + 127) << 23};
+    return power.f;
 }
 
 /* ---- scales that are floats of eight bits: each of those near is tried, exactly ---- */
 
-static float largest_of(const float *x, size_t n) {
-    float largest = 0.0f;
-    for (size_t i = 0; i < n; i++) largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
-    return largest;
-}
-
-/* The lane of the smallest error; scale [WT_LANES * groups], groups <= 2. */
-static int best_lane(const wt_encode_kernels *k, const float *x, const float *w, size_t n, size_t groups,
-                     const float *scale) {
-    const wt_grid grid = {fp4.lo, fp4.hi, &fp4.cells};
-    float inverse[2 * WT_LANES], qx[2 * WT_LANES], qq[2 * WT_LANES], error[2 * WT_LANES];
+/* The candidate of the smallest error; scale [WT_LANES * groups], groups <= 2, none of them 0. */
+static int best_of(const wt_encode_kernels *k, const float *x, const float *w, size_t n, size_t groups,
+                   const float *inverse, const float *scale) {
+    const wt_grid grid = {fp4.lo, fp4.hi, NULL, WT_FP4};
+    float error[2 * WT_LANES];
     int lanes = (int)groups * WT_LANES, best = 0;
-    for (int i = 0; i < lanes; i++) inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
-    wt_symmetric_lanes l = {inverse, scale, qx, qq, error};
+    wt_symmetric_lanes l = {.inverse = inverse, .scale = scale, .error = error};
     k->symmetric(x, w, n, &grid, groups, &l);
-    for (int i = 1; i < lanes; i++) {
-        if (error[i] < error[best]) best = i;
-    }
+    for (int i = 1; i < lanes; i++) best = error[i] < error[best] ? i : best;
     return best;
 }
 
@@ -112,23 +128,29 @@ static int best_lane(const wt_encode_kernels *k, const float *x, const float *w,
 static void encode_mxfp4(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
                          const wt_search *search, void *dst) {
     enum { HIGHEST = 2 };
-    const wt_grid grid = {fp4.lo, fp4.hi, &fp4.cells};
+    const wt_grid grid = {fp4.lo, fp4.hi, NULL, WT_FP4};
     unsigned char *to = dst;
-    float scale[WT_LANES], y[32];
+    float scale[WT_LANES], inverse[WT_LANES], y[32];
     int8_t q[32];
     wt_block_mxfp4 b;
     (void)search; /* all candidates there are are looked at */
-    for (int i = 0; i < WT_LANES; i++) scale[i] = ldexpf(1.0f, HIGHEST - i);
+    for (int i = 0; i < WT_LANES; i++) {
+        scale[i] = ldexpf(1.0f, HIGHEST - i);
+        inverse[i] = ldexpf(1.0f, i - HIGHEST);
+    }
     for (size_t i = 0; i < n; i += 32, to += sizeof b, x += 32, w += 32) {
-        float largest = largest_of(x, 32);
+        float largest = fabsf(k->extreme(x, 32));
         memset(&b, 0, sizeof b);
         if (largest > 0.0f) {
-            int exponent = ilogbf(largest);
-            float by = exponent < -126 ? 0x1p126f : ldexpf(1.0f, -exponent), undo = 1.0f / by;
+            int exponent;
+            frexpf(largest, &exponent);
+            exponent = exponent < -125 ? -126 : exponent - 1;
+            float by = power_of_two(-exponent), undo = power_of_two(exponent);
             for (int j = 0; j < 32; j++) y[j] = x[j] * by;
-            int e = HIGHEST - best_lane(k, y, w, 32, 1, scale) + ilogbf(undo) + 128;
+            int e = HIGHEST - best_of(k, y, w, 32, 1, inverse, scale) + exponent + 128;
             b.e = (uint8_t)(e < 0 ? 0 : e > 255 ? 255 : e);
-            k->assign(y, 32, &grid, ldexpf(undo, 128 - b.e), 0.0f, q);
+            float to_codes = ldexpf(undo, 128 - b.e);
+            k->assign(y, 1, 32, &grid, &to_codes, NULL, q);
             pack_values(&fp4, q, 32, b.qs);
         }
         memcpy(to, &b, sizeof b);
@@ -139,28 +161,28 @@ static void encode_mxfp4(const wt_encode_kernels *k, const float *x, const float
 static void encode_nvfp4(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
                          const wt_search *search, void *dst) {
     enum { LANES = 2 * WT_LANES, ABOVE = 8, LAST = 0x7e };
-    const wt_grid grid = {fp4.lo, fp4.hi, &fp4.cells};
+    const wt_grid grid = {fp4.lo, fp4.hi, NULL, WT_FP4};
     unsigned char *to = dst;
-    float scale[LANES];
-    int8_t q[16];
+    int8_t q[64];
+    float to_codes[4];
     wt_block_nvfp4 b;
     (void)search;
-    for (size_t i = 0; i < n; i += 64, to += sizeof b) {
-        for (int run = 0; run < 4; run++, x += 16, w += 16) {
-            float wanted = largest_of(x, 16) / fp4.hi;
+    for (size_t i = 0; i < n; i += 64, to += sizeof b, x += 64, w += 64) {
+        for (size_t run = 0; run < 4; run++) {
+            float wanted = fabsf(k->extreme(x + 16 * run, 16)) / fp4.hi;
             int fits = 0, step = 64;
             for (; step; step /= 2) {
-                if (fits + step <= LAST && wt_nvfp4_scale((uint8_t)(fits + step)) <= wanted) fits += step;
+                if (fits + step <= LAST && nvfp4_scales[fits + step] <= wanted) fits += step;
             }
             int first = fits + ABOVE - (LANES - 1);
             first = first > LAST - (LANES - 1) ? LAST - (LANES - 1) : first;
             first = first < 0 ? 0 : first;
-            for (int lane = 0; lane < LANES; lane++) scale[lane] = wt_nvfp4_scale((uint8_t)(first + lane));
-            int best = best_lane(k, x, w, 16, 2, scale);
+            int best = best_of(k, x + 16 * run, w + 16 * run, 16, 2, nvfp4_inverses + first, nvfp4_scales + first);
             b.d[run] = (uint8_t)(first + best);
-            k->assign(x, 16, &grid, wt_inverse(scale[best]), 0.0f, q);
-            pack_values(&fp4, q, 16, b.qs + 8 * run);
+            to_codes[run] = nvfp4_inverses[first + best];
         }
+        k->assign(x, 4, 16, &grid, to_codes, NULL, q);
+        for (int run = 0; run < 4; run++) pack_values(&fp4, q + 16 * run, 16, b.qs + 8 * run);
         memcpy(to, &b, sizeof b);
     }
 }

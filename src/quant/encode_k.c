@@ -6,95 +6,119 @@
 #include "quant/codec_families.h"
 #include "quant/search.h"
 
-/* Codes under the scales of the runs, counted from the format's lowest code `lo`. */
-static void assign_runs(const wt_encode_kernels *k, const float *x, const wt_super *shape, const wt_grid *grid, int lo,
-                        uint16_t d, const int *scales, uint8_t *q) {
-    float by = wt_half_to_float(d);
-    int8_t codes[WT_SUPER];
-    for (size_t j = 0; j < shape->runs; j++) {
-        float scale = by * (float)scales[j];
-        k->assign(x + j * shape->run, shape->run, grid, wt_inverse(scale), 0.0f, codes + j * shape->run);
-    }
-    for (int i = 0; i < WT_SUPER; i++) q[i] = (uint8_t)(codes[i] - lo);
-}
+enum { MAX_RUNS = WT_MAX_SUPERS * WT_MAX_RUNS };
 
-static void assign_runs_min(const wt_encode_kernels *k, const float *x, const wt_super *shape, int hi, uint16_t d,
-                            uint16_t dmin, const int *scales, const int *mins, uint8_t *q) {
-    const wt_grid grid = {0.0f, (float)hi, NULL};
-    float by = wt_half_to_float(d), by_min = wt_half_to_float(dmin);
-    for (size_t j = 0; j < shape->runs; j++) {
-        float scale = by * (float)scales[j], min = by_min * (float)mins[j];
-        k->assign(x + j * shape->run, shape->run, &grid, wt_inverse(scale), min, (int8_t *)q + j * shape->run);
+/* A type: its codes lo..hi, how its runs are scaled, and how a block is written. */
+typedef struct block_codes {
+    uint16_t d, dmin;
+    const int *scales, *mins;
+    const int8_t *q; /* counted from the lowest code */
+} block_codes;
+
+typedef struct k_type {
+    wt_super shape;
+    int lo, hi;
+    bool minima;
+    size_t bytes;
+    void (*pack)(const block_codes *c, void *to);
+} k_type;
+
+/* Super-blocks that stand side by side, as they were found. */
+typedef struct found {
+    uint16_t d[WT_MAX_SUPERS], dmin[WT_MAX_SUPERS];
+    int scales[MAX_RUNS], mins[MAX_RUNS];
+    int8_t q[WT_PIECE];
+} found;
+
+/* Codes under the scales (and minima, if any) of the runs. */
+static void assign(const wt_encode_kernels *k, const float *x, size_t blocks, const wt_super *shape,
+                   const wt_grid *grid, int lo, bool minima, found *f) {
+    float inverse[MAX_RUNS], min[MAX_RUNS];
+    for (size_t j = 0; j < blocks * shape->runs; j++) {
+        size_t b = j / shape->runs;
+        inverse[j] = wt_inverse(wt_half_to_float(f->d[b]) * (float)f->scales[j]);
+        min[j] = minima ? wt_half_to_float(f->dmin[b]) * (float)f->mins[j] : 0.0f;
     }
+    k->assign(x, blocks * shape->runs, shape->run, grid, inverse, min, f->q);
+    for (size_t i = 0; i < blocks * WT_SUPER && lo; i++) f->q[i] = (int8_t)(f->q[i] - lo);
 }
 
 /* Scales and minima of the runs; without minima of their own (see encode_legacy.c) these are the scales over again. */
-static void search_runs(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape, int hi,
-                        const wt_search *search, uint16_t *d, uint16_t *dmin, int *scales, int *mins) {
+static void find_ranges(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, const wt_super *shape,
+                        int hi, const wt_search *search, found *f) {
+    const wt_grid grid = {0.0f, (float)hi, NULL, WT_INTEGERS};
     if (!search->symmetric) {
-        wt_search_super_min(k, x, w, shape, (float)hi, search, d, dmin, scales, mins);
-        return;
+        wt_search_super_min(k, x, w, blocks, shape, (float)hi, search, f->d, f->dmin, f->scales, f->mins);
+    } else {
+        wt_cells odd;
+        wt_cells_of_odd(&odd, hi);
+        wt_codes codes;
+        wt_codes_init(&codes, (float)-hi, (float)hi, &odd, true, search);
+        wt_search_super(k, x, w, blocks, shape, &codes, search, f->d, f->scales);
+        for (size_t b = 0; b < blocks; b++) {
+            float half = fabsf(wt_half_to_float(f->d[b]));
+            f->d[b] = wt_search_half(2.0f * half);
+            f->dmin[b] = wt_search_half((float)hi * half);
+        }
+        memcpy(f->mins, f->scales, sizeof f->mins);
     }
-    wt_cells odd;
-    wt_cells_of_odd(&odd, hi);
-    wt_codes codes;
-    wt_codes_init(&codes, (float)-hi, (float)hi, &odd, true, search);
-    wt_search_super(k, x, w, shape, &codes, search, d, scales);
-    float half = fabsf(wt_half_to_float(*d));
-    *d = wt_search_half(2.0f * half);
-    *dmin = wt_search_half((float)hi * half);
-    memcpy(mins, scales, shape->runs * sizeof *mins);
+    assign(k, x, blocks, shape, &grid, 0, true, f);
 }
 
+static void encode(const k_type *type, const wt_encode_kernels *k, const float *x, const float *w, size_t n,
+                   const wt_search *search, void *dst) {
+    const wt_super *shape = &type->shape;
+    size_t together = WT_LANES / shape->runs;
+    unsigned char *to = dst;
+    wt_codes codes;
+    found f;
+    if (!type->minima) wt_codes_init(&codes, (float)type->lo, (float)type->hi, NULL, false, search);
+    for (size_t i = 0, blocks; i < n / WT_SUPER; i += blocks, x += blocks * WT_SUPER, w += blocks * WT_SUPER) {
+        blocks = n / WT_SUPER - i < together ? n / WT_SUPER - i : together;
+        if (type->minima) {
+            find_ranges(k, x, w, blocks, shape, type->hi, search, &f);
+        } else {
+            wt_search_super(k, x, w, blocks, shape, &codes, search, f.d, f.scales);
+            assign(k, x, blocks, shape, &codes.grid, type->lo, false, &f);
+        }
+        for (size_t b = 0; b < blocks; b++, to += type->bytes) {
+            size_t at = b * shape->runs;
+            type->pack(&(block_codes){f.d[b], f.dmin[b], f.scales + at, f.mins + at, f.q + b * WT_SUPER}, to);
+        }
+    }
+}
+
+/* ---- blocks' bytes ---- */
+
 /* Two bits of each weight: four shifts of 32 bytes for each half of the block. */
-static void pack_crumbs(const uint8_t *q, uint8_t *qs) {
+static void pack_crumbs(const int8_t *q, uint8_t *qs) {
     for (int half = 0; half < 2; half++) {
         for (int l = 0; l < 32; l++) {
-            const uint8_t *at = q + 128 * half + l;
+            const int8_t *at = q + 128 * half + l;
             qs[32 * half + l] = (uint8_t)((at[0] & 3) | (at[32] & 3) << 2 | (at[64] & 3) << 4 | (at[96] & 3) << 6);
         }
     }
 }
 
-#define EACH_BLOCK(type)                                                                                               \
-    unsigned char *to = dst;                                                                                           \
-    uint8_t q[WT_SUPER];                                                                                               \
-    int scales[WT_MAX_RUNS];                                                                                           \
-    type b;                                                                                                            \
-    for (size_t i = 0; i < n; i += WT_SUPER, to += sizeof b, x += WT_SUPER, w += WT_SUPER)
-
-static void encode_q2_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
-                        void *dst) {
-    static const wt_super SHAPE = {.runs = 16, .run = 16, .hi = 15};
-    int mins[WT_MAX_RUNS];
-    EACH_BLOCK(wt_block_q2_k) {
-        search_runs(k, x, w, &SHAPE, 3, search, &b.d, &b.dmin, scales, mins);
-        assign_runs_min(k, x, &SHAPE, 3, b.d, b.dmin, scales, mins, q);
-        for (int j = 0; j < 16; j++) b.scales[j] = (uint8_t)(scales[j] | mins[j] << 4);
-        pack_crumbs(q, b.qs);
-        memcpy(to, &b, sizeof b);
-    }
+static void pack_q2_k(const block_codes *c, void *to) {
+    wt_block_q2_k b = {.d = c->d, .dmin = c->dmin};
+    for (int j = 0; j < 16; j++) b.scales[j] = (uint8_t)(c->scales[j] | c->mins[j] << 4);
+    pack_crumbs(c->q, b.qs);
+    memcpy(to, &b, sizeof b);
 }
 
-static void encode_q3_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
-                        void *dst) {
-    static const wt_super SHAPE = {.runs = 16, .run = 16, .lo = -32, .hi = 31};
-    wt_codes codes;
-    wt_codes_init(&codes, -4.0f, 3.0f, NULL, false, search);
-    EACH_BLOCK(wt_block_q3_k) {
-        wt_search_super(k, x, w, &SHAPE, &codes, search, &b.d, scales);
-        assign_runs(k, x, &SHAPE, &codes.grid, -4, b.d, scales, q);
-        memset(b.scales, 0, sizeof b.scales);
-        for (int j = 0; j < 16; j++) {
-            unsigned s = (unsigned)(scales[j] + 32);
-            b.scales[j % 8] |= (uint8_t)((s & 15) << (j < 8 ? 0 : 4));
-            b.scales[8 + j % 4] |= (uint8_t)(s >> 4 << (2 * (j / 4)));
-        }
-        memset(b.hmask, 0, sizeof b.hmask);
-        for (int j = 0; j < WT_SUPER; j++) b.hmask[j % 32] |= (uint8_t)(q[j] >> 2 << (j / 32));
-        pack_crumbs(q, b.qs);
-        memcpy(to, &b, sizeof b);
+static void pack_q3_k(const block_codes *c, void *to) {
+    wt_block_q3_k b = {.d = c->d};
+    for (int j = 0; j < 16; j++) {
+        unsigned s = (unsigned)(c->scales[j] + 32);
+        b.scales[j % 8] |= (uint8_t)((s & 15) << (j < 8 ? 0 : 4));
+        b.scales[8 + j % 4] |= (uint8_t)(s >> 4 << (2 * (j / 4)));
     }
+    for (int run = 0; run < 8; run++) {
+        for (int l = 0; l < 32; l++) b.hmask[l] |= (uint8_t)(c->q[32 * run + l] >> 2 << run);
+    }
+    pack_crumbs(c->q, b.qs);
+    memcpy(to, &b, sizeof b);
 }
 
 /* Eight 6-bit scales and minima in 12 bytes; wt_q4_k_scale reads them. */
@@ -107,59 +131,59 @@ static void pack_q4_k_scales(const int *scales, const int *mins, uint8_t *s) {
 }
 
 /* Runs of 32 in pairs: the even one in the low nibbles. */
-static void pack_pairs(const uint8_t *q, uint8_t *qs) {
-    for (int i = 0; i < 128; i++) {
-        const uint8_t *at = q + 64 * (i / 32) + i % 32;
-        qs[i] = (uint8_t)((at[0] & 15) | (at[32] & 15) << 4);
+static void pack_pairs(const int8_t *q, uint8_t *qs) {
+    for (int pair = 0; pair < 4; pair++) {
+        for (int l = 0; l < 32; l++)
+            qs[32 * pair + l] = (uint8_t)((q[64 * pair + l] & 15) | (q[64 * pair + 32 + l] & 15) << 4);
     }
 }
 
-static const wt_super EIGHT = {.runs = 8, .run = 32, .hi = 63};
-
-static void encode_q4_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
-                        void *dst) {
-    int mins[WT_MAX_RUNS];
-    EACH_BLOCK(wt_block_q4_k) {
-        search_runs(k, x, w, &EIGHT, 15, search, &b.d, &b.dmin, scales, mins);
-        assign_runs_min(k, x, &EIGHT, 15, b.d, b.dmin, scales, mins, q);
-        pack_q4_k_scales(scales, mins, b.scales);
-        pack_pairs(q, b.qs);
-        memcpy(to, &b, sizeof b);
-    }
+static void pack_q4_k(const block_codes *c, void *to) {
+    wt_block_q4_k b = {.d = c->d, .dmin = c->dmin};
+    pack_q4_k_scales(c->scales, c->mins, b.scales);
+    pack_pairs(c->q, b.qs);
+    memcpy(to, &b, sizeof b);
 }
 
-static void encode_q5_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
-                        void *dst) {
-    int mins[WT_MAX_RUNS];
-    EACH_BLOCK(wt_block_q5_k) {
-        search_runs(k, x, w, &EIGHT, 31, search, &b.d, &b.dmin, scales, mins);
-        assign_runs_min(k, x, &EIGHT, 31, b.d, b.dmin, scales, mins, q);
-        pack_q4_k_scales(scales, mins, b.scales);
-        pack_pairs(q, b.qs);
-        memset(b.qh, 0, sizeof b.qh);
-        for (int j = 0; j < WT_SUPER; j++) b.qh[j % 32] |= (uint8_t)(q[j] >> 4 << (j / 32));
-        memcpy(to, &b, sizeof b);
+static void pack_q5_k(const block_codes *c, void *to) {
+    wt_block_q5_k b = {.d = c->d, .dmin = c->dmin};
+    pack_q4_k_scales(c->scales, c->mins, b.scales);
+    pack_pairs(c->q, b.qs);
+    for (int run = 0; run < 8; run++) {
+        for (int l = 0; l < 32; l++) b.qh[l] |= (uint8_t)(c->q[32 * run + l] >> 4 << run);
     }
+    memcpy(to, &b, sizeof b);
 }
 
-static void encode_q6_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
-                        void *dst) {
-    static const wt_super SHAPE = {.runs = 16, .run = 16, .lo = -128, .hi = 127};
-    wt_codes codes;
-    wt_codes_init(&codes, -32.0f, 31.0f, NULL, false, search);
-    EACH_BLOCK(wt_block_q6_k) {
-        wt_search_super(k, x, w, &SHAPE, &codes, search, &b.d, scales);
-        assign_runs(k, x, &SHAPE, &codes.grid, -32, b.d, scales, q);
-        for (int j = 0; j < 16; j++) b.scales[j] = (int8_t)scales[j];
-        for (int l = 0; l < 64; l++) {
-            const uint8_t *at = q + 128 * (l / 32) + l % 32;
-            b.ql[64 * (l / 32) + l % 32] = (uint8_t)((at[0] & 15) | (at[64] & 15) << 4);
-            b.ql[64 * (l / 32) + l % 32 + 32] = (uint8_t)((at[32] & 15) | (at[96] & 15) << 4);
-            b.qh[l] = (uint8_t)(at[0] >> 4 | at[32] >> 4 << 2 | at[64] >> 4 << 4 | at[96] >> 4 << 6);
+static void pack_q6_k(const block_codes *c, void *to) {
+    wt_block_q6_k b = {.d = c->d};
+    for (int j = 0; j < 16; j++) b.scales[j] = (int8_t)c->scales[j];
+    for (int half = 0; half < 2; half++) {
+        for (int l = 0; l < 32; l++) {
+            const int8_t *at = c->q + 128 * half + l;
+            b.ql[64 * half + l] = (uint8_t)((at[0] & 15) | (at[64] & 15) << 4);
+            b.ql[64 * half + l + 32] = (uint8_t)((at[32] & 15) | (at[96] & 15) << 4);
+            b.qh[32 * half + l] = (uint8_t)(at[0] >> 4 | at[32] >> 4 << 2 | at[64] >> 4 << 4 | at[96] >> 4 << 6);
         }
-        memcpy(to, &b, sizeof b);
     }
+    memcpy(to, &b, sizeof b);
 }
+
+/* ---- types ---- */
+
+#define ENCODER(name, ...)                                                                                             \
+    static void encode_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
+                              const wt_search *search, void *dst) {                                                    \
+        static const k_type TYPE = {.bytes = sizeof(wt_block_##name), .pack = pack_##name, __VA_ARGS__};               \
+        encode(&TYPE, k, x, w, n, search, dst);                                                                        \
+    }
+
+ENCODER(q2_k, .hi = 3, .minima = true,
+        .shape = {.runs = 16, .run = 16, .hi = 15, .plain = {-0.5f, 0.1f, 16, .absolute = true}})
+ENCODER(q3_k, .lo = -4, .hi = 3, .shape = {.runs = 16, .run = 16, .lo = -32, .hi = 31, .descend = true})
+ENCODER(q4_k, .hi = 15, .minima = true, .shape = {.runs = 8, .run = 32, .hi = 63, .plain = {-1.0f, 0.1f, 21}})
+ENCODER(q5_k, .hi = 31, .minima = true, .shape = {.runs = 8, .run = 32, .hi = 63, .plain = {-0.5f, 0.1f, 16}})
+ENCODER(q6_k, .lo = -32, .hi = 31, .shape = {.runs = 16, .run = 16, .lo = -128, .hi = 127})
 
 void wt_encoders_k(wt_encoder_row *table) {
     const wt_search scales = {.lo = -1.8f, .hi = 1.8000001f, .steps = 37, .passes = 2, .bias = 1.0f};

@@ -8,20 +8,25 @@
 
 enum { BLOCK = 32 };
 
-/* The scale of a block on its own and the codes under it, counted from the format's lowest one. */
-static uint16_t codes_scale(const wt_encode_kernels *k, const float *x, const float *w, int lo, const wt_codes *codes,
-                            const wt_search *search, uint8_t *q) {
-    int8_t signed_codes[BLOCK];
-    uint16_t d = wt_search_scale(k, x, w, BLOCK, codes, search);
-    k->assign(x, BLOCK, &codes->grid, wt_inverse(wt_half_to_float(d)), 0.0f, signed_codes);
-    for (int j = 0; j < BLOCK; j++) q[j] = (uint8_t)(signed_codes[j] - lo);
-    return d;
+/* The scales of a piece's blocks, and its codes, counted from the format's lowest one. */
+typedef struct scaled {
+    uint16_t d[WT_MAX_BLOCKS];
+    int8_t q[WT_PIECE];
+} scaled;
+
+static void codes_scales(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, int lo,
+                         const wt_codes *codes, const wt_search *search, scaled *s) {
+    float inverse[WT_MAX_BLOCKS];
+    wt_search_scales(k, x, w, blocks, codes, search, s->d);
+    for (size_t b = 0; b < blocks; b++) inverse[b] = wt_inverse(wt_half_to_float(s->d[b]));
+    k->assign(x, blocks, BLOCK, &codes->grid, inverse, NULL, s->q);
+    for (size_t i = 0; i < BLOCK * blocks; i++) s->q[i] = (int8_t)(s->q[i] - lo);
 }
 
 /* Scales and minima of a piece's blocks, and its codes. */
 typedef struct ranges {
     uint16_t d[WT_MAX_BLOCKS], m[WT_MAX_BLOCKS];
-    uint8_t q[WT_MAX_BLOCKS][BLOCK];
+    int8_t q[WT_PIECE];
 } ranges;
 
 /*
@@ -41,40 +46,40 @@ static void middle(const wt_encode_kernels *k, const float *x, const float *w, i
 
 static void codes_ranges(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, int hi,
                          const wt_search *search, ranges *r) {
-    const wt_grid grid = {0.0f, (float)hi, NULL};
+    const wt_grid grid = {0.0f, (float)hi, NULL, WT_INTEGERS};
+    float inverse[WT_MAX_BLOCKS], min[WT_MAX_BLOCKS];
     if (!search->symmetric) wt_search_scales_min(k, x, w, blocks, (float)hi, search, r->d, r->m);
-    for (size_t b = 0; b < blocks; b++, x += BLOCK, w += BLOCK) {
-        if (search->symmetric) middle(k, x, w, hi, search, &r->d[b], &r->m[b]);
-        float inverse = wt_inverse(wt_half_to_float(r->d[b]));
-        k->assign(x, BLOCK, &grid, inverse, wt_half_to_float(r->m[b]), (int8_t *)r->q[b]);
+    for (size_t b = 0; b < blocks; b++) {
+        if (search->symmetric) middle(k, x + b * BLOCK, w + b * BLOCK, hi, search, &r->d[b], &r->m[b]);
+        inverse[b] = wt_inverse(wt_half_to_float(r->d[b]));
+        min[b] = wt_half_to_float(r->m[b]);
         r->m[b] ^= 0x8000; /* the file adds what the search subtracts */
     }
+    k->assign(x, blocks, BLOCK, &grid, inverse, min, r->q);
 }
 
-static void pack_nibbles(const uint8_t *q, uint8_t *qs) {
+static void pack_nibbles(const int8_t *q, uint8_t *qs) {
     for (int j = 0; j < 16; j++) qs[j] = (uint8_t)((q[j] & 15) | (q[j + 16] & 15) << 4);
 }
 
-static void pack_fifths(const uint8_t *q, uint8_t *qh) {
+static void pack_fifths(const int8_t *q, uint8_t *qh) {
     for (int byte = 0; byte < 4; byte++) {
         qh[byte] = 0;
         for (int bit = 0; bit < 8; bit++) qh[byte] |= (uint8_t)((q[8 * byte + bit] >> 4) << bit);
     }
 }
 
-#define EACH_BLOCK(type)                                                                                               \
-    unsigned char *to = dst;                                                                                           \
-    uint8_t q[BLOCK];                                                                                                  \
-    type b;                                                                                                            \
-    for (size_t i = 0; i < n; i += BLOCK, to += sizeof b, x += BLOCK, w += BLOCK)
-
 static void encode_q4_0(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
     wt_codes codes;
     wt_codes_init(&codes, -8.0f, 7.0f, NULL, false, search);
-    EACH_BLOCK(wt_block_q4_0) {
-        b.d = codes_scale(k, x, w, -8, &codes, search, q);
-        pack_nibbles(q, b.qs);
+    unsigned char *to = dst;
+    scaled s;
+    wt_block_q4_0 b;
+    codes_scales(k, x, w, n / BLOCK, -8, &codes, search, &s);
+    for (size_t i = 0; i < n / BLOCK; i++, to += sizeof b) {
+        b.d = s.d[i];
+        pack_nibbles(s.q + BLOCK * i, b.qs);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -89,7 +94,7 @@ static void encode_q4_1(const wt_encode_kernels *k, const float *x, const float 
     for (size_t i = 0; i < blocks; i++, to += sizeof b) {
         b.d = r.d[i];
         b.m = r.m[i];
-        pack_nibbles(r.q[i], b.qs);
+        pack_nibbles(r.q + BLOCK * i, b.qs);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -98,10 +103,14 @@ static void encode_q5_0(const wt_encode_kernels *k, const float *x, const float 
                         void *dst) {
     wt_codes codes;
     wt_codes_init(&codes, -16.0f, 15.0f, NULL, false, search);
-    EACH_BLOCK(wt_block_q5_0) {
-        b.d = codes_scale(k, x, w, -16, &codes, search, q);
-        pack_nibbles(q, b.qs);
-        pack_fifths(q, b.qh);
+    unsigned char *to = dst;
+    scaled s;
+    wt_block_q5_0 b;
+    codes_scales(k, x, w, n / BLOCK, -16, &codes, search, &s);
+    for (size_t i = 0; i < n / BLOCK; i++, to += sizeof b) {
+        b.d = s.d[i];
+        pack_nibbles(s.q + BLOCK * i, b.qs);
+        pack_fifths(s.q + BLOCK * i, b.qh);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -116,8 +125,8 @@ static void encode_q5_1(const wt_encode_kernels *k, const float *x, const float 
     for (size_t i = 0; i < blocks; i++, to += sizeof b) {
         b.d = r.d[i];
         b.m = r.m[i];
-        pack_nibbles(r.q[i], b.qs);
-        pack_fifths(r.q[i], b.qh);
+        pack_nibbles(r.q + BLOCK * i, b.qs);
+        pack_fifths(r.q + BLOCK * i, b.qh);
         memcpy(to, &b, sizeof b);
     }
 }
@@ -125,13 +134,16 @@ static void encode_q5_1(const wt_encode_kernels *k, const float *x, const float 
 /* Stock kernels multiply codes as signed bytes whose sign they may flip: -128 is not used. */
 static void encode_q8_0(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                         void *dst) {
+    const wt_grid grid = {-127.0f, 127.0f, NULL, WT_INTEGERS};
     wt_codes codes;
-    wt_codes_init(&codes, -127.0f, 127.0f, NULL, false, search);
+    if (search->passes > 0) wt_codes_init(&codes, grid.lo, grid.hi, NULL, true, search);
     unsigned char *to = dst;
     wt_block_q8_0 b;
     for (size_t i = 0; i < n; i += BLOCK, to += sizeof b, x += BLOCK, w += BLOCK) {
-        b.d = wt_search_scale(k, x, w, BLOCK, &codes, search);
-        k->assign(x, BLOCK, &codes.grid, wt_inverse(wt_half_to_float(b.d)), 0.0f, b.qs);
+        b.d = search->passes < 1 ? wt_search_halves(k, x, w, BLOCK, &grid, search->bias)
+                                 : wt_search_scale(k, x, w, BLOCK, &codes, search);
+        float inverse = wt_inverse(wt_half_to_float(b.d));
+        k->assign(x, 1, BLOCK, &grid, &inverse, NULL, b.qs);
         memcpy(to, &b, sizeof b);
     }
 }

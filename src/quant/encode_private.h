@@ -9,7 +9,9 @@
 
 typedef struct wt_encode_kernels wt_encode_kernels;
 
-/* Encodes whole blocks; w is never NULL and no block's weights are all 0. */
+#define WT_PIECE 512
+
+/* Encodes whole blocks, at most WT_PIECE weights (blocks of one weight: any number); w is never NULL and no block's weights are all 0. */
 typedef void (*wt_encode_fn)(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
                              const wt_search *search, void *dst);
 

@@ -37,7 +37,8 @@ static void encode_q1_0(const wt_encode_kernels *k, const float *x, const float 
 static uint16_t codes_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
                             const wt_codes *codes, const wt_search *search, uint8_t *q) {
     uint16_t d = wt_search_scale(k, x, w, n, codes, search);
-    k->assign(x, n, &codes->grid, wt_inverse(wt_half_to_float(d)), 0.0f, (int8_t *)q);
+    float inverse = wt_inverse(wt_half_to_float(d));
+    k->assign(x, 1, n, &codes->grid, &inverse, NULL, (int8_t *)q);
     for (size_t j = 0; j < n; j++) q[j]++;
     return d;
 }

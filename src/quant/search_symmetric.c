@@ -7,9 +7,6 @@
 
 #define LARGEST_HALF 65504.0f
 
-/* Below this every scale rounds to a half of 0. */
-#define NOTHING 1e-12f
-
 uint16_t wt_search_half(float value) {
     if (value > LARGEST_HALF) value = LARGEST_HALF;
     if (value < -LARGEST_HALF) value = -LARGEST_HALF;
@@ -25,15 +22,16 @@ void wt_codes_init(wt_codes *c, float lo, float hi, const wt_cells *cells, bool 
     size_t steps = search->steps < 1 ? 1 : search->steps > WT_MAX_STEPS ? WT_MAX_STEPS : (size_t)search->steps;
     double step = steps > 1 ? (double)(search->hi - search->lo) / (double)(steps - 1) : 0.0;
     float reach = cells ? 7.5f : 0.95f; /* codes of a table lie further apart */
-    c->grid = (wt_grid){lo, hi, cells};
+    c->grid = (wt_grid){lo, hi, cells, cells ? WT_TABLE : WT_INTEGERS};
     if (search->symmetric && !cells) {
         if (-lo > hi) c->grid.lo = -hi;
         if (hi > -lo) c->grid.hi = -lo;
     }
     if (!cells) mirrored = c->grid.lo == -c->grid.hi;
-    size_t least = steps + 1 + (mirrored ? 0 : steps / 4);
+    size_t more = mirrored ? 0 : steps / 4 > 8 ? steps / 4 : 8;
     c->low = steps;
-    c->count = (least + WT_LANES - 1) / WT_LANES * WT_LANES;
+    c->count = steps + more + 1;
+    c->filled = (c->count + WT_LANES - 1) / WT_LANES * WT_LANES;
     c->near = c->far = 0;
     for (size_t i = 0; i < steps; i++) {
         double t = (double)search->lo + step * (double)i;
@@ -43,9 +41,7 @@ void wt_codes_init(wt_codes *c, float lo, float hi, const wt_cells *cells, bool 
     }
     /* A table's plain candidate is the other way round, as ggml has it: a lopsided table may hold the mirrored weights better. */
     float plain = cells ? -c->grid.lo : c->grid.lo;
-    for (size_t i = steps; i < c->count; i++) c->top[i] = plain;
-    if (mirrored) return;
-    size_t more = c->count - steps - 1;
+    for (size_t i = steps + more; i < c->filled; i++) c->top[i] = plain;
     step = more > 1 ? (double)(search->hi - search->lo) / (double)(more - 1) : 0.0;
     for (size_t i = 0; i < more; i++) c->top[steps + i] = top_code(c->grid.hi, search, step, i);
 }
@@ -100,22 +96,7 @@ static float smallest_of(const float *v, size_t n) {
     return smallest;
 }
 
-/* The weight of the largest magnitude, the first of them. */
-static float extreme(const float *x, size_t n) {
-    int32_t most = 0;
-    for (size_t i = 0; i < n; i++) {
-        int32_t a = bits_of(x[i]) & 0x7fffffff;
-        most = a > most ? a : most;
-    }
-    size_t i = 0;
-    while (i + 1 < n && (bits_of(x[i]) & 0x7fffffff) != most) i++;
-    return x[i];
-}
-
-/* ---- candidates of one run ---- */
-
-/* A gain that is no more than this better is rounding: of equals, the first is kept. */
-#define BETTER 1.000001f
+/* ---- a run on its own ---- */
 
 typedef struct scan {
     float inverse[WT_MAX_CANDIDATES], qx[WT_MAX_CANDIDATES], qq[WT_MAX_CANDIDATES];
@@ -125,39 +106,27 @@ typedef struct scan {
 static void scan_run(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n, float max,
                      const wt_codes *codes) {
     wt_symmetric_lanes lanes = {.inverse = s->inverse, .qx = s->qx, .qq = s->qq};
-    for (size_t i = 0; i < codes->count; i++) s->inverse[i] = codes->top[i] / max;
-    k->symmetric(x, w, n, &codes->grid, codes->count / WT_LANES, &lanes);
+    for (size_t i = 0; i < codes->filled; i++) s->inverse[i] = codes->top[i] / max;
+    k->symmetric(x, w, n, &codes->grid, codes->filled / WT_LANES, &lanes);
 }
 
-/* What each candidate takes away from the error when its scale is refitted: (sum w x q)^2 / sum w q q. */
-static void scan_gains(const scan *s, size_t count, float *gain) {
+/* The scale that each candidate's codes would have, or the plain one. */
+static void fitted_scales(const scan *s, size_t count, float plain, float bias, float *scale) {
     for (size_t i = 0; i < count; i++) {
-        float qq = s->qq[i] > 0.0f ? s->qq[i] : 1.0f;
-        gain[i] = s->qx[i] * (s->qx[i] / qq);
+        float qq = s->qq[i] > 0.0f ? s->qq[i] : 1.0f, fitted = s->qx[i] / qq;
+        scale[i] = (s->qq[i] > 0.0f ? fitted : plain) * bias;
     }
 }
-
-/* The candidate in from..to - 1 that gains most, the `plain` one where none gains more; false where nothing gains. */
-static bool scan_best(const scan *s, const float *gain, size_t from, size_t to, size_t plain, size_t *best) {
-    float most = largest_of(gain + from, to - from);
-    *best = plain;
-    if (!(gain[plain] * BETTER >= most)) {
-        for (*best = from; gain[*best] * BETTER < most; ++*best) continue;
-    }
-    return gain[*best] > 0.0f && s->qq[*best] > 0.0f;
-}
-
-/* ---- a block on its own ---- */
 
 /* Tries every scale in `scale` (made halves) exactly; keeps the best in *best, its error in *least. True where that improved. */
 static bool try_scales(const wt_encode_kernels *k, scan *s, const float *x, const float *w, size_t n,
                        const wt_codes *codes, float *scale, float *best, float *least) {
     float error[WT_MAX_CANDIDATES];
-    wt_round_halves(scale, codes->count);
-    for (size_t i = 0; i < codes->count; i++) s->inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
+    for (size_t i = 0; i < codes->filled; i++) scale[i] = wt_half_to_float(wt_search_half(scale[i]));
+    for (size_t i = 0; i < codes->filled; i++) s->inverse[i] = wt_inverse(scale[i]);
     wt_symmetric_lanes lanes = {s->inverse, scale, s->qx, s->qq, error};
-    k->symmetric(x, w, n, &codes->grid, codes->count / WT_LANES, &lanes);
-    float smallest = smallest_of(error, codes->count);
+    k->symmetric(x, w, n, &codes->grid, codes->filled / WT_LANES, &lanes);
+    float smallest = smallest_of(error, codes->filled);
     if (!(smallest < *least)) return false;
     size_t i = 0;
     while (error[i] != smallest) i++;
@@ -166,198 +135,272 @@ static bool try_scales(const wt_encode_kernels *k, scan *s, const float *x, cons
     return true;
 }
 
-/* The candidate that takes most from the error with the scale its codes would have, as a half. */
-static uint16_t closed_form(const scan *s, size_t count, float plain, float bias) {
+/* The candidate that takes most from the error with the scale its codes would have. */
+static float closed_form(const scan *s, size_t count, float plain, float bias) {
     float scale[WT_MAX_CANDIDATES], gain[WT_MAX_CANDIDATES];
-    for (size_t i = 0; i < count; i++) {
-        float qq = s->qq[i] > 0.0f ? s->qq[i] : 1.0f, fitted = s->qx[i] / qq * bias;
-        scale[i] = s->qq[i] > 0.0f ? fitted : plain;
-    }
-    wt_round_halves(scale, count);
+    fitted_scales(s, count, plain, bias, scale);
     for (size_t i = 0; i < count; i++) gain[i] = scale[i] * (2.0f * s->qx[i] - scale[i] * s->qq[i]);
     float most = largest_of(gain, count);
     size_t best = 0;
     while (best + 1 < count && gain[best] != most) best++;
-    return wt_search_half(scale[best]);
-}
-
-/* With more codes than this the halves that could be a scale are few, and a gain in single precision tells too little. */
-#define MANY 64.0f
-
-/* The best of the WT_LANES halves around a scale, tried exactly. */
-static uint16_t halves_around(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                              const wt_grid *grid, float plain) {
-    uint16_t middle = wt_search_half(plain), sign = middle & 0x8000, magnitude = middle & 0x7fff;
-    float scale[WT_LANES], inverse[WT_LANES], qx[WT_LANES], qq[WT_LANES], error[WT_LANES];
-    int first = (int)magnitude - WT_LANES / 2, last = 0x7bff - (WT_LANES - 1); /* 0x7bff: the largest half */
-    first = first < 0 ? 0 : first > last ? last : first;
-    for (int i = 0; i < WT_LANES; i++) scale[i] = wt_half_to_float((uint16_t)(sign | (first + i)));
-    for (int i = 0; i < WT_LANES; i++) inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
-    wt_symmetric_lanes lanes = {inverse, scale, qx, qq, error};
-    k->symmetric(x, w, n, grid, 1, &lanes);
-    float smallest = smallest_of(error, WT_LANES);
-    int i = 0;
-    while (error[i] != smallest) i++;
-    return (uint16_t)(sign | (first + i));
+    return scale[best];
 }
 
 uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_codes *codes,
                          const wt_search *search) {
-    float max = extreme(x, n);
-    if (fabsf(max) < NOTHING) return 0;
+    float max = k->extreme(x, n);
+    if (fabsf(max) < WT_NOTHING) return 0;
     scan s;
     float scale[WT_MAX_CANDIDATES], plain = max / codes->grid.lo, best = plain, least = INFINITY;
-    if (search->passes < 1 && codes->grid.hi > MANY) return halves_around(k, x, w, n, &codes->grid, plain * search->bias);
     scan_run(k, &s, x, w, n, max, codes);
-    if (search->passes < 1) return closed_form(&s, codes->count, plain, search->bias);
+    if (search->passes < 1) return wt_search_half(closed_form(&s, codes->filled, plain, search->bias));
     for (int pass = 0; pass < search->passes; pass++) {
-        for (size_t i = 0; i < codes->count; i++) {
-            float qq = s.qq[i] > 0.0f ? s.qq[i] : 1.0f, fitted = s.qx[i] / qq;
-            scale[i] = (s.qq[i] > 0.0f ? fitted : plain) * search->bias;
-        }
+        fitted_scales(&s, codes->filled, plain, search->bias, scale);
         /* Beside the refitted ones, the plain choice: the extreme weight exactly on the lowest code. */
-        if (pass == 0 && !codes->grid.cells) scale[codes->count - 1] = plain;
+        if (pass == 0 && !codes->grid.cells) scale[codes->filled - 1] = plain;
         if (!try_scales(k, &s, x, w, n, codes, scale, &best, &least)) break;
     }
     return wt_search_half(best);
 }
 
+uint16_t wt_search_halves(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_grid *grid,
+                          float bias) {
+    float max = k->extreme(x, n);
+    if (fabsf(max) < WT_NOTHING) return 0;
+    uint16_t middle = wt_search_half(fabsf(max) / grid->hi * bias);
+    float scale[WT_LANES], inverse[WT_LANES], error[WT_LANES];
+    int first = (int)middle - WT_LANES / 2, last = 0x7bff - (WT_LANES - 1); /* 0x7bff: the largest half */
+    first = first < 0 ? 0 : first > last ? last : first;
+    for (int i = 0; i < WT_LANES; i++) scale[i] = wt_half_to_float((uint16_t)(first + i));
+    for (int i = 0; i < WT_LANES; i++) inverse[i] = scale[i] != 0.0f ? 1.0f / scale[i] : 0.0f;
+    wt_symmetric_lanes lanes = {.inverse = inverse, .scale = scale, .error = error};
+    k->symmetric(x, w, n, grid, 1, &lanes);
+    int best = 0;
+    for (int i = 1; i < WT_LANES; i++) best = error[i] < error[best] ? i : best;
+    return (uint16_t)(first + best);
+}
+
+/* ---- blocks on their own, side by side ---- */
+
+/* Copies the lanes that improved, and says which go on. */
+static bool keep_improved(wt_best_lanes *best, const wt_best_lanes *next, size_t lanes, bool *active) {
+    bool any = false;
+    for (size_t i = 0; i < lanes; i++) {
+        active[i] = active[i] && next->error[i] < best->error[i];
+        if (!active[i]) continue;
+        best->error[i] = next->error[i];
+        best->scale[i] = next->scale[i];
+        any = true;
+    }
+    return any;
+}
+
+void wt_search_scales(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, const wt_codes *codes,
+                      const wt_search *search, uint16_t *d) {
+    enum { N = WT_MAX_RUN };
+    wt_lanes lanes_x[N], lanes_w[N], scales[WT_MAX_CANDIDATES];
+    wt_scan_lanes found = {.fitted = search->passes < 1 ? NULL : scales};
+    wt_best_lanes best, next = {.fitted = scales};
+    bool active[WT_LANES];
+    const size_t count = codes->count;
+    k->spread(x, blocks, N, lanes_x);
+    k->spread(w, blocks, N, lanes_w);
+    k->scan((const wt_lanes *)lanes_x, (const wt_lanes *)lanes_w, N, codes, &found);
+    for (size_t i = 0; i < blocks; i++) {
+        float plain = found.max[i] / codes->grid.lo;
+        best.scale[i] = found.qq[i] > 0.0f ? found.qx[i] / found.qq[i] * search->bias : plain;
+        best.error[i] = INFINITY;
+        active[i] = true;
+    }
+    for (int pass = 0; pass < search->passes; pass++) {
+        for (size_t c = 0; c < count && search->bias != 1.0f; c++) {
+            for (int i = 0; i < WT_LANES; i++) scales[c][i] *= search->bias;
+        }
+        /* Beside the refitted ones, the plain choice: the extreme weight exactly on the lowest code. */
+        for (int i = 0; i < WT_LANES && pass == 0 && !codes->grid.cells; i++)
+            scales[count - 1][i] = found.max[i] / codes->grid.lo;
+        for (int i = 0; i < WT_LANES; i++) next.error[i] = INFINITY;
+        memset(next.scale, 0, sizeof next.scale);
+        k->try_scales((const wt_lanes *)lanes_x, (const wt_lanes *)lanes_w, N, &codes->grid, (const wt_lanes *)scales,
+                      count, &next);
+        if (!keep_improved(&best, &next, blocks, active)) break;
+    }
+    for (size_t i = 0; i < blocks; i++) d[i] = fabsf(found.max[i]) < WT_NOTHING ? 0 : wt_search_half(best.scale[i]);
+}
+
+/* ---- super-blocks ---- */
+
 /* The halves beside a value that is not 0. */
 static float beside(float value, int by) { return wt_half_to_float((uint16_t)(wt_search_half(value) + by)); }
 
-/* ---- a super-block ---- */
+static float half_of(float value) { return wt_half_to_float(wt_search_half(value)); }
 
-/* How many scales of the super-block are followed at once, and how many scales of a run each of them tries. */
-enum { CHAINS = 3, WINDOW = 5 };
-
+/* A way to scale the super-blocks that stand side by side: each one's d, its runs' codes, and what comes of them. */
 typedef struct chain {
-    float d, error;
-    const float *targets; /* [runs] the scales that the runs would like */
-    int scales[WT_MAX_RUNS];
-    float refit_x, refit_q; /* sums of scale * qx and scale^2 * qq: their ratio is the best d for these codes */
+    wt_code_lanes runs;
+    float d[WT_MAX_SUPERS], error[WT_MAX_SUPERS];
+    float refit[WT_MAX_SUPERS]; /* the best d for these codes */
 } chain;
 
-static int clamp_scale(const wt_super *shape, float scale) {
-    float q = scale > (float)shape->lo ? scale : (float)shape->lo;
-    q = q < (float)shape->hi ? q : (float)shape->hi;
-    return (int)((q + WT_ROUNDER) - WT_ROUNDER);
+/* The super-blocks at hand. */
+typedef struct supers {
+    const wt_encode_kernels *k;
+    const wt_super *shape;
+    const wt_grid *grid;
+    size_t blocks;
+    wt_lanes x[WT_MAX_RUN], w[WT_MAX_RUN];
+} supers;
+
+static float clamp_code(const wt_super *shape, float code) {
+    return wt_nearest_within(code, (float)shape->lo, (float)shape->hi);
 }
 
-/* The scales of run j that each chain tries: around what it would like (first), or what it has. */
-static void window(const wt_super *shape, const chain *chains, size_t j, bool first, int *codes, float *scale) {
-    for (int i = 0; i < CHAINS; i++) {
-        const chain *c = &chains[i];
-        int middle = first ? clamp_scale(shape, c->targets[j] * wt_inverse(c->d)) : c->scales[j];
-        for (int step = 0; step < WINDOW; step++) {
-            int code = middle + step - WINDOW / 2;
-            code = code < shape->lo ? shape->lo : code > shape->hi ? shape->hi : code;
-            codes[WINDOW * i + step] = code;
-            scale[WINDOW * i + step] = c->d * (float)code;
-        }
+/* The exact error of a chain's d, each run at the best of the codes up to `reach` away from its own. */
+static void evaluate(const supers *s, int reach, chain *c) {
+    size_t runs = s->shape->runs;
+    for (size_t lane = 0; lane < WT_LANES; lane++) {
+        size_t from = lane % (s->blocks * runs);
+        c->runs.d[lane] = c->d[from / runs];
+        c->runs.code[lane] = c->runs.code[from];
     }
-    scale[WT_LANES - 1] = 0.0f;
-}
-
-/* The exact error of each chain's d, each run at the best scale of its window. */
-static void evaluate(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
-                     const wt_grid *grid, bool first, chain *chains) {
-    float scale[WT_LANES], inverse[WT_LANES], qx[WT_LANES], qq[WT_LANES], error[WT_LANES];
-    int codes[WT_LANES];
-    wt_symmetric_lanes lanes = {inverse, scale, qx, qq, error};
-    for (int c = 0; c < CHAINS; c++) chains[c].error = chains[c].refit_x = chains[c].refit_q = 0.0f;
-    for (size_t j = 0; j < shape->runs; j++) {
-        window(shape, chains, j, first, codes, scale);
-        for (int lane = 0; lane < WT_LANES; lane++) inverse[lane] = scale[lane] != 0.0f ? 1.0f / scale[lane] : 0.0f;
-        k->symmetric(x + j * shape->run, w + j * shape->run, shape->run, grid, 1, &lanes);
-        for (int i = 0; i < CHAINS; i++) {
-            int best = i * WINDOW;
-            for (int lane = best + 1; lane < (i + 1) * WINDOW; lane++) best = error[lane] < error[best] ? lane : best;
-            chain *c = &chains[i];
-            float q = (float)codes[best];
-            c->scales[j] = codes[best];
-            c->error += error[best];
-            c->refit_x += q * qx[best];
-            c->refit_q += q * q * qq[best];
+    s->k->try_codes(s->x, s->w, s->shape->run, s->grid, (float)s->shape->lo, (float)s->shape->hi, reach, &c->runs);
+    for (size_t b = 0; b < s->blocks; b++) {
+        float error = 0.0f, x = 0.0f, q = 0.0f;
+        for (size_t j = b * runs; j < (b + 1) * runs; j++) {
+            error += c->runs.error[j];
+            x += c->runs.code[j] * c->runs.qx[j];
+            q += c->runs.code[j] * c->runs.code[j] * c->runs.qq[j];
         }
+        c->error[b] = error;
+        c->refit[b] = q > 0.0f ? x / q : c->d[b];
     }
 }
 
-/* A scale for the targets, an error in each counted by `weight`; `both`: the largest may also get the highest code. */
-static float scale_for(const wt_encode_kernels *k, const wt_super *shape, const float *targets, const float *weight,
-                       bool both) {
-    static const wt_search AROUND = {.lo = -0.9f, .hi = 0.9000001f, .steps = 19};
-    wt_codes codes;
-    scan s;
-    float gain[WT_MAX_CANDIDATES], max = extreme(targets, shape->runs);
-    size_t best;
-    if (max == 0.0f) return 0.0f;
-    wt_codes_init(&codes, (float)shape->lo, (float)shape->hi, NULL, false, &AROUND);
-    scan_run(k, &s, targets, weight, shape->runs, max, &codes);
-    scan_gains(&s, codes.count, gain);
-    bool found = scan_best(&s, gain, 0, both ? codes.count : codes.low, codes.count - 1, &best);
-    return found ? s.qx[best] / s.qq[best] : max / (float)shape->lo;
+/* Takes a block's part of `from` where that is better. */
+static bool take_better(const supers *s, chain *to, const chain *from, size_t b) {
+    if (!(from->error[b] < to->error[b])) return false;
+    size_t at = b * s->shape->runs, bytes = s->shape->runs * sizeof(float);
+    to->d[b] = from->d[b];
+    to->error[b] = from->error[b];
+    to->refit[b] = from->refit[b];
+    memcpy(to->runs.code + at, from->runs.code + at, bytes);
+    return true;
+}
+
+/* The target of the largest magnitude, the first of them. */
+static float extreme_of(const float *v, size_t n) {
+    float most = 0.0f;
+    for (size_t i = 0; i < n; i++) most = fabsf(v[i]) > fabsf(most) ? v[i] : most;
+    return most;
+}
+
+/* The largest target on the lowest code. */
+static void scale_by_extreme(const wt_super *shape, const float *targets, float bias, float *d, float *codes) {
+    float max = extreme_of(targets, shape->runs), inverse = max != 0.0f ? (float)shape->lo / max : 0.0f;
+    *d = half_of(max / (float)shape->lo * bias);
+    for (size_t j = 0; j < shape->runs; j++) codes[j] = clamp_code(shape, targets[j] * inverse);
+}
+
+/*
+ * The scale for the targets, an error in each counted by `weight`, that fits best: of the 19 with the largest one within a code of
+ * the lowest, as ggml looks (make_qx_quants), and, for `both`, of some at the highest.
+ */
+static void scale_by_fit(const wt_encode_kernels *k, const wt_super *shape, const float *targets, const float *weight,
+                         bool both, float bias, float *d, float *codes) {
+    enum { LOW = 19, ALL = 2 * WT_LANES };
+    float inverse[ALL], qx[ALL], qq[ALL], max = extreme_of(targets, shape->runs), lo = (float)shape->lo, best = 0.0f;
+    memset(codes, 0, shape->runs * sizeof *codes);
+    *d = 0.0f;
+    if (!(fabsf(max) > 1e-15f)) return;
+    for (int i = 0; i < ALL; i++) {
+        float tenths = 0.1f * (float)(i - 9), top = i < LOW ? lo - tenths : (float)shape->hi - 0.9f + 0.15f * (float)(i - LOW);
+        inverse[i] = top / max;
+    }
+    const wt_grid grid = {lo, (float)shape->hi, NULL, WT_INTEGERS};
+    wt_symmetric_lanes lanes = {.inverse = inverse, .qx = qx, .qq = qq};
+    k->symmetric(targets, weight, shape->runs, &grid, 2, &lanes);
+    int found = 9; /* the plain one first */
+    if (qq[found] > 0.0f) best = qx[found] / qq[found] * qx[found];
+    for (int i = 0; i < (both ? ALL : LOW); i++) {
+        if (!(qq[i] > 0.0f) || !(qx[i] * qx[i] > best * qq[i])) continue;
+        found = i;
+        best = qx[i] / qq[i] * qx[i];
+    }
+    *d = half_of((qq[found] > 0.0f ? qx[found] / qq[found] : max / lo) * bias);
+    for (size_t j = 0; j < shape->runs; j++) codes[j] = clamp_code(shape, targets[j] * inverse[found]);
 }
 
 /* What each run would like: with its largest weight on the lowest code, as ggml has it, and on either end. */
 typedef struct targets {
-    float low[WT_MAX_RUNS], best[WT_MAX_RUNS], sum_w[WT_MAX_RUNS], curvature[WT_MAX_RUNS];
+    wt_lanes low, best, descended, sum_w, curvature;
 } targets;
 
-/* False where all weights round to nothing. */
-static bool find_targets(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
-                         const wt_codes *codes, targets *t) {
-    bool something = false;
-    memset(t, 0, sizeof *t);
-    for (size_t j = 0; j < shape->runs; j++, x += shape->run, w += shape->run) {
-        scan s;
-        size_t low, best, plain = codes->count - 1;
-        float gain[WT_MAX_CANDIDATES], max = extreme(x, shape->run);
-        for (size_t i = 0; i < shape->run; i++) t->sum_w[j] += w[i];
-        if (fabsf(max) < NOTHING) continue;
-        scan_run(k, &s, x, w, shape->run, max, codes);
-        scan_gains(&s, codes->count, gain);
-        if (!scan_best(&s, gain, 0, codes->count, plain, &best)) continue;
-        scan_best(&s, gain, codes->near, codes->far, plain, &low);
-        t->low[j] = s.qq[low] > 0.0f ? s.qx[low] / s.qq[low] : 0.0f;
-        t->best[j] = s.qx[best] / s.qq[best];
-        t->curvature[j] = s.qq[best];
-        something = true;
+static float ratio(float a, float b) { return b > 0.0f ? a / b : 0.0f; }
+
+static void find_targets(const supers *s, const wt_codes *codes, targets *t) {
+    wt_scan_lanes found = {.fitted = NULL};
+    wt_descent_lanes moved = {.q = NULL};
+    s->k->scan(s->x, s->w, s->shape->run, codes, &found);
+    if (s->shape->descend) {
+        for (int i = 0; i < WT_LANES; i++)
+            moved.inverse[i] = fabsf(found.max[i]) > WT_NOTHING ? codes->grid.lo / found.max[i] : 0.0f;
+        s->k->descend(s->x, s->w, s->shape->run, codes->grid.lo, codes->grid.hi, &moved);
     }
-    return something;
+    for (int i = 0; i < WT_LANES; i++) {
+        t->low[i] = ratio(found.near_qx[i], found.near_qq[i]);
+        t->best[i] = ratio(found.qx[i], found.qq[i]);
+        t->descended[i] = s->shape->descend ? ratio(moved.qx[i], moved.qq[i]) : 0.0f;
+        t->sum_w[i] = found.sum_w[i];
+        t->curvature[i] = found.qq[i];
+    }
 }
 
-void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, const wt_super *shape,
+void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, const wt_super *shape,
                      const wt_codes *codes, const wt_search *search, uint16_t *d, int *scales) {
+    enum { CHAINS = 4 };
+    supers s = {.k = k, .shape = shape, .grid = &codes->grid, .blocks = blocks};
     targets t;
-    if (!find_targets(k, x, w, shape, codes, &t)) {
-        *d = 0;
-        memset(scales, 0, shape->runs * sizeof *scales);
-        return;
+    chain best, next;
+    bool active[WT_MAX_SUPERS];
+    k->spread(x, blocks * shape->runs, shape->run, s.x);
+    k->spread(w, blocks * shape->runs, shape->run, s.w);
+    find_targets(&s, codes, &t);
+    /* As ggml scales (the largest on the lowest code, of either targets, or a fit), and as the better targets have it. */
+    for (int way = 0; way < CHAINS; way++) {
+        if (way == 3 && !shape->descend) continue;
+        for (size_t b = 0; b < blocks; b++) {
+            size_t at = b * shape->runs;
+            float *to = &next.d[b], *code = next.runs.code + at;
+            switch (way) {
+            case 0: scale_by_extreme(shape, t.low + at, search->bias, to, code); break;
+            case 1: scale_by_fit(k, shape, t.low + at, t.sum_w + at, false, search->bias, to, code); break;
+            case 2: scale_by_fit(k, shape, t.best + at, t.curvature + at, true, search->bias, to, code); break;
+            default: scale_by_extreme(shape, t.descended + at, search->bias, to, code); break;
+            }
+        }
+        evaluate(&s, 2, &next);
+        if (way == 0) best = next;
+        for (size_t b = 0; b < blocks; b++) take_better(&s, &best, &next, b);
     }
-    /* d as ggml takes it (the largest scale on the lowest code, or a fit), and as the better targets have it. */
-    chain chains[CHAINS] = {{.d = extreme(t.low, shape->runs) / (float)shape->lo, .targets = t.low},
-                            {.d = scale_for(k, shape, t.low, t.sum_w, false), .targets = t.low},
-                            {.d = scale_for(k, shape, t.best, t.curvature, true), .targets = t.best}};
-    for (int i = 0; i < CHAINS; i++) chains[i].d = wt_half_to_float(wt_search_half(chains[i].d * search->bias));
-    evaluate(k, x, w, shape, &codes->grid, true, chains);
-    chain best = chains[0];
-    for (int i = 1; i < CHAINS; i++) best = chains[i].error < best.error ? chains[i] : best;
     /* The best goes on: with the d that its codes would have and the halves beside it, which for small weights lie far apart. */
+    for (size_t b = 0; b < blocks; b++) active[b] = true;
     for (int pass = 0; pass < search->passes; pass++) {
-        float refitted = best.refit_q > 0.0f ? best.refit_x / best.refit_q * search->bias : best.d;
-        bool improved = false;
-        for (int i = 0; i < CHAINS; i++) {
-            chains[i] = best;
-            chains[i].d = i == 0 ? wt_half_to_float(wt_search_half(refitted)) : beside(refitted, i == 1 ? 1 : -1);
+        bool improved[WT_MAX_SUPERS] = {false}, any = false;
+        const chain start = best;
+        for (int by = 0; by < 3; by++) {
+            memcpy(next.runs.code, start.runs.code, sizeof next.runs.code);
+            for (size_t b = 0; b < blocks; b++) {
+                float refitted = start.refit[b] * search->bias;
+                next.d[b] = by == 0 ? half_of(refitted) : beside(refitted, by == 1 ? 1 : -1);
+            }
+            evaluate(&s, 1, &next);
+            for (size_t b = 0; b < blocks; b++) {
+                if (active[b] && take_better(&s, &best, &next, b)) improved[b] = true;
+            }
         }
-        evaluate(k, x, w, shape, &codes->grid, false, chains);
-        for (int i = 0; i < CHAINS; i++) {
-            if (!(chains[i].error < best.error)) continue;
-            best = chains[i];
-            improved = true;
-        }
-        if (!improved) break;
+        for (size_t b = 0; b < blocks; b++) any |= active[b] = active[b] && improved[b];
+        if (!any) break;
     }
-    *d = wt_search_half(best.d);
-    memcpy(scales, best.scales, shape->runs * sizeof *scales);
+    for (size_t b = 0; b < blocks; b++) d[b] = wt_search_half(best.d[b]);
+    for (size_t j = 0; j < blocks * shape->runs; j++) scales[j] = (int)best.runs.code[j];
 }

@@ -1,0 +1,213 @@
+/*
+ * Sixteen floats side by side, in as many registers as the file's instruction set needs: what kernels that stand in one text
+ * are written in (encode_kernels_body.h). Every operation rounds each lane by itself and nothing is fused, so that all
+ * instruction sets give the same bits.
+ */
+#ifndef WT_QUANT_LANES_H
+#define WT_QUANT_LANES_H
+
+#include <stdbool.h>
+
+#include "quant/encode_kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+
+#include <immintrin.h>
+
+typedef struct lanes {
+    __m512 v;
+} lanes;
+typedef __mmask16 lane_mask;
+
+INLINE lanes lanes_set(float a) { return (lanes){_mm512_set1_ps(a)}; }
+INLINE lanes lanes_load(const float *p) { return (lanes){_mm512_loadu_ps(p)}; }
+INLINE void lanes_store(float *p, lanes a) { _mm512_storeu_ps(p, a.v); }
+INLINE lanes lanes_add(lanes a, lanes b) { return (lanes){_mm512_add_ps(a.v, b.v)}; }
+INLINE lanes lanes_sub(lanes a, lanes b) { return (lanes){_mm512_sub_ps(a.v, b.v)}; }
+INLINE lanes lanes_mul(lanes a, lanes b) { return (lanes){_mm512_mul_ps(a.v, b.v)}; }
+INLINE lanes lanes_div(lanes a, lanes b) { return (lanes){_mm512_div_ps(a.v, b.v)}; }
+INLINE lanes lanes_max(lanes a, lanes b) { return (lanes){_mm512_max_ps(a.v, b.v)}; } /* a > b ? a : b */
+INLINE lanes lanes_min(lanes a, lanes b) { return (lanes){_mm512_min_ps(a.v, b.v)}; } /* a < b ? a : b */
+INLINE lanes lanes_abs(lanes a) { return (lanes){_mm512_abs_ps(a.v)}; }
+INLINE lane_mask lanes_above(lanes a, lanes b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
+INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { return (lanes){_mm512_mask_blend_ps(m, b.v, a.v)}; }
+INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { return a & b; }
+INLINE bool lanes_any(lane_mask a) { return a != 0; }
+
+/* To the nearest integer, ties to even. */
+INLINE lanes lanes_round(lanes a) {
+    return (lanes){_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+
+/* The power of two at or below a > 0. */
+INLINE lanes lanes_power(lanes a) { return (lanes){_mm512_and_ps(a.v, _mm512_castsi512_ps(_mm512_set1_epi32(0x7f800000)))}; }
+
+/* Whole numbers of a signed byte. */
+INLINE void lanes_store_bytes(int8_t *p, lanes a) {
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
+}
+
+/* To the nearest half, ties to even; |a| <= 65504. */
+INLINE lanes lanes_half(lanes a) {
+    return (lanes){_mm512_cvtph_ps(_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))};
+}
+
+/* table[c] of two tables of WT_CELLS, the second where y is above split[c]; c = 0..WT_CELLS - 1 as a float. */
+INLINE lanes lanes_lookup(const wt_cells *t, lanes c, lanes y) {
+    __m512i at = _mm512_cvttps_epi32(c.v);
+#define PICK(table) _mm512_permutex2var_ps(_mm512_loadu_ps(t->table), at, _mm512_loadu_ps(t->table + 16))
+    return lanes_select(lanes_above(y, (lanes){PICK(split)}), (lanes){PICK(above)}, (lanes){PICK(below)});
+#undef PICK
+}
+
+/* p[at[i]] */
+INLINE lanes lanes_gather(const float *p, const int32_t *at) {
+    return (lanes){_mm512_i32gather_ps(_mm512_loadu_si512(at), p, 4)};
+}
+
+#elif defined(__AVX2__)
+
+#include <immintrin.h>
+
+typedef struct lanes {
+    __m256 v[2];
+} lanes;
+typedef lanes lane_mask;
+
+#define EACH(low, high) ((lanes){{low, high}})
+INLINE lanes lanes_set(float a) { return EACH(_mm256_set1_ps(a), _mm256_set1_ps(a)); }
+INLINE lanes lanes_load(const float *p) { return EACH(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)); }
+INLINE void lanes_store(float *p, lanes a) {
+    _mm256_storeu_ps(p, a.v[0]);
+    _mm256_storeu_ps(p + 8, a.v[1]);
+}
+INLINE lanes lanes_add(lanes a, lanes b) { return EACH(_mm256_add_ps(a.v[0], b.v[0]), _mm256_add_ps(a.v[1], b.v[1])); }
+INLINE lanes lanes_sub(lanes a, lanes b) { return EACH(_mm256_sub_ps(a.v[0], b.v[0]), _mm256_sub_ps(a.v[1], b.v[1])); }
+INLINE lanes lanes_mul(lanes a, lanes b) { return EACH(_mm256_mul_ps(a.v[0], b.v[0]), _mm256_mul_ps(a.v[1], b.v[1])); }
+INLINE lanes lanes_div(lanes a, lanes b) { return EACH(_mm256_div_ps(a.v[0], b.v[0]), _mm256_div_ps(a.v[1], b.v[1])); }
+INLINE lanes lanes_max(lanes a, lanes b) { return EACH(_mm256_max_ps(a.v[0], b.v[0]), _mm256_max_ps(a.v[1], b.v[1])); }
+INLINE lanes lanes_min(lanes a, lanes b) { return EACH(_mm256_min_ps(a.v[0], b.v[0]), _mm256_min_ps(a.v[1], b.v[1])); }
+INLINE lanes lanes_abs(lanes a) {
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    return EACH(_mm256_andnot_ps(sign, a.v[0]), _mm256_andnot_ps(sign, a.v[1]));
+}
+INLINE lane_mask lanes_above(lanes a, lanes b) {
+    return EACH(_mm256_cmp_ps(a.v[0], b.v[0], _CMP_GT_OQ), _mm256_cmp_ps(a.v[1], b.v[1], _CMP_GT_OQ));
+}
+INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) {
+    return EACH(_mm256_blendv_ps(b.v[0], a.v[0], m.v[0]), _mm256_blendv_ps(b.v[1], a.v[1], m.v[1]));
+}
+INLINE lane_mask lanes_both(lane_mask a, lane_mask b) {
+    return EACH(_mm256_and_ps(a.v[0], b.v[0]), _mm256_and_ps(a.v[1], b.v[1]));
+}
+INLINE bool lanes_any(lane_mask a) { return _mm256_movemask_ps(_mm256_or_ps(a.v[0], a.v[1])) != 0; }
+INLINE lanes lanes_round(lanes a) {
+    enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
+    return EACH(_mm256_round_ps(a.v[0], NEAREST), _mm256_round_ps(a.v[1], NEAREST));
+}
+INLINE lanes lanes_power(lanes a) {
+    const __m256 exponent = _mm256_castsi256_ps(_mm256_set1_epi32(0x7f800000));
+    return EACH(_mm256_and_ps(a.v[0], exponent), _mm256_and_ps(a.v[1], exponent));
+}
+INLINE void lanes_store_bytes(int8_t *p, lanes a) {
+    __m256i low = _mm256_cvtps_epi32(a.v[0]), high = _mm256_cvtps_epi32(a.v[1]);
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+    _mm_storeu_si128((__m128i *)p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+}
+INLINE lanes lanes_half(lanes a) {
+    enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
+    return EACH(_mm256_cvtph_ps(_mm256_cvtps_ph(a.v[0], NEAREST)), _mm256_cvtph_ps(_mm256_cvtps_ph(a.v[1], NEAREST)));
+}
+INLINE __m256 lookup_half(const wt_cells *t, __m256 c, __m256 y) {
+    __m256i at = _mm256_cvttps_epi32(c);
+    __m256 above = _mm256_cmp_ps(y, _mm256_i32gather_ps(t->split, at, 4), _CMP_GT_OQ);
+    return _mm256_blendv_ps(_mm256_i32gather_ps(t->below, at, 4), _mm256_i32gather_ps(t->above, at, 4), above);
+}
+INLINE lanes lanes_lookup(const wt_cells *t, lanes c, lanes y) {
+    return EACH(lookup_half(t, c.v[0], y.v[0]), lookup_half(t, c.v[1], y.v[1]));
+}
+INLINE lanes lanes_gather(const float *p, const int32_t *at) {
+    return EACH(_mm256_i32gather_ps(p, _mm256_loadu_si256((const __m256i *)at), 4),
+                _mm256_i32gather_ps(p, _mm256_loadu_si256((const __m256i *)(at + 8)), 4));
+}
+#undef EACH
+
+#else /* plain C, of which a compiler makes what it can */
+
+#include <math.h>
+#include <string.h>
+
+typedef struct lanes {
+    float v[WT_LANES];
+} lanes;
+typedef struct lane_mask {
+    int32_t v[WT_LANES];
+} lane_mask;
+
+#define EACH(type, expression)                                                                                         \
+    type r;                                                                                                            \
+    for (int i = 0; i < WT_LANES; i++) r.v[i] = expression;                                                            \
+    return r
+INLINE lanes lanes_set(float a) { EACH(lanes, a); }
+INLINE lanes lanes_load(const float *p) {
+    lanes r;
+    memcpy(&r, p, sizeof r);
+    return r;
+}
+INLINE void lanes_store(float *p, lanes a) { memcpy(p, &a, sizeof a); }
+INLINE lanes lanes_add(lanes a, lanes b) { EACH(lanes, a.v[i] + b.v[i]); }
+INLINE lanes lanes_sub(lanes a, lanes b) { EACH(lanes, a.v[i] - b.v[i]); }
+INLINE lanes lanes_mul(lanes a, lanes b) { EACH(lanes, a.v[i] * b.v[i]); }
+INLINE lanes lanes_div(lanes a, lanes b) { EACH(lanes, a.v[i] / b.v[i]); }
+INLINE lanes lanes_max(lanes a, lanes b) { EACH(lanes, a.v[i] > b.v[i] ? a.v[i] : b.v[i]); }
+INLINE lanes lanes_min(lanes a, lanes b) { EACH(lanes, a.v[i] < b.v[i] ? a.v[i] : b.v[i]); }
+INLINE lanes lanes_abs(lanes a) { EACH(lanes, fabsf(a.v[i])); }
+INLINE lane_mask lanes_above(lanes a, lanes b) { EACH(lane_mask, -(a.v[i] > b.v[i])); }
+INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { EACH(lanes, m.v[i] ? a.v[i] : b.v[i]); }
+INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { EACH(lane_mask, a.v[i] & b.v[i]); }
+INLINE bool lanes_any(lane_mask a) {
+    int32_t any = 0;
+    for (int i = 0; i < WT_LANES; i++) any |= a.v[i];
+    return any != 0;
+}
+INLINE lanes lanes_round(lanes a) { EACH(lanes, (a.v[i] + WT_ROUNDER) - WT_ROUNDER); }
+INLINE lanes lanes_power(lanes a) {
+    for (int i = 0; i < WT_LANES; i++) {
+        uint32_t bits;
+        memcpy(&bits, &a.v[i], sizeof bits);
+        bits &= 0x7f800000;
+        memcpy(&a.v[i], &bits, sizeof bits);
+    }
+    return a;
+}
+INLINE void lanes_store_bytes(int8_t *p, lanes a) {
+    for (int i = 0; i < WT_LANES; i++) p[i] = (int8_t)(int)a.v[i];
+}
+INLINE lanes lanes_half(lanes a) {
+    for (int i = 0; i < WT_LANES; i++) {
+        float magnitude = fabsf(a.v[i]), normal;
+        uint32_t bits;
+        memcpy(&bits, &magnitude, sizeof bits);
+        bits = (bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu;
+        memcpy(&normal, &bits, sizeof normal);
+        float small = (magnitude + 0.5f) - 0.5f; /* below 2^-14 the steps are 2^-24 */
+        a.v[i] = copysignf(magnitude < 0x1p-14f ? small : normal, a.v[i]);
+    }
+    return a;
+}
+INLINE lanes lanes_lookup(const wt_cells *t, lanes c, lanes y) {
+    lanes r;
+    for (int i = 0; i < WT_LANES; i++) {
+        int at = (int)c.v[i];
+        r.v[i] = y.v[i] > t->split[at] ? t->above[at] : t->below[at];
+    }
+    return r;
+}
+INLINE lanes lanes_gather(const float *p, const int32_t *at) { EACH(lanes, p[at[i]]); }
+#undef EACH
+
+#endif
+
+#endif
