@@ -109,18 +109,6 @@ static float power_of_two(int exponent) {
 
 /* ---- scales that are floats of eight bits: each of those near is tried, exactly ---- */
 
-/* The candidate of the smallest error; scale [WT_LANES * groups], groups <= 2, none of them 0. */
-static int best_of(const wt_encode_kernels *k, const float *x, const float *w, size_t n, size_t groups,
-                   const float *inverse, const float *scale) {
-    const wt_grid grid = {fp4.lo, fp4.hi, NULL, WT_FP4};
-    float error[2 * WT_LANES];
-    int lanes = (int)groups * WT_LANES, best = 0;
-    wt_symmetric_lanes l = {.inverse = inverse, .scale = scale, .error = error};
-    k->symmetric(x, w, n, &grid, groups, &l);
-    for (int i = 1; i < lanes; i++) best = error[i] < error[best] ? i : best;
-    return best;
-}
-
 /*
  * Every power of two that could be best: the largest code is 12, so that from 2^-1 the largest weight (taken to 1..2) falls under
  * the first code; much smaller scales serve blocks whose important weights are small.
@@ -139,7 +127,7 @@ static void encode_mxfp4(const wt_encode_kernels *k, const float *x, const float
         inverse[i] = ldexpf(1.0f, i - HIGHEST);
     }
     for (size_t i = 0; i < n; i += 32, to += sizeof b, x += 32, w += 32) {
-        float largest = fabsf(k->extreme(x, 32));
+        float largest = k->magnitude(x, 32);
         memset(&b, 0, sizeof b);
         if (largest > 0.0f) {
             int exponent;
@@ -147,7 +135,7 @@ static void encode_mxfp4(const wt_encode_kernels *k, const float *x, const float
             exponent = exponent < -125 ? -126 : exponent - 1;
             float by = power_of_two(-exponent), undo = power_of_two(exponent);
             for (int j = 0; j < 32; j++) y[j] = x[j] * by;
-            int e = HIGHEST - best_of(k, y, w, 32, 1, inverse, scale) + exponent + 128;
+            int e = HIGHEST - k->least(y, w, 32, &grid, 1, inverse, scale) + exponent + 128;
             b.e = (uint8_t)(e < 0 ? 0 : e > 255 ? 255 : e);
             float to_codes = ldexpf(undo, 128 - b.e);
             k->assign(y, 1, 32, &grid, &to_codes, NULL, q);
@@ -169,7 +157,7 @@ static void encode_nvfp4(const wt_encode_kernels *k, const float *x, const float
     (void)search;
     for (size_t i = 0; i < n; i += 64, to += sizeof b, x += 64, w += 64) {
         for (size_t run = 0; run < 4; run++) {
-            float wanted = fabsf(k->extreme(x + 16 * run, 16)) / fp4.hi;
+            float wanted = k->magnitude(x + 16 * run, 16) / fp4.hi;
             int fits = 0, step = 64;
             for (; step; step /= 2) {
                 if (fits + step <= LAST && nvfp4_scales[fits + step] <= wanted) fits += step;
@@ -177,7 +165,7 @@ static void encode_nvfp4(const wt_encode_kernels *k, const float *x, const float
             int first = fits + ABOVE - (LANES - 1);
             first = first > LAST - (LANES - 1) ? LAST - (LANES - 1) : first;
             first = first < 0 ? 0 : first;
-            int best = best_of(k, x + 16 * run, w + 16 * run, 16, 2, nvfp4_inverses + first, nvfp4_scales + first);
+            int best = k->least(x + 16 * run, w + 16 * run, 16, &grid, 2, nvfp4_inverses + first, nvfp4_scales + first);
             b.d[run] = (uint8_t)(first + best);
             to_codes[run] = nvfp4_inverses[first + best];
         }

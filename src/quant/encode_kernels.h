@@ -56,7 +56,7 @@ typedef struct wt_codes {
 
 /*
  * Candidates for a run without a minimum: the value of weight i under candidate c is q = nearest(grid, x[i] * inverse[c]).
- * Arrays of WT_LANES * groups. Outputs: qx = sum w x q, qq = sum w q q, both NULL or neither.
+ * Arrays of WT_LANES * groups. Outputs: qx = sum w x q, qq = sum w q q.
  */
 typedef struct wt_symmetric_lanes {
     const float *inverse, *scale;
@@ -128,7 +128,7 @@ typedef struct wt_pair_lanes {
 
 /*
  * In what follows x and w are lanes, lanes[i][lane] = x[lane % runs][i]: runs of n <= WT_MAX_RUN weights, 1..WT_LANES of them, side
- * by side; or, for `symmetric`, `extreme`, `prepare` and `assign`, n consecutive weights, n a multiple of WT_LANES (for symmetric: any).
+ * by side; or, up to `symmetric` and for `assign`, n consecutive weights, n a multiple of WT_LANES (for symmetric: any).
  */
 struct wt_encode_kernels {
     /* x kept within -limit..limit, and w * by, where WT_LANES of them that are all 0 become `little`. */
@@ -136,8 +136,13 @@ struct wt_encode_kernels {
     void (*prepare_importance)(const float *w, size_t n, float by, float little, float *out);
     float (*largest)(const float *w, size_t n); /* of 0 and w */
 
-    /* The weight of the largest magnitude, the first of them. */
+    /* The largest magnitude, and the weight that has it, the first of them. */
+    float (*magnitude)(const float *x, size_t n);
     float (*extreme)(const float *x, size_t n);
+
+    /* Of WT_LANES * groups scales the first of the least error; n is even. */
+    int (*least)(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups, const float *inverse,
+                 const float *scale);
 
     void (*symmetric)(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
                       const wt_symmetric_lanes *lanes);

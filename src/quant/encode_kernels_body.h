@@ -2,6 +2,8 @@
  * The text of the kernels of encode_kernels.h, for the instruction set that the including file is compiled for. That file makes
  * a table of WT_ENCODE_KERNELS.
  */
+#include <math.h>
+
 #include "quant/lanes.h"
 
 /* `kind` is the grid's, a constant where this is used. */
@@ -79,12 +81,22 @@ static float largest(const float *w, size_t n) {
     return largest_lane(most);
 }
 
-static float extreme(const float *x, size_t n) {
+static float magnitude(const float *x, size_t n) {
     lanes most = lanes_set(0.0f);
     for (size_t i = 0; i < n; i += WT_LANES) most = lanes_max(lanes_abs(lanes_load(x + i)), most);
-    const float magnitude = largest_lane(most);
-    for (size_t i = 0; i < n; i++) {
-        if (x[i] == magnitude || x[i] == -magnitude) return x[i];
+    return largest_lane(most);
+}
+
+static float extreme(const float *x, size_t n) {
+    union {
+        float f;
+        uint32_t u;
+    } below = {.f = magnitude(x, n)};
+    if (below.u == 0) return 0.0f;
+    below.u--; /* the float before it: what is above that has the magnitude */
+    for (size_t i = 0; i < n; i += WT_LANES) {
+        lane_mask found = lanes_above(lanes_abs(lanes_load(x + i)), lanes_set(below.f));
+        if (lanes_any(found)) return x[i + (size_t)lanes_first(found)];
     }
     return 0.0f;
 }
@@ -107,8 +119,8 @@ static void assign(const float *x, size_t runs, size_t n, const wt_grid *grid, c
 /* ---- candidates side by side ---- */
 
 /* `count` registers of candidates from lane `at` on: two keep the additions from waiting for each other. */
-INLINE void symmetric_some(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid, bool sums,
-                           bool errors, int count, size_t at, const wt_symmetric_lanes *l) {
+INLINE void symmetric_some(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid, bool errors,
+                           int count, size_t at, const wt_symmetric_lanes *l) {
     lanes inverse[2], scale[2], qx[2], qq[2], error[2];
     for (int k = 0; k < count; k++) {
         inverse[k] = lanes_load(l->inverse + at + WT_LANES * k);
@@ -119,38 +131,70 @@ INLINE void symmetric_some(wt_grid_kind kind, const float *x, const float *w, si
         const lanes v = lanes_set(x[i]), u = lanes_set(w[i]), uv = lanes_set(w[i] * x[i]);
         for (int k = 0; k < count; k++) {
             lanes q = nearest(grid, kind, lanes_mul(v, inverse[k]));
-            if (sums) {
-                qx[k] = lanes_add(qx[k], lanes_mul(uv, q));
-                qq[k] = lanes_add(qq[k], lanes_mul(lanes_mul(u, q), q));
-            }
+            qx[k] = lanes_add(qx[k], lanes_mul(uv, q));
+            qq[k] = lanes_add(qq[k], lanes_mul(lanes_mul(u, q), q));
             if (!errors) continue;
             lanes e = lanes_sub(v, lanes_mul(scale[k], q));
             error[k] = lanes_add(error[k], lanes_mul(lanes_mul(u, e), e));
         }
     }
     for (int k = 0; k < count; k++) {
-        if (sums) lanes_store(l->qx + at + WT_LANES * k, qx[k]);
-        if (sums) lanes_store(l->qq + at + WT_LANES * k, qq[k]);
+        lanes_store(l->qx + at + WT_LANES * k, qx[k]);
+        lanes_store(l->qq + at + WT_LANES * k, qq[k]);
         if (errors) lanes_store(l->error + at + WT_LANES * k, error[k]);
     }
 }
 
-INLINE void symmetric_all(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid, bool sums,
-                          bool errors, size_t groups, const wt_symmetric_lanes *l) {
+INLINE void symmetric_all(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid, bool errors,
+                          size_t groups, const wt_symmetric_lanes *l) {
     const wt_grid g = *grid;
     size_t k = 0;
-    for (; k + 2 <= groups; k += 2) symmetric_some(kind, x, w, n, &g, sums, errors, 2, k * WT_LANES, l);
-    if (k < groups) symmetric_some(kind, x, w, n, &g, sums, errors, 1, k * WT_LANES, l);
+    for (; k + 2 <= groups; k += 2) symmetric_some(kind, x, w, n, &g, errors, 2, k * WT_LANES, l);
+    if (k < groups) symmetric_some(kind, x, w, n, &g, errors, 1, k * WT_LANES, l);
 }
 
 static void symmetric(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
                       const wt_symmetric_lanes *l) {
-    if (!l->qx)
-        FOR_KIND(grid, symmetric_all, x, w, n, grid, false, true, groups, l);
-    else if (l->error)
-        FOR_KIND(grid, symmetric_all, x, w, n, grid, true, true, groups, l);
+    if (l->error)
+        FOR_KIND(grid, symmetric_all, x, w, n, grid, true, groups, l);
     else
-        FOR_KIND(grid, symmetric_all, x, w, n, grid, true, false, groups, l);
+        FOR_KIND(grid, symmetric_all, x, w, n, grid, false, groups, l);
+}
+
+INLINE void least_all(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
+                      const float *inverses, const float *scales, int *best) {
+    const wt_grid g = *grid;
+    const lanes zero = lanes_set(0.0f);
+    float smallest = INFINITY;
+    *best = 0;
+    for (size_t k = 0; k < groups; k++) {
+        const lanes inverse = lanes_load(inverses + k * WT_LANES), scale = lanes_load(scales + k * WT_LANES);
+        lanes sums[2] = {zero, zero}; /* even and odd weights: neither sum waits for the other */
+        for (size_t i = 0; i < n; i += 2) {
+            for (size_t j = 0; j < 2; j++) {
+                lanes v = lanes_set(x[i + j]), q = nearest(&g, kind, lanes_mul(v, inverse));
+                lanes e = lanes_sub(v, lanes_mul(scale, q));
+                sums[j] = lanes_add(sums[j], lanes_mul(lanes_mul(lanes_set(w[i + j]), e), e));
+            }
+        }
+        lanes error = lanes_add(sums[0], sums[1]);
+        float here = -largest_lane(lanes_sub(zero, error));
+        if (!(here < smallest)) continue;
+        smallest = here;
+        union {
+            float f;
+            uint32_t u;
+        } above = {.f = here + 0.0f};
+        above.u++; /* the float after it: what is below that is as small */
+        *best = (int)(k * WT_LANES) + lanes_first(lanes_above(lanes_set(above.f), error));
+    }
+}
+
+static int least(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups, const float *inverse,
+                 const float *scale) {
+    int best;
+    FOR_KIND(grid, least_all, x, w, n, grid, groups, inverse, scale, &best);
+    return best;
 }
 
 /* ---- runs without minima, side by side ---- */
@@ -480,5 +524,5 @@ static void try_pairs(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, 
 }
 
 #define WT_ENCODE_KERNELS                                                                                              \
-    {prepare,    prepare_importance, largest, extreme, symmetric,  spread,    scan,                                    \
-     try_scales, try_codes,          best_start, descend, fit,     try_ranges, try_pairs, assign}
+    {prepare, prepare_importance, largest,    magnitude, extreme, least, symmetric,  spread,                             \
+     scan,    try_scales,         try_codes, best_start, descend, fit,   try_ranges, try_pairs, assign}

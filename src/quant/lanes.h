@@ -35,6 +35,7 @@ INLINE lane_mask lanes_above(lanes a, lanes b) { return _mm512_cmp_ps_mask(a.v, 
 INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { return (lanes){_mm512_mask_blend_ps(m, b.v, a.v)}; }
 INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { return a & b; }
 INLINE bool lanes_any(lane_mask a) { return a != 0; }
+INLINE int lanes_first(lane_mask a) { return __builtin_ctz(a); } /* of a mask that has any */
 
 /* To the nearest integer, ties to even. */
 INLINE lanes lanes_round(lanes a) {
@@ -103,6 +104,9 @@ INLINE lane_mask lanes_both(lane_mask a, lane_mask b) {
     return EACH(_mm256_and_ps(a.v[0], b.v[0]), _mm256_and_ps(a.v[1], b.v[1]));
 }
 INLINE bool lanes_any(lane_mask a) { return _mm256_movemask_ps(_mm256_or_ps(a.v[0], a.v[1])) != 0; }
+INLINE int lanes_first(lane_mask a) {
+    return __builtin_ctz((unsigned)_mm256_movemask_ps(a.v[0]) | (unsigned)_mm256_movemask_ps(a.v[1]) << 8);
+}
 INLINE lanes lanes_round(lanes a) {
     enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
     return EACH(_mm256_round_ps(a.v[0], NEAREST), _mm256_round_ps(a.v[1], NEAREST));
@@ -171,6 +175,11 @@ INLINE bool lanes_any(lane_mask a) {
     int32_t any = 0;
     for (int i = 0; i < WT_LANES; i++) any |= a.v[i];
     return any != 0;
+}
+INLINE int lanes_first(lane_mask a) {
+    int i = 0;
+    while (!a.v[i]) i++;
+    return i;
 }
 INLINE lanes lanes_round(lanes a) { EACH(lanes, (a.v[i] + WT_ROUNDER) - WT_ROUNDER); }
 INLINE lanes lanes_power(lanes a) {
