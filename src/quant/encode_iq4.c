@@ -107,6 +107,16 @@ static float power_of_two(int exponent) {
     return power.f;
 }
 
+/* The power of two at or below v > 0, of normal floats. */
+static int exponent_of(float v) {
+    union {
+        float f;
+        uint32_t u;
+    } bits = {.f = v};
+    int exponent = (int)(bits.u >> 23) - 127;
+    return exponent < -126 ? -126 : exponent;
+}
+
 /* ---- scales that are floats of eight bits: each of those near is tried, exactly ---- */
 
 /*
@@ -130,14 +140,12 @@ static void encode_mxfp4(const wt_encode_kernels *k, const float *x, const float
         float largest = k->magnitude(x, 32);
         memset(&b, 0, sizeof b);
         if (largest > 0.0f) {
-            int exponent;
-            frexpf(largest, &exponent);
-            exponent = exponent < -125 ? -126 : exponent - 1;
+            int exponent = exponent_of(largest);
             float by = power_of_two(-exponent), undo = power_of_two(exponent);
             for (int j = 0; j < 32; j++) y[j] = x[j] * by;
-            int e = HIGHEST - k->least(y, w, 32, &grid, 1, inverse, scale) + exponent + 128;
+            int best = k->least(y, w, 32, &grid, 1, inverse, scale), e = HIGHEST - best + exponent + 128;
             b.e = (uint8_t)(e < 0 ? 0 : e > 255 ? 255 : e);
-            float to_codes = ldexpf(undo, 128 - b.e);
+            float to_codes = b.e == e ? inverse[best] : ldexpf(undo, 128 - b.e);
             k->assign(y, 1, 32, &grid, &to_codes, NULL, q);
             pack_values(&fp4, q, 32, b.qs);
         }

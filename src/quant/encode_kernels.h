@@ -143,6 +143,8 @@ struct wt_encode_kernels {
     /* Of WT_LANES * groups scales the first of the least error; n is even. */
     int (*least)(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups, const float *inverse,
                  const float *scale);
+    /* The same of the WT_LANES halves from the one with the bits `first` on. */
+    int (*least_half)(const float *x, const float *w, size_t n, const wt_grid *grid, int first);
 
     void (*symmetric)(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
                       const wt_symmetric_lanes *lanes);

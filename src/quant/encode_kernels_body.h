@@ -66,25 +66,16 @@ static void prepare_importance(const float *w, size_t n, float by, float little,
     }
 }
 
-INLINE float largest_lane(lanes a) {
-    float v[WT_LANES];
-    lanes_store(v, a);
-    for (int step = WT_LANES / 2; step; step /= 2) {
-        for (int i = 0; i < step; i++) v[i] = v[i] > v[i + step] ? v[i] : v[i + step];
-    }
-    return v[0];
-}
-
 static float largest(const float *w, size_t n) {
     lanes most = lanes_set(0.0f);
     for (size_t i = 0; i < n; i += WT_LANES) most = lanes_max(lanes_load(w + i), most);
-    return largest_lane(most);
+    return lanes_largest(most);
 }
 
 static float magnitude(const float *x, size_t n) {
     lanes most = lanes_set(0.0f);
     for (size_t i = 0; i < n; i += WT_LANES) most = lanes_max(lanes_abs(lanes_load(x + i)), most);
-    return largest_lane(most);
+    return lanes_largest(most);
 }
 
 static float extreme(const float *x, size_t n) {
@@ -161,32 +152,42 @@ static void symmetric(const float *x, const float *w, size_t n, const wt_grid *g
         FOR_KIND(grid, symmetric_all, x, w, n, grid, false, groups, l);
 }
 
+/* sum w (x - scale q)^2; even and odd weights apart, so that neither sum waits for the other. */
+INLINE lanes errors_of(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid, lanes inverse,
+                       lanes scale) {
+    lanes sums[2] = {lanes_set(0.0f), lanes_set(0.0f)};
+    for (size_t i = 0; i < n; i += 2) {
+        for (size_t j = 0; j < 2; j++) {
+            lanes v = lanes_set(x[i + j]), q = nearest(grid, kind, lanes_mul(v, inverse));
+            lanes e = lanes_sub(v, lanes_mul(scale, q));
+            sums[j] = lanes_add(sums[j], lanes_mul(lanes_mul(lanes_set(w[i + j]), e), e));
+        }
+    }
+    return lanes_add(sums[0], sums[1]);
+}
+
+/* The first lane of the smallest error, which is >= 0. */
+INLINE int smallest_lane(lanes error, float *smallest) {
+    *smallest = -lanes_largest(lanes_sub(lanes_set(0.0f), error));
+    union {
+        float f;
+        uint32_t u;
+    } above = {.f = *smallest + 0.0f};
+    above.u++; /* the float after it: what is below that is as small */
+    return lanes_first(lanes_above(lanes_set(above.f), error));
+}
+
 INLINE void least_all(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
                       const float *inverses, const float *scales, int *best) {
     const wt_grid g = *grid;
-    const lanes zero = lanes_set(0.0f);
-    float smallest = INFINITY;
+    float smallest = INFINITY, here;
     *best = 0;
     for (size_t k = 0; k < groups; k++) {
         const lanes inverse = lanes_load(inverses + k * WT_LANES), scale = lanes_load(scales + k * WT_LANES);
-        lanes sums[2] = {zero, zero}; /* even and odd weights: neither sum waits for the other */
-        for (size_t i = 0; i < n; i += 2) {
-            for (size_t j = 0; j < 2; j++) {
-                lanes v = lanes_set(x[i + j]), q = nearest(&g, kind, lanes_mul(v, inverse));
-                lanes e = lanes_sub(v, lanes_mul(scale, q));
-                sums[j] = lanes_add(sums[j], lanes_mul(lanes_mul(lanes_set(w[i + j]), e), e));
-            }
-        }
-        lanes error = lanes_add(sums[0], sums[1]);
-        float here = -largest_lane(lanes_sub(zero, error));
+        int lane = smallest_lane(errors_of(kind, x, w, n, &g, inverse, scale), &here);
         if (!(here < smallest)) continue;
         smallest = here;
-        union {
-            float f;
-            uint32_t u;
-        } above = {.f = here + 0.0f};
-        above.u++; /* the float after it: what is below that is as small */
-        *best = (int)(k * WT_LANES) + lanes_first(lanes_above(lanes_set(above.f), error));
+        *best = (int)(k * WT_LANES) + lane;
     }
 }
 
@@ -195,6 +196,20 @@ static int least(const float *x, const float *w, size_t n, const wt_grid *grid, 
     int best;
     FOR_KIND(grid, least_all, x, w, n, grid, groups, inverse, scale, &best);
     return best;
+}
+
+INLINE void least_half_all(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid, int first,
+                           int *best) {
+    const wt_grid g = *grid;
+    const lanes scale = lanes_halves(first);
+    float smallest;
+    *best = smallest_lane(errors_of(kind, x, w, n, &g, inverse_of(scale), scale), &smallest);
+}
+
+static int least_half(const float *x, const float *w, size_t n, const wt_grid *grid, int first) {
+    int best;
+    FOR_KIND(grid, least_half_all, x, w, n, grid, first, &best);
+    return first + best;
 }
 
 /* ---- runs without minima, side by side ---- */
@@ -524,5 +539,5 @@ static void try_pairs(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, 
 }
 
 #define WT_ENCODE_KERNELS                                                                                              \
-    {prepare, prepare_importance, largest,    magnitude, extreme, least, symmetric,  spread,                             \
-     scan,    try_scales,         try_codes, best_start, descend, fit,   try_ranges, try_pairs, assign}
+    {prepare,   prepare_importance, largest,    magnitude, extreme, least,      least_half, symmetric, spread, scan,    \
+     try_scales, try_codes,         best_start, descend,   fit,     try_ranges, try_pairs,  assign}

@@ -36,6 +36,13 @@ INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { return (lanes){_mm512
 INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { return a & b; }
 INLINE bool lanes_any(lane_mask a) { return a != 0; }
 INLINE int lanes_first(lane_mask a) { return __builtin_ctz(a); } /* of a mask that has any */
+INLINE float lanes_largest(lanes a) { return _mm512_reduce_max_ps(a.v); }
+
+/* The WT_LANES halves from the one with the bits `first` on: positive, finite. */
+INLINE lanes lanes_halves(int first) {
+    const __m256i each = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return (lanes){_mm512_cvtph_ps(_mm256_add_epi16(_mm256_set1_epi16((short)first), each))};
+}
 
 /* To the nearest integer, ties to even. */
 INLINE lanes lanes_round(lanes a) {
@@ -104,6 +111,17 @@ INLINE lane_mask lanes_both(lane_mask a, lane_mask b) {
     return EACH(_mm256_and_ps(a.v[0], b.v[0]), _mm256_and_ps(a.v[1], b.v[1]));
 }
 INLINE bool lanes_any(lane_mask a) { return _mm256_movemask_ps(_mm256_or_ps(a.v[0], a.v[1])) != 0; }
+INLINE float lanes_largest(lanes a) {
+    __m256 v = _mm256_max_ps(a.v[0], a.v[1]);
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+INLINE lanes lanes_halves(int first) {
+    const __m128i each = _mm_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7);
+    return EACH(_mm256_cvtph_ps(_mm_add_epi16(_mm_set1_epi16((short)first), each)),
+                _mm256_cvtph_ps(_mm_add_epi16(_mm_set1_epi16((short)(first + 8)), each)));
+}
 INLINE int lanes_first(lane_mask a) {
     return __builtin_ctz((unsigned)_mm256_movemask_ps(a.v[0]) | (unsigned)_mm256_movemask_ps(a.v[1]) << 8);
 }
@@ -175,6 +193,20 @@ INLINE bool lanes_any(lane_mask a) {
     int32_t any = 0;
     for (int i = 0; i < WT_LANES; i++) any |= a.v[i];
     return any != 0;
+}
+INLINE float lanes_largest(lanes a) {
+    float most = a.v[0];
+    for (int i = 1; i < WT_LANES; i++) most = a.v[i] > most ? a.v[i] : most;
+    return most;
+}
+INLINE lanes lanes_halves(int first) {
+    lanes r;
+    for (int i = 0; i < WT_LANES; i++) {
+        uint32_t bits = ((uint32_t)(first + i) << 13) + ((127 - 15) << 23);
+        memcpy(&r.v[i], &bits, sizeof bits);
+        if (first + i < 0x400) r.v[i] = (float)(first + i) * 0x1p-24f;
+    }
+    return r;
 }
 INLINE int lanes_first(lane_mask a) {
     int i = 0;

@@ -163,30 +163,13 @@ uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float
     return wt_search_half(best);
 }
 
-/* Floats of WT_LANES halves from `first` on. */
-static void halves_from(int first, float *scale) {
-    enum { NORMAL = 0x400, BIAS = (127 - 15) << 23 };
-    if (first >= NORMAL) { /* the same bits further up, and another bias */
-        uint32_t bits[WT_LANES];
-        for (int i = 0; i < WT_LANES; i++) bits[i] = ((uint32_t)(first + i) << 13) + BIAS;
-        memcpy(scale, bits, sizeof bits);
-    } else {
-        for (int i = 0; i < WT_LANES; i++) scale[i] = wt_half_to_float((uint16_t)(first + i));
-    }
-}
-
 uint16_t wt_search_halves(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_grid *grid,
                           float bias) {
     float most = k->magnitude(x, n);
     if (most < WT_NOTHING) return 0;
-    uint16_t middle = wt_search_half(most / grid->hi * bias);
-    float scale[WT_LANES], inverse[WT_LANES];
-    int first = (int)middle - WT_LANES / 2, last = 0x7bff - (WT_LANES - 1); /* 0x7bff: the largest half */
-    first = first < 0 ? 0 : first > last ? last : first;
-    halves_from(first, scale);
-    for (int i = 0; i < WT_LANES; i++) inverse[i] = 1.0f / scale[i];
-    if (first == 0) inverse[0] = 0.0f;
-    return (uint16_t)(first + k->least(x, w, n, grid, 1, inverse, scale));
+    int first = (int)wt_search_half(most / grid->hi * bias) - WT_LANES / 2;
+    int last = 0x7bff - (WT_LANES - 1); /* 0x7bff: the largest half */
+    return (uint16_t)k->least_half(x, w, n, grid, first < 0 ? 0 : first > last ? last : first);
 }
 
 /* ---- blocks on their own, side by side ---- */
