@@ -43,14 +43,13 @@ static void fill_tables(void) {
 
 /* The codes of n values, packed: low nibbles for the first half. */
 static void pack_values(const value_table *t, const int8_t *q, int n, uint8_t *qs) {
-    for (int j = 0; j < n / 2; j++)
-        qs[j] = (uint8_t)(t->code_of[q[j] + 128] | t->code_of[q[j + n / 2] + 128] << 4);
+    for (int j = 0; j < n / 2; j++) qs[j] = (uint8_t)(t->code_of[q[j] + 128] | t->code_of[q[j + n / 2] + 128] << 4);
 }
 
 /* ---- IQ4 ---- */
 
-static void encode_iq4_nl(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                          const wt_search *search, void *dst) {
+static void encode_iq4_nl(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                          void *dst) {
     wt_codes codes;
     wt_codes_init(&codes, iq4.lo, iq4.hi, &iq4.cells, false, search);
     unsigned char *to = dst;
@@ -69,8 +68,8 @@ static void encode_iq4_nl(const wt_encode_kernels *k, const float *x, const floa
     }
 }
 
-static void encode_iq4_xs(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                          const wt_search *search, void *dst) {
+static void encode_iq4_xs(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                          void *dst) {
     static const wt_super SHAPE = {.runs = 8, .run = 32, .lo = -32, .hi = 31};
     wt_codes codes;
     wt_codes_init(&codes, iq4.lo, iq4.hi, &iq4.cells, false, search);
@@ -123,8 +122,8 @@ static int exponent_of(float v) {
  * Every power of two that could be best: the largest code is 12, so that from 2^-1 the largest weight (taken to 1..2) falls under
  * the first code; much smaller scales serve blocks whose important weights are small.
  */
-static void encode_mxfp4(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                         const wt_search *search, void *dst) {
+static void encode_mxfp4(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                         void *dst) {
     enum { HIGHEST = 2 };
     const wt_grid grid = {fp4.lo, fp4.hi, NULL, WT_FP4};
     unsigned char *to = dst;
@@ -154,8 +153,8 @@ static void encode_mxfp4(const wt_encode_kernels *k, const float *x, const float
 }
 
 /* Two registers of neighbouring codes, most of them below the one that just holds the largest weight. */
-static void encode_nvfp4(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                         const wt_search *search, void *dst) {
+static void encode_nvfp4(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                         void *dst) {
     enum { LANES = 2 * WT_LANES, ABOVE = 8, LAST = 0x7e };
     const wt_grid grid = {fp4.lo, fp4.hi, NULL, WT_FP4};
     unsigned char *to = dst;

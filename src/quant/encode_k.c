@@ -44,8 +44,8 @@ static void assign(const wt_encode_kernels *k, const float *x, size_t blocks, co
 }
 
 /* Scales and minima of the runs; without minima of their own (see encode_legacy.c) these are the scales over again. */
-static void find_ranges(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, const wt_super *shape,
-                        int hi, const wt_search *search, found *f) {
+static void find_ranges(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
+                        const wt_super *shape, int hi, const wt_search *search, found *f) {
     const wt_grid grid = {0.0f, (float)hi, NULL, WT_INTEGERS};
     if (!search->symmetric) {
         wt_search_super_min(k, x, w, blocks, shape, (float)hi, search, f->d, f->dmin, f->scales, f->mins);

@@ -158,8 +158,8 @@ struct wt_encode_kernels {
                        size_t count, wt_best_lanes *best);
 
     /* The codes up to `reach` away from a lane's are tried, within lo..hi. */
-    void (*try_codes)(const wt_lanes *x, const wt_lanes *w, size_t n, const wt_grid *grid, float lo, float hi, int reach,
-                      wt_code_lanes *l);
+    void (*try_codes)(const wt_lanes *x, const wt_lanes *w, size_t n, const wt_grid *grid, float lo, float hi,
+                      int reach, wt_code_lanes *l);
 
     /*
      * Integer codes lo..hi are moved one at a time while that helps, each against the scale that the others would have, in 5

@@ -110,8 +110,8 @@ static void assign(const float *x, size_t runs, size_t n, const wt_grid *grid, c
 /* ---- candidates side by side ---- */
 
 /* `count` registers of candidates from lane `at` on: two keep the additions from waiting for each other. */
-INLINE void symmetric_some(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid, bool errors,
-                           int count, size_t at, const wt_symmetric_lanes *l) {
+INLINE void symmetric_some(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_grid *grid,
+                           bool errors, int count, size_t at, const wt_symmetric_lanes *l) {
     lanes inverse[2], scale[2], qx[2], qq[2], error[2];
     for (int k = 0; k < count; k++) {
         inverse[k] = lanes_load(l->inverse + at + WT_LANES * k);
@@ -344,8 +344,8 @@ INLINE void try_codes_all(wt_grid_kind kind, const wt_lanes *x, const wt_lanes *
     lanes_store(l->qq, best.qq);
 }
 
-static void try_codes(const wt_lanes *x, const wt_lanes *w, size_t n, const wt_grid *grid, float lo, float hi, int reach,
-                      wt_code_lanes *l) {
+static void try_codes(const wt_lanes *x, const wt_lanes *w, size_t n, const wt_grid *grid, float lo, float hi,
+                      int reach, wt_code_lanes *l) {
     FOR_KIND(grid, try_codes_all, x, w, n, grid, lo, hi, reach, l);
 }
 
@@ -539,5 +539,7 @@ static void try_pairs(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, 
 }
 
 #define WT_ENCODE_KERNELS                                                                                              \
-    {prepare,   prepare_importance, largest,    magnitude, extreme, least,      least_half, symmetric, spread, scan,    \
-     try_scales, try_codes,         best_start, descend,   fit,     try_ranges, try_pairs,  assign}
+    {                                                                                                                  \
+        prepare, prepare_importance, largest, magnitude, extreme, least, least_half, symmetric, spread, scan,          \
+            try_scales, try_codes, best_start, descend, fit, try_ranges, try_pairs, assign                             \
+    }

@@ -34,8 +34,8 @@ static void encode_q1_0(const wt_encode_kernels *k, const float *x, const float 
 }
 
 /* The scale of a block, and its codes counted from -1. */
-static uint16_t codes_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                            const wt_codes *codes, const wt_search *search, uint8_t *q) {
+static uint16_t codes_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_codes *codes,
+                            const wt_search *search, uint8_t *q) {
     uint16_t d = wt_search_scale(k, x, w, n, codes, search);
     float inverse = wt_inverse(wt_half_to_float(d));
     k->assign(x, 1, n, &codes->grid, &inverse, NULL, (int8_t *)q);

@@ -13,7 +13,8 @@ static int steps_of(const wt_search *search) {
 static wt_fit_lanes candidates(const wt_search *search, bool down, float floor) {
     int steps = steps_of(search);
     float step = steps > 1 ? (search->hi - search->lo) / (float)(steps - 1) : 0.0f;
-    return (wt_fit_lanes){.first = down ? search->hi : search->lo, .step = down ? -step : step, .steps = steps, .floor = floor};
+    return (wt_fit_lanes){
+        .first = down ? search->hi : search->lo, .step = down ? -step : step, .steps = steps, .floor = floor};
 }
 
 /* ---- blocks on their own, side by side ---- */
@@ -152,7 +153,7 @@ typedef struct supers {
 } supers;
 
 /* Steps from a (scale, minimum) that a run tries: the square around it, then some further ones. */
-static const signed char NEAR[16][2] = {{0, 0},  {-1, 0}, {1, 0},  {0, -1}, {0, 1},  {-1, -1}, {1, 1},  {-1, 1},
+static const signed char NEAR[16][2] = {{0, 0},  {-1, 0}, {1, 0},  {0, -1}, {0, 1},  {-1, -1}, {1, 1},   {-1, 1},
                                         {1, -1}, {2, 0},  {-2, 0}, {0, 2},  {0, -2}, {2, 2},   {-2, -2}, {2, 1}};
 
 /* The exact error of a chain's d and dmin, each run at the best of `count` codes near its own. */
@@ -268,7 +269,9 @@ static void find_targets(supers *s, const wt_search *search, targets *plain, tar
     const wt_super *shape = s->shape;
     wt_lanes error;
     wt_fit_lanes first = candidates(search, false, 0.0f), down = candidates(search, true, 0.0f);
-    wt_fit_lanes other = {.first = shape->plain.first, .step = shape->plain.step, .steps = shape->plain.steps,
+    wt_fit_lanes other = {.first = shape->plain.first,
+                          .step = shape->plain.step,
+                          .steps = shape->plain.steps,
                           .absolute = shape->plain.absolute};
     s->k->fit(s->x, s->w, shape->run, s->hi, &first);
     s->k->fit(s->x, s->w, shape->run, s->hi, &down);

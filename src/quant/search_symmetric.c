@@ -305,7 +305,8 @@ static void scale_by_fit(const wt_encode_kernels *k, const wt_super *shape, cons
     *d = 0.0f;
     if (!(fabsf(max) > 1e-15f)) return;
     for (int i = 0; i < ALL; i++) {
-        float tenths = 0.1f * (float)(i - 9), top = i < LOW ? lo - tenths : (float)shape->hi - 0.9f + 0.15f * (float)(i - LOW);
+        float tenths = 0.1f * (float)(i - 9),
+              top = i < LOW ? lo - tenths : (float)shape->hi - 0.9f + 0.15f * (float)(i - LOW);
         inverse[i] = top / max;
     }
     const wt_grid grid = {lo, (float)shape->hi, NULL, WT_INTEGERS};
