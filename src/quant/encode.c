@@ -65,6 +65,11 @@ static void prepare_weights(const float *x, size_t n, float *out) {
     }
 }
 
+void wt_encode_prepare(const float *x, const float *w, size_t n, float *weights, float *importance) {
+    prepare_weights(x, n, weights);
+    prepare_importance(w, n, importance);
+}
+
 void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float *w, size_t n, const wt_search *search,
                   void *dst) {
     const wt_encoder_row *row = row_of(type);
@@ -80,8 +85,7 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
     float weights[PIECE], importance[PIECE];
     for (size_t i = 0, size; i < n; i += size) {
         size = n - i < PIECE ? n - i : PIECE;
-        prepare_weights(x + i, size, weights);
-        prepare_importance(w ? w + i : NULL, size, importance);
+        wt_encode_prepare(x + i, w ? w + i : NULL, size, weights, importance);
         row->encode(k, weights, importance, size, search, to);
         to += size / info->block * info->block_bytes;
     }

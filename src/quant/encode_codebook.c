@@ -118,34 +118,47 @@ static void pack_iq1_m(const wt_book_codes *c, void *dst) {
 
 /* ---- encoders ---- */
 
-static void encode(const wt_encode_kernels *k, const wt_book_shape *shape,
-                   void (*pack)(const wt_book_codes *, void *), size_t bytes, const float *x, const float *w, size_t n,
+static void encode(const wt_encode_kernels *k, wt_type type, const float *x, const float *w, size_t n,
                    const wt_search *search, unsigned char *to) {
-    for (size_t i = 0; i < n; i += WT_SUPER, to += bytes) {
+    const wt_book_type *t = wt_book_type_of(type);
+    for (size_t i = 0; i < n; i += WT_SUPER, to += t->bytes) {
         wt_book_codes codes;
-        wt_book_search(k, shape, x + i, w + i, search, &codes);
-        pack(&codes, to);
+        wt_book_search(k, &t->shape, x + i, w + i, search, &codes);
+        t->pack(&codes, to);
     }
 }
 
-#define ENCODER(name, ...)                                                                                             \
+#define TYPE(name, ...) {{__VA_ARGS__}, pack_##name, sizeof(wt_block_##name)}
+#define ENCODER(name, type)                                                                                            \
     static void encode_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
                               const wt_search *search, void *dst) {                                                    \
-        static const wt_book_shape SHAPE = {__VA_ARGS__};                                                              \
-        encode(k, &SHAPE, pack_##name, sizeof(wt_block_##name), x, w, n, search, dst);                                 \
+        encode(k, type, x, w, n, search, dst);                                                                         \
     }
 
-ENCODER(iq2_xxs, &IQ2_XXS, 32, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f)
-ENCODER(iq2_xs, &IQ2_XS, 16, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f)
-ENCODER(iq2_s, &IQ2_S, 16, 16, 0.125f, WT_SIGNS_FREE, 0.5f, 2.5f)
-ENCODER(iq3_xxs, &IQ3_XXS, 32, 16, 0.25f, WT_SIGNS_EVEN, 0.5f, 2.0f)
-ENCODER(iq3_s, &IQ3_S, 32, 16, 1.0f, WT_SIGNS_FREE, 0.5f, 2.0f)
-ENCODER(iq1_s, &IQ1, 32, 8, 1.0f, WT_SIGNS_HALVES, 0.3f, 1.5f)
-ENCODER(iq1_m, &IQ1, 16, 8, 1.0f, WT_SIGNS_IN_BOOK, 0.3f, 1.5f)
+ENCODER(iq2_xxs, WT_IQ2_XXS)
+ENCODER(iq2_xs, WT_IQ2_XS)
+ENCODER(iq2_s, WT_IQ2_S)
+ENCODER(iq3_xxs, WT_IQ3_XXS)
+ENCODER(iq3_s, WT_IQ3_S)
+ENCODER(iq1_s, WT_IQ1_S)
+ENCODER(iq1_m, WT_IQ1_M)
+
+const wt_book_type *wt_book_type_of(wt_type type) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static const wt_book_type TYPES[WT_TYPE_LIMIT] = {
+        [WT_IQ2_XXS] = TYPE(iq2_xxs, &IQ2_XXS, 32, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f),
+        [WT_IQ2_XS] = TYPE(iq2_xs, &IQ2_XS, 16, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f),
+        [WT_IQ2_S] = TYPE(iq2_s, &IQ2_S, 16, 16, 0.125f, WT_SIGNS_FREE, 0.5f, 2.5f),
+        [WT_IQ3_XXS] = TYPE(iq3_xxs, &IQ3_XXS, 32, 16, 0.25f, WT_SIGNS_EVEN, 0.5f, 2.0f),
+        [WT_IQ3_S] = TYPE(iq3_s, &IQ3_S, 32, 16, 1.0f, WT_SIGNS_FREE, 0.5f, 2.0f),
+        [WT_IQ1_S] = TYPE(iq1_s, &IQ1, 32, 8, 1.0f, WT_SIGNS_HALVES, 0.3f, 1.5f),
+        [WT_IQ1_M] = TYPE(iq1_m, &IQ1, 16, 8, 1.0f, WT_SIGNS_IN_BOOK, 0.3f, 1.5f),
+    };
+    pthread_once(&once, fill_books);
+    return (unsigned)type < WT_TYPE_LIMIT && TYPES[type].pack ? &TYPES[type] : NULL;
+}
 
 void wt_encoders_codebook(wt_encoder_row *table) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, fill_books);
     const wt_search many = {.lo = -17.0f, .hi = 5.0f, .steps = 23, .passes = 3, .bias = 1.0f};
     const wt_search few = {.lo = -9.0f, .hi = 4.0f, .steps = 27, .passes = 3, .bias = 1.0f};
     table[WT_IQ2_XXS] = (wt_encoder_row){encode_iq2_xxs, {true, true, many}};

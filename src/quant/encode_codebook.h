@@ -49,6 +49,16 @@ typedef struct wt_book_codes {
     uint16_t rows[WT_BOOK_GROUPS];
 } wt_book_codes;
 
+/* A codebook type: how its weights are cut, and how codes become bytes. */
+typedef struct wt_book_type {
+    wt_book_shape shape;
+    void (*pack)(const wt_book_codes *codes, void *dst);
+    size_t bytes; /* of a block */
+} wt_book_type;
+
+/* NULL for other types. Thread-safe. */
+const wt_book_type *wt_book_type_of(wt_type type);
+
 /* The codes of 256 weights x with importance w. */
 void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, const float *x, const float *w,
                     const wt_search *search, wt_book_codes *codes);

@@ -18,6 +18,9 @@ typedef struct wt_encoder_row {
     wt_encoder traits;
 } wt_encoder_row;
 
+/* Weights x [n] and importance w [n], or NULL, as encoders get them, n <= 256, a whole number of runs of 16. */
+void wt_encode_prepare(const float *x, const float *w, size_t n, float *weights, float *importance);
+
 /* Each fills its rows of a table of WT_TYPE_LIMIT. */
 void wt_encoders_float(wt_encoder_row *table);    /* F32, F16, BF16 */
 void wt_encoders_legacy(wt_encoder_row *table);   /* Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 */
