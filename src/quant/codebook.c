@@ -15,7 +15,7 @@ enum { BLOCK = 256, SIGN_GROUP = 8 };
 
 size_t wt_codebook_group(wt_type type) {
     const wt_book_type *t = wt_book_type_of(type);
-    return t ? t->shape.book->width : 0;
+    return t ? t->shape.books[0]->width : 0;
 }
 
 void wt_codebook_scales(wt_type type, const float *x, const float *w, const wt_search *search, wt_codebook_block *b) {
@@ -50,22 +50,29 @@ typedef struct target {
 
 /* A row, and which of the group's weights has the other sign (the book's width: none). */
 typedef struct choice {
+    const wt_book *book;
     size_t row, flipped;
     float y; /* what it costs more than zeros, divided by the scale */
 } choice;
 
 static bool odd(unsigned bits) { return (unsigned)__builtin_popcount(bits) & 1u; }
 
-static choice nearest(const wt_book_shape *s, const target *t, size_t from, size_t rows, bool flip, float scale) {
+static choice nearest(const wt_book *const *books, size_t n, const target *t, bool flip, float scale) {
     const wt_book_kernels *kernels = wt_book_kernels_of(wt_encode_kernels_at(wt_cpu_chosen()));
-    const wt_book *book = s->book;
-    float a[WT_BOOK_ROWS], b2[WT_BOOK_ROWS];
-    kernels->lines(book, from, rows, t->x, t->w, flip, a, b2);
-    size_t at = kernels->lowest(a, b2, rows, scale);
-    choice c = {.row = from + at, .flipped = book->width, .y = scale * a[at] - b2[at]};
+    wt_book_group g = {.flip = flip};
+    wt_book_best best = {.y = INFINITY};
+    choice c = {.book = books[0]};
+    for (size_t i = 0; i < n; i++) {
+        g.book = books[i];
+        kernels->lines(&g, t->x, t->w);
+        if (kernels->lowest(&g, scale, &best)) c.book = books[i];
+    }
+    c.row = best.at;
+    c.flipped = c.book->width;
+    c.y = best.y;
     float least = INFINITY;
-    for (size_t i = 0; flip && i < book->width; i++) {
-        float p = t->w[i] * book->values[i * book->rows + c.row] * t->x[i];
+    for (size_t i = 0; flip && i < c.book->width; i++) {
+        float p = t->w[i] * wt_book_value(c.book, c.row, i) * t->x[i];
         if (p < least) least = p, c.flipped = i;
     }
     return c;
@@ -76,37 +83,37 @@ static void set_target(const wt_book_shape *s, size_t at, const float *x, const 
     float sum = 0.0f;
     t->at = at;
     t->signs = 0;
-    for (size_t i = 0; i < s->book->width; i++) {
+    for (size_t i = 0; i < s->books[0]->width; i++) {
         t->x[i] = magnitudes ? fabsf(x[i]) : x[i];
         t->w[i] = w ? w[i] : 1.0f;
         sum += t->w[i];
         if (magnitudes && x[i] < 0.0f) t->signs |= 1u << i;
     }
-    for (size_t i = 0; i < s->book->width && !(sum > 0.0f); i++) t->w[i] = 1.0f;
+    for (size_t i = 0; i < s->books[0]->width && !(sum > 0.0f); i++) t->w[i] = 1.0f;
 }
 
 static void put(wt_codebook_block *b, const wt_book_shape *s, const target *t, const choice *c) {
-    size_t width = s->book->width, group = t->at / width;
+    size_t width = s->books[0]->width, group = t->at / width;
     unsigned mask = (1u << width) - 1, shift = (unsigned)(t->at % SIGN_GROUP), signs = t->signs;
     if (c->flipped < width) signs ^= 1u << c->flipped;
-    b->rows[group] = (uint16_t)c->row;
+    b->rows[group] = wt_book_row(c->book, c->row);
     b->signs[t->at / SIGN_GROUP] = (uint8_t)((b->signs[t->at / SIGN_GROUP] & ~(mask << shift)) | signs << shift);
     b->chosen |= UINT64_C(1) << group;
 }
 
 static void choose_one(wt_codebook_block *b, const wt_book_shape *s, const target *t) {
-    size_t width = s->book->width, group = t->at / width, from = 0, rows = s->book->rows;
+    size_t width = s->books[0]->width, group = t->at / width, from = 0, n = s->books[1] ? 2 : 1;
     bool flip = false;
     if (s->signs == WT_SIGNS_HALVES) {
-        rows /= 2;
-        from = b->rows[group] / rows * rows;
+        from = b->rows[group] >= s->books[1]->first_row;
+        n = 1;
     } else if (s->signs == WT_SIGNS_EVEN && width == SIGN_GROUP) {
         flip = odd(t->signs);
     } else if (s->signs == WT_SIGNS_EVEN && b->chosen >> (group ^ 1) & 1) {
         unsigned other = b->signs[t->at / SIGN_GROUP] >> (t->at % SIGN_GROUP ? 0 : width) & ((1u << width) - 1);
         flip = odd(t->signs ^ other);
     }
-    choice c = nearest(s, t, from, rows, flip, wt_codebook_scale(b, t->at));
+    choice c = nearest(s->books + from, n, t, flip, wt_codebook_scale(b, t->at));
     put(b, s, t, &c);
 }
 
@@ -114,9 +121,9 @@ static void choose_one(wt_codebook_block *b, const wt_book_shape *s, const targe
 static void choose_two(wt_codebook_block *b, const wt_book_shape *s, const target *t) {
     float scale = wt_codebook_scale(b, t->at);
     choice plain[2], turned[2];
-    for (int i = 0; i < 2; i++) plain[i] = nearest(s, &t[i], 0, s->book->rows, false, scale);
+    for (int i = 0; i < 2; i++) plain[i] = nearest(s->books, 1, &t[i], false, scale);
     if (odd(t[0].signs ^ t[1].signs)) {
-        for (int i = 0; i < 2; i++) turned[i] = nearest(s, &t[i], 0, s->book->rows, true, scale);
+        for (int i = 0; i < 2; i++) turned[i] = nearest(s->books, 1, &t[i], true, scale);
         int turn = turned[1].y - plain[1].y < turned[0].y - plain[0].y;
         plain[turn] = turned[turn];
     }
@@ -126,17 +133,18 @@ static void choose_two(wt_codebook_block *b, const wt_book_shape *s, const targe
 /* ---- values ---- */
 
 static void group_values(const wt_codebook_block *b, const wt_book_shape *s, size_t at, float *q) {
-    const wt_book *book = s->book;
+    size_t row = b->rows[at / s->books[0]->width];
+    const wt_book *book = s->books[s->books[1] && row >= s->books[1]->first_row];
     float scale = wt_codebook_scale(b, at);
     for (size_t i = 0; i < book->width; i++) { /* d, 2 k + 1 and the value have few bits: no product is ever rounded */
-        float v = scale * book->values[i * book->rows + b->rows[at / book->width]];
+        float v = scale * wt_book_value(book, book->at[row - book->first_row], i);
         q[i] = b->signs[(at + i) / SIGN_GROUP] >> (at + i) % SIGN_GROUP & 1 ? -v : v;
     }
 }
 
 double wt_codebook_choose(wt_codebook_block *b, size_t at, size_t n, const float *x, const float *w, float *q) {
     const wt_book_shape *s = &wt_book_type_of(b->type)->shape;
-    size_t width = s->book->width;
+    size_t width = s->books[0]->width;
     target t[2];
     for (size_t i = 0; i < n; i += width) set_target(s, at + i, x + i, w ? w + i : NULL, &t[i / width]);
     if (n > width && s->signs == WT_SIGNS_EVEN) {
@@ -155,7 +163,7 @@ double wt_codebook_choose(wt_codebook_block *b, size_t at, size_t n, const float
 
 void wt_codebook_values(const wt_codebook_block *b, float *q) {
     const wt_book_shape *s = &wt_book_type_of(b->type)->shape;
-    for (size_t at = 0; at < BLOCK; at += s->book->width) group_values(b, s, at, q + at);
+    for (size_t at = 0; at < BLOCK; at += s->books[0]->width) group_values(b, s, at, q + at);
 }
 
 void wt_codebook_pack(const wt_codebook_block *b, void *dst) {

@@ -9,32 +9,57 @@
 #include "quant/codebook_tables.h"
 #include "quant/encode_codebook.h"
 
-static float values_iq1[8 * 4096], values_iq2xxs[8 * 256], values_iq2xs[8 * 512], values_iq2s[8 * 1024],
-    values_iq3xxs[4 * 256], values_iq3s[4 * 512];
+static wt_book IQ1_ADDED, IQ1_TAKEN, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S;
 
-static const wt_book IQ1 = {4096, 8, values_iq1}, IQ2_XXS = {256, 8, values_iq2xxs}, IQ2_XS = {512, 8, values_iq2xs},
-                     IQ2_S = {1024, 8, values_iq2s}, IQ3_XXS = {256, 4, values_iq3xxs}, IQ3_S = {512, 4, values_iq3s};
-
-static void fill_values(const wt_book *book, float *values, const uint16_t *grid, int bits, const float *digits) {
-    for (size_t r = 0; r < book->rows; r++) {
-        for (size_t i = 0; i < book->width; i++)
-            values[i * book->rows + r] = digits[grid[r] >> bits * (int)i & ((1 << bits) - 1)];
+/* The book of `rows` rows of `width` digits, which mean digits[] + shift. */
+static void fill_book(wt_book *b, const uint16_t *grid, size_t rows, size_t width, const float *digits, float shift) {
+    unsigned bits = width == 8 ? 2 : 3, half_bits = bits * (unsigned)width / 2, mask = (1u << half_bits) - 1;
+    uint8_t number[2][256] = {{0}};
+    b->rows = rows;
+    b->width = width;
+    for (unsigned half = 0; half < 2; half++) {
+        for (size_t r = 0; r < rows; r++) number[half][grid[r] >> half * half_bits & mask] = 1;
+        size_t n = 0;
+        for (unsigned code = 0; code <= mask; code++) {
+            if (!number[half][code]) continue;
+            number[half][code] = (uint8_t)n;
+            for (size_t i = 0; i < width / 2; i++)
+                b->values[half][i][n] = digits[code >> bits * i & ((1u << bits) - 1)] + shift;
+            n++;
+        }
+        b->n[half] = n <= 64 ? 64 : WT_BOOK_HALF;
+        for (; n < b->n[half]; n++) {
+            for (size_t i = 0; i < width / 2; i++) b->values[half][i][n] = b->values[half][i][0];
+        }
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < b->n[0]; i++) {
+        for (size_t r = 0; r < rows; r++) {
+            if (number[0][grid[r] & mask] != i) continue;
+            b->first[at] = (uint8_t)i;
+            b->second[at] = number[1][grid[r] >> half_bits];
+            b->at[r] = (uint16_t)at;
+            b->row[at++] = (uint16_t)r;
+        }
+        b->start[i + 1] = (uint16_t)at;
+    }
+    for (at = 0; at < rows * width; at++) {
+        float v = wt_book_value(b, at / width, at % width);
+        b->largest = v > b->largest ? v : b->largest;
     }
 }
 
 static void fill_books(void) {
     static const float iq1[4] = WT_VALUES_IQ1, iq2[4] = WT_VALUES_IQ2, iq3_xxs[8] = WT_VALUES_IQ3_XXS,
                        iq3_s[8] = WT_VALUES_IQ3_S;
-    fill_values(&IQ2_XXS, values_iq2xxs, wt_grid_iq2xxs, 2, iq2);
-    fill_values(&IQ2_XS, values_iq2xs, wt_grid_iq2xs, 2, iq2);
-    fill_values(&IQ2_S, values_iq2s, wt_grid_iq2s, 2, iq2);
-    fill_values(&IQ3_XXS, values_iq3xxs, wt_grid_iq3xxs, 3, iq3_xxs);
-    fill_values(&IQ3_S, values_iq3s, wt_grid_iq3s, 3, iq3_s);
-    for (size_t r = 0; r < IQ1.rows; r++) { /* the second half is with the delta taken away */
-        for (size_t i = 0; i < 8; i++)
-            values_iq1[i * IQ1.rows + r] =
-                iq1[wt_grid_iq1s[r % 2048] >> 2 * i & 3] + (r < 2048 ? WT_IQ1_DELTA : -WT_IQ1_DELTA);
-    }
+    fill_book(&IQ2_XXS, wt_grid_iq2xxs, 256, 8, iq2, 0.0f);
+    fill_book(&IQ2_XS, wt_grid_iq2xs, 512, 8, iq2, 0.0f);
+    fill_book(&IQ2_S, wt_grid_iq2s, 1024, 8, iq2, 0.0f);
+    fill_book(&IQ3_XXS, wt_grid_iq3xxs, 256, 4, iq3_xxs, 0.0f);
+    fill_book(&IQ3_S, wt_grid_iq3s, 512, 4, iq3_s, 0.0f);
+    fill_book(&IQ1_ADDED, wt_grid_iq1s, 2048, 8, iq1, WT_IQ1_DELTA);
+    fill_book(&IQ1_TAKEN, wt_grid_iq1s, 2048, 8, iq1, -WT_IQ1_DELTA);
+    IQ1_TAKEN.first_row = 2048;
 }
 
 /* ---- bytes ---- */
@@ -146,13 +171,13 @@ ENCODER(iq1_m, WT_IQ1_M)
 const wt_book_type *wt_book_type_of(wt_type type) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     static const wt_book_type TYPES[WT_TYPE_LIMIT] = {
-        [WT_IQ2_XXS] = TYPE(iq2_xxs, &IQ2_XXS, 32, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f),
-        [WT_IQ2_XS] = TYPE(iq2_xs, &IQ2_XS, 16, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f),
-        [WT_IQ2_S] = TYPE(iq2_s, &IQ2_S, 16, 16, 0.125f, WT_SIGNS_FREE, 0.5f, 2.5f),
-        [WT_IQ3_XXS] = TYPE(iq3_xxs, &IQ3_XXS, 32, 16, 0.25f, WT_SIGNS_EVEN, 0.5f, 2.0f),
-        [WT_IQ3_S] = TYPE(iq3_s, &IQ3_S, 32, 16, 1.0f, WT_SIGNS_FREE, 0.5f, 2.0f),
-        [WT_IQ1_S] = TYPE(iq1_s, &IQ1, 32, 8, 1.0f, WT_SIGNS_HALVES, 0.3f, 1.5f),
-        [WT_IQ1_M] = TYPE(iq1_m, &IQ1, 16, 8, 1.0f, WT_SIGNS_IN_BOOK, 0.3f, 1.5f),
+        [WT_IQ2_XXS] = TYPE(iq2_xxs, {&IQ2_XXS, NULL}, 32, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f),
+        [WT_IQ2_XS] = TYPE(iq2_xs, {&IQ2_XS, NULL}, 16, 16, 0.125f, WT_SIGNS_EVEN, 0.5f, 2.5f),
+        [WT_IQ2_S] = TYPE(iq2_s, {&IQ2_S, NULL}, 16, 16, 0.125f, WT_SIGNS_FREE, 0.5f, 2.5f),
+        [WT_IQ3_XXS] = TYPE(iq3_xxs, {&IQ3_XXS, NULL}, 32, 16, 0.25f, WT_SIGNS_EVEN, 0.5f, 2.0f),
+        [WT_IQ3_S] = TYPE(iq3_s, {&IQ3_S, NULL}, 32, 16, 1.0f, WT_SIGNS_FREE, 0.5f, 2.0f),
+        [WT_IQ1_S] = TYPE(iq1_s, {&IQ1_ADDED, &IQ1_TAKEN}, 32, 8, 1.0f, WT_SIGNS_HALVES, 0.3f, 1.5f),
+        [WT_IQ1_M] = TYPE(iq1_m, {&IQ1_ADDED, &IQ1_TAKEN}, 16, 8, 1.0f, WT_SIGNS_IN_BOOK, 0.3f, 1.5f),
     };
     pthread_once(&once, fill_books);
     return (unsigned)type < WT_TYPE_LIMIT && TYPES[type].pack ? &TYPES[type] : NULL;

@@ -12,30 +12,42 @@
 #include "quant/encode_private.h"
 
 enum {
-    WT_BOOK_ROWS = 4096,  /* at most, and a multiple of WT_BOOK_LANES */
-    WT_BOOK_GROUPS = 64,  /* of a block, at most */
-    WT_BOOK_RUNS = 16,    /* of a block, at most */
+    WT_BOOK_ROWS = 2048, /* at most */
+    WT_BOOK_HALF = 96,   /* different halves of rows, at most, and a multiple of WT_BOOK_LANES */
+    WT_BOOK_GROUPS = 64, /* of a block, at most */
+    WT_BOOK_RUNS = 16,   /* of a block, at most */
     WT_BOOK_LANES = 16
 };
 
-/* A codebook: values [width][rows], one weight's after another's, so that rows lie side by side. */
+/*
+ * A codebook. Rows are cut into halves, of which there are far fewer than rows: what a row costs is what its two halves cost. Rows
+ * are sorted by their first half, so that those with a hopeless first half are passed over without a look.
+ */
 typedef struct wt_book {
-    size_t rows, width;
-    const float *values;
+    size_t rows, width, first_row;                     /* first_row: what its row 0 is called */
+    float largest;                                     /* value */
+    size_t n[2];                                       /* halves, filled up to 64 or WT_BOOK_HALF with the first one */
+    float values[2][4][WT_BOOK_HALF];                  /* [half][weight] */
+    uint16_t start[WT_BOOK_HALF + 1];                  /* rows with first half i: start[i] .. start[i + 1] - 1 */
+    uint8_t first[WT_BOOK_ROWS], second[WT_BOOK_ROWS + WT_BOOK_LANES]; /* a row's halves */
+    uint16_t row[WT_BOOK_ROWS], at[WT_BOOK_ROWS];      /* what it is called, less first_row; and where what is called so lies */
 } wt_book;
+
+/* What a row is called in wt_book_codes: as in files, but for IQ1, where the second book's rows come after the first's. */
+static inline uint16_t wt_book_row(const wt_book *b, size_t at) { return (uint16_t)(b->first_row + b->row[at]); }
 
 /*
  * How 256 weights are cut. A run shares an integer scale 2 k + 1, k < levels; a weight is d (2 k + 1) unit times the value in
  * its group's row of the book, with a sign where the book has magnitudes only.
  */
 typedef struct wt_book_shape {
-    const wt_book *book;
-    size_t run; /* weights: 16 or 32 */
+    const wt_book *books[2]; /* the second is NULL, or IQ1's with the delta taken away */
+    size_t run;              /* weights: 16 or 32 */
     int levels; /* <= WT_BOOK_LANES */
     float unit;
-    enum {
+    enum wt_book_signs {
         WT_SIGNS_IN_BOOK, /* any row for any group */
-        WT_SIGNS_HALVES,  /* the same, but a run's rows are all of the book's first half, or all of its second */
+        WT_SIGNS_HALVES,  /* the same, but a run's rows are all of the first book, or all of the second */
         WT_SIGNS_FREE,    /* a sign for each weight */
         WT_SIGNS_EVEN     /* the number of minus signs of 8 weights is even */
     } signs;
@@ -63,22 +75,67 @@ const wt_book_type *wt_book_type_of(wt_type type);
 void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, const float *x, const float *w,
                     const wt_search *search, wt_book_codes *codes);
 
+/*
+ * The lines of a group of weights x with importance w, by halves: a row costs s (s a - b2), where a and b2 are what its halves
+ * have together, a = sum w v v, b2 = 2 sum w x v. Where `flip` is set the weight with the smallest term of that sum has the
+ * other sign: b2 is 4 least smaller, with the smaller `least` of the two halves, least = min w x v.
+ */
+typedef struct wt_book_group {
+    const wt_book *book;
+    bool flip;
+    _Alignas(64) float a[2][WT_BOOK_HALF], b2[2][WT_BOOK_HALF], least[2][WT_BOOK_HALF];
+} wt_book_group;
+
+typedef struct wt_book_best {
+    float y;   /* s a - b2 */
+    size_t at; /* in the book */
+} wt_book_best;
+
 /* The inner loops, a file an instruction set; all give the same bits: sums in order, products and sums never fused. */
 typedef struct wt_book_kernels {
-    /*
-     * The lines s a - b2 of rows from.. of a book for a group of weights, a, b2 [rows]: a = sum w v v, b2 = 2 sum w x v,
-     * where `flip` takes the smallest term of that sum with the other sign. rows is a multiple of WT_BOOK_LANES.
-     */
-    void (*lines)(const wt_book *book, size_t from, size_t rows, const float *x, const float *w, bool flip, float *a,
-                  float *b2);
-    /* The lowest line at s, the first of equals. */
-    size_t (*lowest)(const float *a, const float *b2, size_t rows, float s);
-    /* The lines that are below `limit` at s, in order: how many, and their a, b2 and rows; out arrays [rows]. */
-    size_t (*below)(const float *a, const float *b2, size_t rows, float s, float limit, float *out_a, float *out_b2,
-                    uint32_t *out_row);
+    /* Fills a, b2 and, where flip is set, least, for x, w [width]. */
+    void (*lines)(wt_book_group *g, const float *x, const float *w);
+    /* The lowest row at s if it is lower than *best (y = infinity: none yet), the first of equals; whether there is one. */
+    bool (*lowest)(const wt_book_group *g, float s, wt_book_best *best);
+    /* The rows that are below `limit` at s, in order: how many; at [rows + WT_BOOK_LANES]. */
+    size_t (*below)(const wt_book_group *g, float s, float limit, uint32_t *at);
+    /* The lowest of n lines at s, the first of equals; n is a multiple of WT_BOOK_LANES. */
+    size_t (*lowest_line)(const float *a, const float *b2, size_t n, float s);
     /* sum[j] += the lowest of n lines at s[j], WT_BOOK_LANES of them. */
     void (*add_lowest)(const float *a, const float *b2, int n, const float *s, float *sum);
 } wt_book_kernels;
+
+static inline float wt_book_a(const wt_book_group *g, size_t at) {
+    return g->a[0][g->book->first[at]] + g->a[1][g->book->second[at]];
+}
+
+static inline float wt_book_b2(const wt_book_group *g, size_t at) {
+    size_t i = g->book->first[at], j = g->book->second[at];
+    float b2 = g->b2[0][i] + g->b2[1][j];
+    if (!g->flip) return b2;
+    return b2 - 4.0f * (g->least[0][i] < g->least[1][j] ? g->least[0][i] : g->least[1][j]);
+}
+
+/* The value of weight i of a row. */
+static inline float wt_book_value(const wt_book *b, size_t at, size_t i) {
+    size_t half = b->width / 2;
+    return i < half ? b->values[0][i][b->first[at]] : b->values[1][i - half][b->second[at]];
+}
+
+/*
+ * The rows of a group that are best under some scale between two, as lines: those on the lower envelope of all, in no order. `at` is
+ * the row's place in the first book, or WT_BOOK_ROWS more than that in the second.
+ */
+enum { WT_BOOK_LINES = 24 };
+typedef struct wt_book_envelope {
+    int n;
+    float a[WT_BOOK_LINES], b2[WT_BOOK_LINES];
+    uint16_t at[WT_BOOK_LINES];
+} wt_book_envelope;
+
+/* For groups [n <= 2], the same weights with one book or with two; 0 <= lo <= hi. */
+void wt_book_find_envelope(const wt_book_kernels *k, const wt_book_group *groups, size_t n, float lo, float hi,
+                           wt_book_envelope *e);
 
 extern const wt_book_kernels wt_book_kernels_avx2, wt_book_kernels_avx512;
 

@@ -1,36 +1,151 @@
-/* The inner loops of the codebook search with AVX2: eight rows, or scales, a register. */
+/* The inner loops of the codebook search with AVX2: eight rows, halves or scales a register. */
 #include <immintrin.h>
 #include <math.h>
 
 #include "quant/encode_codebook.h"
 
-static void lines(const wt_book *book, size_t from, size_t rows, const float *x, const float *w, bool flip, float *a,
-                  float *b2) {
+enum { LANES = 8 };
+
+static void lines(wt_book_group *g, const float *x, const float *w) {
+    const size_t width = g->book->width / 2;
     const __m256 two = _mm256_set1_ps(2.0f);
-    for (size_t r = 0; r < rows; r += 8) {
-        const float *values = book->values + from + r;
-        __m256 sum_a = _mm256_setzero_ps(), sum_b = _mm256_setzero_ps(), least = _mm256_set1_ps(INFINITY);
-        for (size_t i = 0; i < book->width; i++) {
-            __m256 v = _mm256_loadu_ps(values + i * book->rows), wv = _mm256_mul_ps(_mm256_set1_ps(w[i]), v);
-            __m256 p = _mm256_mul_ps(wv, _mm256_set1_ps(x[i]));
-            sum_a = _mm256_add_ps(sum_a, _mm256_mul_ps(wv, v));
-            sum_b = _mm256_add_ps(sum_b, p);
-            if (flip) least = _mm256_min_ps(p, least);
+    for (size_t half = 0; half < 2; half++, x += width, w += width) {
+        for (size_t r = 0; r < g->book->n[half]; r += LANES) {
+            __m256 a = _mm256_setzero_ps(), b = _mm256_setzero_ps(), least = _mm256_set1_ps(INFINITY);
+            for (size_t i = 0; i < width; i++) {
+                __m256 v = _mm256_loadu_ps(g->book->values[half][i] + r), wv = _mm256_mul_ps(_mm256_set1_ps(w[i]), v);
+                __m256 p = _mm256_mul_ps(wv, _mm256_set1_ps(x[i]));
+                a = _mm256_add_ps(a, _mm256_mul_ps(wv, v));
+                b = _mm256_add_ps(b, p);
+                least = _mm256_min_ps(p, least);
+            }
+            _mm256_store_ps(g->a[half] + r, a);
+            _mm256_store_ps(g->b2[half] + r, _mm256_mul_ps(two, b));
+            if (g->flip) _mm256_store_ps(g->least[half] + r, least);
         }
-        if (flip) sum_b = _mm256_sub_ps(sum_b, _mm256_mul_ps(two, least));
-        _mm256_storeu_ps(a + r, sum_a);
-        _mm256_storeu_ps(b2 + r, _mm256_mul_ps(two, sum_b));
     }
 }
 
-static size_t lowest(const float *a, const float *b2, size_t rows, float s) {
+/* ---- rows that are low ---- */
+
+/* What the halves cost at s, and the least that a row costs more than its first half. */
+typedef struct costs {
+    _Alignas(32) float c[2][WT_BOOK_HALF];
+    float low_second, low_flip;
+} costs;
+
+static inline float least_of(__m256 v) {
+    __m128 m = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_min_ss(m, _mm_shuffle_ps(m, m, 1)));
+}
+
+static inline void find_costs(const wt_book_group *g, float s, bool flip, costs *c) {
+    const __m256 scale = _mm256_set1_ps(s);
+    __m256 low = _mm256_set1_ps(INFINITY), least = low;
+    for (size_t half = 0; half < 2; half++) {
+        low = _mm256_set1_ps(INFINITY);
+        for (size_t i = 0; i < g->book->n[half]; i += LANES) {
+            __m256 y = _mm256_mul_ps(scale, _mm256_load_ps(g->a[half] + i));
+            y = _mm256_sub_ps(y, _mm256_load_ps(g->b2[half] + i));
+            _mm256_store_ps(c->c[half] + i, y);
+            low = _mm256_min_ps(y, low);
+            if (flip) least = _mm256_min_ps(_mm256_load_ps(g->least[half] + i), least);
+        }
+    }
+    c->low_second = least_of(low);
+    c->low_flip = flip ? 4.0f * least_of(least) : 0.0f;
+}
+
+/* The costs of the eight rows from `at` on, whose first half is `first`. */
+static inline __m256 row_costs(const wt_book_group *g, const costs *c, size_t first, size_t at, bool flip) {
+    __m256i second = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(g->book->second + at)));
+    __m256 y = _mm256_add_ps(_mm256_set1_ps(c->c[0][first]), _mm256_i32gather_ps(c->c[1], second, 4));
+    if (!flip) return y;
+    __m256 least = _mm256_min_ps(_mm256_set1_ps(g->least[0][first]), _mm256_i32gather_ps(g->least[1], second, 4));
+    return _mm256_add_ps(y, _mm256_mul_ps(_mm256_set1_ps(4.0f), least));
+}
+
+static inline unsigned lower(__m256 y, float limit) {
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(y, _mm256_set1_ps(limit), _CMP_LT_OQ));
+}
+
+static inline unsigned lanes_left(size_t n) { return n < LANES ? (1u << n) - 1 : 255u; }
+
+static inline bool scan(const wt_book_group *g, const costs *c, size_t first, bool flip, wt_book_best *best) {
+    bool found = false;
+    size_t end = g->book->start[first + 1];
+    for (size_t at = g->book->start[first]; at < end; at += LANES) {
+        __m256 y = row_costs(g, c, first, at, flip);
+        unsigned some = lower(y, best->y) & lanes_left(end - at);
+        float lane[LANES];
+        if (some) _mm256_storeu_ps(lane, y), found = true;
+        for (; some; some &= some - 1) {
+            size_t j = (size_t)__builtin_ctz(some);
+            if (lane[j] < best->y) best->y = lane[j], best->at = at + j;
+        }
+    }
+    return found;
+}
+
+/* The first halves of eight that may belong to a row below `limit`. */
+static inline unsigned hopeful(const costs *c, size_t i, float limit) {
+    __m256 y = _mm256_add_ps(_mm256_load_ps(c->c[0] + i), _mm256_set1_ps(c->low_second));
+    return lower(_mm256_add_ps(y, _mm256_set1_ps(c->low_flip)), limit);
+}
+
+static size_t cheapest_first(const wt_book_group *g, const costs *c) {
+    size_t best = 0;
+    for (size_t i = 1; i < g->book->n[0]; i++) best = c->c[0][i] < c->c[0][best] ? i : best;
+    return best;
+}
+
+static inline bool lowest_of(const wt_book_group *g, float s, bool flip, wt_book_best *best) {
+    costs c;
+    bool found = false;
+    find_costs(g, s, flip, &c);
+    if (!(best->y < INFINITY)) found = scan(g, &c, cheapest_first(g, &c), flip, best);
+    for (size_t i = 0; i < g->book->n[0]; i += LANES) {
+        for (unsigned some = hopeful(&c, i, best->y); some; some &= some - 1)
+            found |= scan(g, &c, i + (size_t)__builtin_ctz(some), flip, best);
+    }
+    return found;
+}
+
+static inline size_t below_of(const wt_book_group *g, float s, float limit, bool flip, uint32_t *out) {
+    costs c;
+    size_t n = 0;
+    find_costs(g, s, flip, &c);
+    for (size_t i = 0; i < g->book->n[0]; i += LANES) {
+        for (unsigned some = hopeful(&c, i, limit); some; some &= some - 1) {
+            size_t first = i + (size_t)__builtin_ctz(some), end = g->book->start[first + 1];
+            for (size_t at = g->book->start[first]; at < end; at += LANES) {
+                unsigned low = lower(row_costs(g, &c, first, at, flip), limit) & lanes_left(end - at);
+                for (; low; low &= low - 1) out[n++] = (uint32_t)(at + (size_t)__builtin_ctz(low));
+            }
+        }
+    }
+    return n;
+}
+
+static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
+    return g->flip ? lowest_of(g, s, true, best) : lowest_of(g, s, false, best);
+}
+
+static size_t below(const wt_book_group *g, float s, float limit, uint32_t *out) {
+    return g->flip ? below_of(g, s, limit, true, out) : below_of(g, s, limit, false, out);
+}
+
+/* ---- lines ---- */
+
+static size_t lowest_line(const float *a, const float *b2, size_t n, float s) {
     const __m256 scale = _mm256_set1_ps(s);
     const __m256i step = _mm256_set1_epi32(8);
     __m256i row = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), at = _mm256_setzero_si256();
     __m256 least = _mm256_set1_ps(INFINITY);
     float lane[8];
     int32_t lane_at[8], best = 0;
-    for (size_t r = 0; r < rows; r += 8) {
+    for (size_t r = 0; r < n; r += 8) {
         __m256 y = _mm256_sub_ps(_mm256_mul_ps(scale, _mm256_loadu_ps(a + r)), _mm256_loadu_ps(b2 + r));
         at = _mm256_blendv_epi8(at, row, _mm256_castps_si256(_mm256_cmp_ps(y, least, _CMP_LT_OQ)));
         least = _mm256_min_ps(y, least);
@@ -42,23 +157,6 @@ static size_t lowest(const float *a, const float *b2, size_t rows, float s) {
         if (lane[j] < lane[best] || (lane[j] == lane[best] && lane_at[j] < lane_at[best])) best = j;
     }
     return (size_t)lane_at[best];
-}
-
-static size_t below(const float *a, const float *b2, size_t rows, float s, float limit, float *out_a, float *out_b2,
-                    uint32_t *out_row) {
-    const __m256 scale = _mm256_set1_ps(s), under = _mm256_set1_ps(limit);
-    size_t n = 0;
-    for (size_t r = 0; r < rows; r += 8) {
-        __m256 y = _mm256_sub_ps(_mm256_mul_ps(scale, _mm256_loadu_ps(a + r)), _mm256_loadu_ps(b2 + r));
-        unsigned some = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(y, under, _CMP_LT_OQ));
-        for (; some; some &= some - 1) {
-            size_t row = r + (size_t)__builtin_ctz(some);
-            out_a[n] = a[row];
-            out_b2[n] = b2[row];
-            out_row[n++] = (uint32_t)row;
-        }
-    }
-    return n;
 }
 
 static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
@@ -73,4 +171,4 @@ static void add_lowest(const float *a, const float *b2, int n, const float *s, f
     _mm256_storeu_ps(sum + 8, _mm256_add_ps(_mm256_loadu_ps(sum + 8), y1));
 }
 
-const wt_book_kernels wt_book_kernels_avx2 = {lines, lowest, below, add_lowest};
+const wt_book_kernels wt_book_kernels_avx2 = {lines, lowest, below, lowest_line, add_lowest};

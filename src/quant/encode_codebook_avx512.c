@@ -1,34 +1,167 @@
-/* The inner loops of the codebook search with AVX-512: sixteen rows, or scales, a register. */
+/* The inner loops of the codebook search with AVX-512: sixteen rows, halves or scales a register. */
 #include <immintrin.h>
 #include <math.h>
 
 #include "quant/encode_codebook.h"
 
-static void lines(const wt_book *book, size_t from, size_t rows, const float *x, const float *w, bool flip, float *a,
-                  float *b2) {
+enum { LANES = WT_BOOK_LANES, REGISTERS = WT_BOOK_HALF / WT_BOOK_LANES };
+
+static void lines(wt_book_group *g, const float *x, const float *w) {
+    const size_t width = g->book->width / 2;
     const __m512 two = _mm512_set1_ps(2.0f);
-    for (size_t r = 0; r < rows; r += 16) {
-        const float *values = book->values + from + r;
-        __m512 sum_a = _mm512_setzero_ps(), sum_b = _mm512_setzero_ps(), least = _mm512_set1_ps(INFINITY);
-        for (size_t i = 0; i < book->width; i++) {
-            __m512 v = _mm512_loadu_ps(values + i * book->rows), wv = _mm512_mul_ps(_mm512_set1_ps(w[i]), v);
-            __m512 p = _mm512_mul_ps(wv, _mm512_set1_ps(x[i]));
-            sum_a = _mm512_add_ps(sum_a, _mm512_mul_ps(wv, v));
-            sum_b = _mm512_add_ps(sum_b, p);
-            if (flip) least = _mm512_min_ps(p, least);
+    for (size_t half = 0; half < 2; half++, x += width, w += width) {
+        for (size_t r = 0; r < g->book->n[half]; r += LANES) {
+            __m512 a = _mm512_setzero_ps(), b = _mm512_setzero_ps(), least = _mm512_set1_ps(INFINITY);
+            for (size_t i = 0; i < width; i++) {
+                __m512 v = _mm512_loadu_ps(g->book->values[half][i] + r), wv = _mm512_mul_ps(_mm512_set1_ps(w[i]), v);
+                __m512 p = _mm512_mul_ps(wv, _mm512_set1_ps(x[i]));
+                a = _mm512_add_ps(a, _mm512_mul_ps(wv, v));
+                b = _mm512_add_ps(b, p);
+                least = _mm512_min_ps(p, least);
+            }
+            _mm512_store_ps(g->a[half] + r, a);
+            _mm512_store_ps(g->b2[half] + r, _mm512_mul_ps(two, b));
+            if (g->flip) _mm512_store_ps(g->least[half] + r, least);
         }
-        if (flip) sum_b = _mm512_sub_ps(sum_b, _mm512_mul_ps(two, least));
-        _mm512_storeu_ps(a + r, sum_a);
-        _mm512_storeu_ps(b2 + r, _mm512_mul_ps(two, sum_b));
     }
 }
 
-static size_t lowest(const float *a, const float *b2, size_t rows, float s) {
+/* ---- rows that are low ---- */
+
+/* What the halves cost at s, and the least that a row costs more than its first half. */
+typedef struct costs {
+    _Alignas(64) float first[WT_BOOK_HALF];
+    __m512 second[REGISTERS], least[REGISTERS];
+    float low_second, low_flip;
+} costs;
+
+static inline __m512 line_at(const wt_book_group *g, size_t half, size_t i, __m512 s) {
+    return _mm512_sub_ps(_mm512_mul_ps(s, _mm512_load_ps(g->a[half] + i)), _mm512_load_ps(g->b2[half] + i));
+}
+
+static inline void find_costs(const wt_book_group *g, float s, bool flip, costs *c) {
+    const __m512 scale = _mm512_set1_ps(s);
+    __m512 low = _mm512_set1_ps(INFINITY), least = low;
+    for (size_t i = 0; i < g->book->n[0]; i += LANES) {
+        _mm512_store_ps(c->first + i, line_at(g, 0, i, scale));
+        if (flip) least = _mm512_min_ps(_mm512_load_ps(g->least[0] + i), least);
+    }
+    for (size_t i = 0; i < g->book->n[1]; i += LANES) {
+        __m512 y = line_at(g, 1, i, scale);
+        c->second[i / LANES] = y;
+        low = _mm512_min_ps(y, low);
+        if (flip) c->least[i / LANES] = _mm512_load_ps(g->least[1] + i);
+        if (flip) least = _mm512_min_ps(c->least[i / LANES], least);
+    }
+    c->low_second = _mm512_reduce_min_ps(low);
+    c->low_flip = flip ? 4.0f * _mm512_reduce_min_ps(least) : 0.0f;
+}
+
+/* table[at], of 64 numbers or, where there are more, 96. */
+static inline __m512 look_up(const __m512 *table, __m512i at, bool wide) {
+    __m512 y = _mm512_permutex2var_ps(table[0], at, table[1]), z = _mm512_permutex2var_ps(table[2], at, table[3]);
+    y = _mm512_mask_mov_ps(y, _mm512_test_epi32_mask(at, _mm512_set1_epi32(32)), z);
+    if (!wide) return y;
+    z = _mm512_permutex2var_ps(table[4], at, table[5]);
+    return _mm512_mask_mov_ps(y, _mm512_test_epi32_mask(at, _mm512_set1_epi32(64)), z);
+}
+
+/* The costs of the sixteen rows from `at` on, whose first half is `first`. */
+static inline __m512 row_costs(const wt_book_group *g, const costs *c, size_t first, size_t at, bool flip, bool wide) {
+    __m512i second = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(g->book->second + at)));
+    __m512 y = _mm512_add_ps(_mm512_set1_ps(c->first[first]), look_up(c->second, second, wide));
+    if (!flip) return y;
+    __m512 least = _mm512_min_ps(_mm512_set1_ps(g->least[0][first]), look_up(c->least, second, wide));
+    return _mm512_add_ps(y, _mm512_mul_ps(_mm512_set1_ps(4.0f), least));
+}
+
+static inline __mmask16 lanes_left(size_t n) { return n < LANES ? (__mmask16)((1u << n) - 1) : (__mmask16)0xffff; }
+
+static inline bool scan(const wt_book_group *g, const costs *c, size_t first, bool flip, bool wide, wt_book_best *best) {
+    bool found = false;
+    size_t end = g->book->start[first + 1];
+    for (size_t at = g->book->start[first]; at < end; at += LANES) {
+        __m512 y = row_costs(g, c, first, at, flip, wide);
+        __mmask16 lower = _mm512_mask_cmp_ps_mask(lanes_left(end - at), y, _mm512_set1_ps(best->y), _CMP_LT_OQ);
+        if (!lower) continue;
+        best->y = _mm512_mask_reduce_min_ps(lower, y);
+        lower = _mm512_mask_cmp_ps_mask(lower, y, _mm512_set1_ps(best->y), _CMP_EQ_OQ);
+        best->at = at + (size_t)__builtin_ctz(lower);
+        found = true;
+    }
+    return found;
+}
+
+/* The first halves of sixteen that may belong to a row below `limit`. */
+static inline unsigned hopeful(const costs *c, size_t i, float limit) {
+    __m512 y = _mm512_add_ps(_mm512_load_ps(c->first + i), _mm512_set1_ps(c->low_second));
+    y = _mm512_add_ps(y, _mm512_set1_ps(c->low_flip));
+    return _mm512_cmp_ps_mask(y, _mm512_set1_ps(limit), _CMP_LT_OQ);
+}
+
+static size_t cheapest_first(const wt_book_group *g, const costs *c) {
+    __m512 low = _mm512_load_ps(c->first);
+    for (size_t i = LANES; i < g->book->n[0]; i += LANES) low = _mm512_min_ps(_mm512_load_ps(c->first + i), low);
+    low = _mm512_set1_ps(_mm512_reduce_min_ps(low));
+    for (size_t i = 0; i < g->book->n[0]; i += LANES) {
+        unsigned equal = _mm512_cmp_ps_mask(_mm512_load_ps(c->first + i), low, _CMP_EQ_OQ);
+        if (equal) return i + (size_t)__builtin_ctz(equal);
+    }
+    return 0;
+}
+
+static inline bool lowest_of(const wt_book_group *g, float s, bool flip, bool wide, wt_book_best *best) {
+    costs c;
+    bool found = false;
+    find_costs(g, s, flip, &c);
+    if (!(best->y < INFINITY)) found = scan(g, &c, cheapest_first(g, &c), flip, wide, best);
+    for (size_t i = 0; i < g->book->n[0]; i += LANES) {
+        for (unsigned some = hopeful(&c, i, best->y); some; some &= some - 1)
+            found |= scan(g, &c, i + (size_t)__builtin_ctz(some), flip, wide, best);
+    }
+    return found;
+}
+
+static inline size_t below_of(const wt_book_group *g, float s, float limit, bool flip, bool wide, uint32_t *out) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    costs c;
+    size_t n = 0;
+    find_costs(g, s, flip, &c);
+    for (size_t i = 0; i < g->book->n[0]; i += LANES) {
+        for (unsigned some = hopeful(&c, i, limit); some; some &= some - 1) {
+            size_t first = i + (size_t)__builtin_ctz(some), end = g->book->start[first + 1];
+            for (size_t at = g->book->start[first]; at < end; at += LANES) {
+                __m512 y = row_costs(g, &c, first, at, flip, wide);
+                __mmask16 low = _mm512_mask_cmp_ps_mask(lanes_left(end - at), y, _mm512_set1_ps(limit), _CMP_LT_OQ);
+                __m512i rows = _mm512_add_epi32(lane, _mm512_set1_epi32((int)at));
+                _mm512_storeu_si512(out + n, _mm512_maskz_compress_epi32(low, rows)); /* whole registers fit */
+                n += (size_t)__builtin_popcount(low);
+            }
+        }
+    }
+    return n;
+}
+
+static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
+    bool wide = g->book->n[1] > 64;
+    if (g->flip) return wide ? lowest_of(g, s, true, true, best) : lowest_of(g, s, true, false, best);
+    return wide ? lowest_of(g, s, false, true, best) : lowest_of(g, s, false, false, best);
+}
+
+static size_t below(const wt_book_group *g, float s, float limit, uint32_t *out) {
+    bool wide = g->book->n[1] > 64;
+    if (g->flip) return wide ? below_of(g, s, limit, true, true, out) : below_of(g, s, limit, true, false, out);
+    return wide ? below_of(g, s, limit, false, true, out) : below_of(g, s, limit, false, false, out);
+}
+
+/* ---- lines ---- */
+
+static size_t lowest_line(const float *a, const float *b2, size_t n, float s) {
     const __m512 scale = _mm512_set1_ps(s);
     const __m512i step = _mm512_set1_epi32(16);
     __m512i row = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), at = _mm512_setzero_si512();
     __m512 least = _mm512_set1_ps(INFINITY);
-    for (size_t r = 0; r < rows; r += 16) {
+    for (size_t r = 0; r < n; r += 16) {
         __m512 y = _mm512_sub_ps(_mm512_mul_ps(scale, _mm512_loadu_ps(a + r)), _mm512_loadu_ps(b2 + r));
         at = _mm512_mask_mov_epi32(at, _mm512_cmp_ps_mask(y, least, _CMP_LT_OQ), row);
         least = _mm512_min_ps(y, least);
@@ -36,23 +169,6 @@ static size_t lowest(const float *a, const float *b2, size_t rows, float s) {
     }
     __mmask16 low = _mm512_cmp_ps_mask(least, _mm512_set1_ps(_mm512_reduce_min_ps(least)), _CMP_EQ_OQ);
     return _mm512_mask_reduce_min_epu32(low, at);
-}
-
-static size_t below(const float *a, const float *b2, size_t rows, float s, float limit, float *out_a, float *out_b2,
-                    uint32_t *out_row) {
-    const __m512 scale = _mm512_set1_ps(s), under = _mm512_set1_ps(limit);
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    size_t n = 0;
-    for (size_t r = 0; r < rows; r += 16) {
-        __m512 slope = _mm512_loadu_ps(a + r), shift = _mm512_loadu_ps(b2 + r);
-        __mmask16 some = _mm512_cmp_ps_mask(_mm512_sub_ps(_mm512_mul_ps(scale, slope), shift), under, _CMP_LT_OQ);
-        if (!some) continue;
-        _mm512_storeu_ps(out_a + n, _mm512_maskz_compress_ps(some, slope)); /* n <= r: whole registers fit */
-        _mm512_storeu_ps(out_b2 + n, _mm512_maskz_compress_ps(some, shift));
-        _mm512_storeu_si512(out_row + n, _mm512_maskz_compress_epi32(some, _mm512_add_epi32(lane, _mm512_set1_epi32((int)r))));
-        n += (size_t)__builtin_popcount(some);
-    }
-    return n;
 }
 
 static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
@@ -63,4 +179,4 @@ static void add_lowest(const float *a, const float *b2, int n, const float *s, f
     _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), y));
 }
 
-const wt_book_kernels wt_book_kernels_avx512 = {lines, lowest, below, add_lowest};
+const wt_book_kernels wt_book_kernels_avx512 = {lines, lowest, below, lowest_line, add_lowest};

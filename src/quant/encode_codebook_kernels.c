@@ -6,52 +6,98 @@
 
 enum { LANES = WT_BOOK_LANES };
 
-static void lines(const wt_book *book, size_t from, size_t rows, const float *x, const float *w, bool flip, float *a,
-                  float *b2) {
-    float least[LANES];
-    for (size_t r = 0; r < rows; r += LANES, a += LANES, b2 += LANES) {
-        for (int j = 0; j < LANES; j++) a[j] = b2[j] = 0.0f;
-        for (int j = 0; j < LANES; j++) least[j] = INFINITY;
-        for (size_t i = 0; i < book->width; i++) {
-            const float *v = book->values + i * book->rows + from + r;
-            for (int j = 0; j < LANES; j++) {
-                float wv = w[i] * v[j], p = wv * x[i];
-                a[j] += wv * v[j];
-                b2[j] += p;
-                least[j] = p < least[j] ? p : least[j];
+static void lines(wt_book_group *g, const float *x, const float *w) {
+    size_t width = g->book->width / 2;
+    for (size_t half = 0; half < 2; half++, x += width, w += width) {
+        for (size_t r = 0; r < g->book->n[half]; r++) {
+            float a = 0.0f, b = 0.0f, least = INFINITY;
+            for (size_t i = 0; i < width; i++) {
+                float v = g->book->values[half][i][r], wv = w[i] * v, p = wv * x[i];
+                a += wv * v;
+                b += p;
+                least = p < least ? p : least;
             }
+            g->a[half][r] = a;
+            g->b2[half][r] = 2.0f * b;
+            if (g->flip) g->least[half][r] = least;
         }
-        for (int j = 0; j < LANES; j++) b2[j] = 2.0f * (flip ? b2[j] - 2.0f * least[j] : b2[j]);
     }
 }
 
-static size_t lowest(const float *a, const float *b2, size_t rows, float s) {
-    float least[LANES];
-    size_t at[LANES], best = 0;
-    for (int j = 0; j < LANES; j++) least[j] = INFINITY, at[j] = 0;
-    for (size_t r = 0; r < rows; r += LANES) {
-        for (size_t j = 0; j < LANES; j++) {
-            float y = s * a[r + j] - b2[r + j];
-            at[j] = y < least[j] ? r + j : at[j];
-            least[j] = y < least[j] ? y : least[j];
+/* ---- rows that are low ---- */
+
+/* What the halves cost at s, and the least that a row costs more than its first half. */
+typedef struct costs {
+    float c[2][WT_BOOK_HALF], second, flip;
+} costs;
+
+static void find_costs(const wt_book_group *g, float s, costs *out) {
+    float least = INFINITY;
+    out->second = INFINITY;
+    for (size_t half = 0; half < 2; half++) {
+        for (size_t i = 0; i < g->book->n[half]; i++) {
+            out->c[half][i] = s * g->a[half][i] - g->b2[half][i];
+            if (g->flip) least = g->least[half][i] < least ? g->least[half][i] : least;
         }
     }
-    for (size_t j = 1; j < LANES; j++) {
-        if (least[j] < least[best] || (least[j] == least[best] && at[j] < at[best])) best = j;
-    }
-    return at[best];
+    for (size_t i = 0; i < g->book->n[1]; i++) out->second = out->c[1][i] < out->second ? out->c[1][i] : out->second;
+    out->flip = g->flip ? 4.0f * least : 0.0f;
 }
 
-static size_t below(const float *a, const float *b2, size_t rows, float s, float limit, float *out_a, float *out_b2,
-                    uint32_t *out_row) {
+static float cost(const wt_book_group *g, const costs *c, size_t at) {
+    size_t i = g->book->first[at], j = g->book->second[at];
+    float y = c->c[0][i] + c->c[1][j];
+    if (!g->flip) return y;
+    return y + 4.0f * (g->least[0][i] < g->least[1][j] ? g->least[0][i] : g->least[1][j]);
+}
+
+static bool scan(const wt_book_group *g, const costs *c, size_t first, wt_book_best *best) {
+    bool found = false;
+    for (size_t at = g->book->start[first]; at < g->book->start[first + 1]; at++) {
+        float y = cost(g, c, at);
+        if (y < best->y) found = true, best->y = y, best->at = at;
+    }
+    return found;
+}
+
+static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
+    costs c;
+    find_costs(g, s, &c);
+    bool found = false;
+    if (!(best->y < INFINITY)) {
+        size_t first = 0;
+        for (size_t i = 1; i < g->book->n[0]; i++) first = c.c[0][i] < c.c[0][first] ? i : first;
+        found = scan(g, &c, first, best);
+    }
+    for (size_t i = 0; i < g->book->n[0]; i++) {
+        if (c.c[0][i] + c.second + c.flip < best->y) found |= scan(g, &c, i, best);
+    }
+    return found;
+}
+
+static size_t below(const wt_book_group *g, float s, float limit, uint32_t *out) {
+    costs c;
     size_t n = 0;
-    for (size_t r = 0; r < rows; r++) {
-        if (!(s * a[r] - b2[r] < limit)) continue;
-        out_a[n] = a[r];
-        out_b2[n] = b2[r];
-        out_row[n++] = (uint32_t)r;
+    find_costs(g, s, &c);
+    for (size_t i = 0; i < g->book->n[0]; i++) {
+        if (!(c.c[0][i] + c.second + c.flip < limit)) continue;
+        for (size_t at = g->book->start[i]; at < g->book->start[i + 1]; at++) {
+            if (cost(g, &c, at) < limit) out[n++] = (uint32_t)at;
+        }
     }
     return n;
+}
+
+/* ---- lines ---- */
+
+static size_t lowest_line(const float *a, const float *b2, size_t n, float s) {
+    float least = INFINITY;
+    size_t best = 0;
+    for (size_t i = 0; i < n; i++) {
+        float y = s * a[i] - b2[i];
+        if (y < least) best = i, least = y;
+    }
+    return best;
 }
 
 static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
@@ -66,7 +112,7 @@ static void add_lowest(const float *a, const float *b2, int n, const float *s, f
     for (int j = 0; j < LANES; j++) sum[j] += y[j];
 }
 
-static const wt_book_kernels PLAIN = {lines, lowest, below, add_lowest};
+static const wt_book_kernels PLAIN = {lines, lowest, below, lowest_line, add_lowest};
 
 const wt_book_kernels *wt_book_kernels_of(const wt_encode_kernels *k) {
 #if defined(__x86_64__)
