@@ -17,6 +17,8 @@ static void fill_book(wt_book *b, const uint16_t *grid, size_t rows, size_t widt
     uint8_t number[2][256] = {{0}};
     b->rows = rows;
     b->width = width;
+    b->n_digits = width == 8 ? 3 : 8;
+    for (size_t i = 0; i < b->n_digits; i++) b->digits[i] = digits[i] + shift;
     for (unsigned half = 0; half < 2; half++) {
         for (size_t r = 0; r < rows; r++) number[half][grid[r] >> half * half_bits & mask] = 1;
         size_t n = 0;
@@ -42,10 +44,6 @@ static void fill_book(wt_book *b, const uint16_t *grid, size_t rows, size_t widt
             b->row[at++] = (uint16_t)r;
         }
         b->start[i + 1] = (uint16_t)at;
-    }
-    for (at = 0; at < rows * width; at++) {
-        float v = wt_book_value(b, at / width, at % width);
-        b->largest = v > b->largest ? v : b->largest;
     }
 }
 

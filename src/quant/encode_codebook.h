@@ -25,7 +25,8 @@ enum {
  */
 typedef struct wt_book {
     size_t rows, width, first_row;                     /* first_row: what its row 0 is called */
-    float largest;                                     /* value */
+    size_t n_digits;
+    float digits[8];                                   /* a weight's values, ascending */
     size_t n[2];                                       /* halves, filled up to 64 or WT_BOOK_HALF with the first one */
     float values[2][4][WT_BOOK_HALF];                  /* [half][weight] */
     uint16_t start[WT_BOOK_HALF + 1];                  /* rows with first half i: start[i] .. start[i + 1] - 1 */
@@ -116,6 +117,14 @@ static inline float wt_book_b2(const wt_book_group *g, size_t at) {
     return b2 - 4.0f * (g->least[0][i] < g->least[1][j] ? g->least[0][i] : g->least[1][j]);
 }
 
+/* What a row costs, as the kernels have it. */
+static inline float wt_book_cost(const wt_book_group *g, size_t at, float s) {
+    size_t i = g->book->first[at], j = g->book->second[at];
+    float y = (s * g->a[0][i] - g->b2[0][i]) + (s * g->a[1][j] - g->b2[1][j]);
+    if (!g->flip) return y;
+    return y + 4.0f * (g->least[0][i] < g->least[1][j] ? g->least[0][i] : g->least[1][j]);
+}
+
 /* The value of weight i of a row. */
 static inline float wt_book_value(const wt_book *b, size_t at, size_t i) {
     size_t half = b->width / 2;
@@ -123,8 +132,8 @@ static inline float wt_book_value(const wt_book *b, size_t at, size_t i) {
 }
 
 /*
- * The rows of a group that are best under some scale between two, as lines: those on the lower envelope of all, in no order. `at` is
- * the row's place in the first book, or WT_BOOK_ROWS more than that in the second.
+ * The rows of a group that are best under some scale, as lines, in no order: the lower envelope of all, as far as it has been
+ * looked at. `at` is the row's place in the first book, or WT_BOOK_ROWS more than that in the second.
  */
 enum { WT_BOOK_LINES = 24 };
 typedef struct wt_book_envelope {
@@ -133,9 +142,19 @@ typedef struct wt_book_envelope {
     uint16_t at[WT_BOOK_LINES];
 } wt_book_envelope;
 
-/* For groups [n <= 2], the same weights with one book or with two; 0 <= lo <= hi. */
-void wt_book_find_envelope(const wt_book_kernels *k, const wt_book_group *groups, size_t n, float lo, float hi,
-                           wt_book_envelope *e);
+/* The best row at some scale. */
+typedef struct wt_book_point {
+    float a, b2;
+    uint16_t at;
+} wt_book_point;
+
+/* Finds the best row at s and adds it to the envelope; returns s a - b2. groups [n <= 2]: the same weights with one book or two. */
+float wt_book_look(const wt_book_kernels *k, const wt_book_group *groups, size_t n, float s, wt_book_point *point,
+                   wt_book_envelope *e);
+
+/* Adds the rows that are best between two scales, given the best at both. */
+void wt_book_fill_between(const wt_book_kernels *k, const wt_book_group *groups, size_t n, const wt_book_point *low,
+                          const wt_book_point *high, wt_book_envelope *e);
 
 extern const wt_book_kernels wt_book_kernels_avx2, wt_book_kernels_avx512;
 

@@ -14,12 +14,15 @@
 #include "quant/encode_codebook.h"
 
 enum { BLOCK = 256, LANES = WT_BOOK_LANES, MAX_PARTS = 128, FINALISTS = 3, NEAR = 5, LARGEST_HALF = 0x7bff };
+enum { RUN_PARTS = 16, STEPS = 16 };
+
+#define STEP 1.3f
 
 typedef wt_book_envelope part;
 
 /* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts envelopes. */
 typedef struct unit {
-    const part *first;
+    part *first;
     size_t group; /* the first */
     uint8_t ways, parts;
     bool flips; /* way j flips a sign in part j */
@@ -39,45 +42,113 @@ typedef struct block {
 
 /* ---- a block's units ---- */
 
-static void add_part(block *b, size_t group, const wt_book *const *books, size_t n, bool flip, float lo, float hi) {
-    wt_book_group groups[2];
-    size_t first = group * books[0]->width;
-    for (size_t i = 0; i < n; i++) {
-        groups[i].book = books[i];
-        groups[i].flip = flip;
-        b->kernels->lines(&groups[i], b->x + first, b->w + first);
-    }
-    wt_book_find_envelope(b->kernels, groups, n, lo, hi, &b->parts[b->n_parts++]);
-}
-
 static bool odd(unsigned bits) {
     bits ^= bits >> 4;
     bits ^= bits >> 2;
     return (bits ^ bits >> 1) & 1;
 }
 
-static void add_run(block *b, size_t run, float lo, float hi) {
+static void add_units(block *b, size_t run) {
     const wt_book_shape *s = b->shape;
     bool halves = s->signs == WT_SIGNS_HALVES;
-    size_t width = s->books[0]->width, n_books = s->books[1] && !halves ? 2 : 1;
+    size_t width = s->books[0]->width;
     size_t groups = halves ? s->run / width : s->signs == WT_SIGNS_EVEN ? 8 / width : 1;
+    b->unit_at[run] = b->n_units;
     for (size_t i = run * s->run; i < (run + 1) * s->run; i += groups * width) {
         unit *u = &b->units[b->n_units++];
         *u = (unit){.first = b->parts + b->n_parts, .group = i / width, .ways = 1, .parts = (uint8_t)groups};
         u->flips = s->signs == WT_SIGNS_EVEN && odd(b->signs[i / 8]);
         if (halves) u->ways = 2;
         if (u->flips) u->ways = u->parts;
+        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts++].n = 0;
+    }
+    b->unit_at[run + 1] = b->n_units;
+}
+
+/* ---- a run's envelopes, around its best scale ---- */
+
+/*
+ * A run's groups under each scale that was looked at, from the middle outwards. Envelopes are filled in only around the best
+ * scale; further away they have the rows of the scales that were looked at.
+ */
+typedef struct climb {
+    const block *b;
+    size_t run, parts, books; /* parts: of the run; books: of a part */
+    part *first;
+    wt_book_group groups[RUN_PARTS * 2];
+    wt_book_point points[STEPS][RUN_PARTS];
+    float s[STEPS], error[STEPS];
+} climb;
+
+static void climb_init(climb *c, const block *b, size_t run) {
+    const wt_book_shape *s = b->shape;
+    bool halves = s->signs == WT_SIGNS_HALVES;
+    wt_book_group *g = c->groups;
+    c->b = b;
+    c->run = run;
+    c->books = s->books[1] && !halves ? 2 : 1;
+    c->first = b->units[b->unit_at[run]].first;
+    c->parts = (size_t)(b->parts + b->n_parts - c->first);
+    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
+        const unit *u = &b->units[i];
         for (size_t way = 0; way < u->ways; way++) {
-            for (size_t g = 0; g < groups; g++)
-                add_part(b, u->group + g, s->books + (halves ? way : 0), n_books, u->flips && g == way, lo, hi);
+            for (size_t j = 0; j < u->parts; j++) {
+                size_t first = (u->group + j) * s->books[0]->width;
+                for (size_t book = 0; book < c->books; book++, g++) {
+                    g->book = s->books[halves ? way : book];
+                    g->flip = u->flips && j == way;
+                    b->kernels->lines(g, b->x + first, b->w + first);
+                }
+            }
         }
+    }
+}
+
+/* Looks at scale s, as number `at`. */
+static void climb_to(climb *c, float s, int at) {
+    const block *b = c->b;
+    size_t p = 0;
+    float error = 0.0f;
+    for (size_t i = b->unit_at[c->run]; i < b->unit_at[c->run + 1]; i++) {
+        const unit *u = &b->units[i];
+        float least = INFINITY;
+        for (size_t way = 0; way < u->ways; way++) {
+            float sum = 0.0f;
+            for (size_t j = 0; j < u->parts; j++, p++)
+                sum += wt_book_look(b->kernels, c->groups + p * c->books, c->books, s, &c->points[at][p], c->first + p);
+            least = sum < least ? sum : least;
+        }
+        error += least;
+    }
+    c->s[at] = s;
+    c->error[at] = s * error;
+}
+
+/* From s to scales STEP times larger or smaller as long as that helps; then everything between the best one's neighbours. */
+static void climb_from(climb *c, float s, float lo, float hi) {
+    int first = STEPS / 2, last = first, best = first;
+    climb_to(c, s, first);
+    while (best == last && last + 1 < STEPS && c->s[last] < hi) {
+        climb_to(c, c->s[last] * STEP, last + 1);
+        last++;
+        best = c->error[last] < c->error[best] ? last : best;
+    }
+    while (best == first && first > 0 && c->s[first] > lo) {
+        climb_to(c, c->s[first] / STEP, first - 1);
+        first--;
+        best = c->error[first] < c->error[best] ? first : best;
+    }
+    for (int i = best > first ? best - 1 : best; i < last && i <= best; i++) {
+        for (size_t p = 0; p < c->parts; p++)
+            wt_book_fill_between(c->b->kernels, c->groups + p * c->books, c->books, &c->points[i][p],
+                                 &c->points[i + 1][p], c->first + p);
     }
 }
 
 /* Scales between which a run's best one is looked for; large weights that hardly count leave the middle to the others. */
 static void scale_range(const block *b, size_t run, float *lo, float *hi) {
     const wt_book_shape *s = b->shape;
-    float largest = 0.0f, sum = 0.0f, sum_w = 0.0f, value = s->books[0]->largest;
+    float largest = 0.0f, sum = 0.0f, sum_w = 0.0f, value = s->books[0]->digits[s->books[0]->n_digits - 1];
     for (size_t i = run * s->run; i < (run + 1) * s->run; i++) {
         largest = fabsf(b->x[i]) > largest ? fabsf(b->x[i]) : largest;
         sum += b->w[i] * b->x[i] * b->x[i];
@@ -150,11 +221,35 @@ static void run_line(const block *b, size_t run, float s, float *a, float *b2) {
     }
 }
 
-/* The best scale of a run alone, and what it gains. */
-static float run_scale(const block *b, size_t run, float lo, float hi, float *gain) {
-    float s[LANES], error[LANES], a, b2, step = powf(hi / lo, 1.0f / (LANES - 1));
+static void scales_between(float lo, float hi, float *s) {
+    float step = powf(hi / lo, 1.0f / (LANES - 1));
     s[0] = lo;
     for (int j = 1; j < LANES; j++) s[j] = s[j - 1] * step;
+}
+
+/* The scale that would be best if every combination of values were in the book. */
+static float free_scale(const block *b, size_t run, float lo, float hi) {
+    float values[LANES], a[LANES], b2[LANES], s[LANES], sum[LANES] = {0};
+    int n = 0, best = 0;
+    for (int i = 0; i < 2 && b->shape->books[i]; i++) {
+        for (size_t j = 0; j < b->shape->books[i]->n_digits; j++) values[n++] = b->shape->books[i]->digits[j];
+    }
+    scales_between(lo, hi, s);
+    for (size_t i = run * b->shape->run; i < (run + 1) * b->shape->run; i++) {
+        for (int j = 0; j < n; j++) {
+            a[j] = b->w[i] * values[j] * values[j];
+            b2[j] = 2.0f * b->w[i] * b->x[i] * values[j];
+        }
+        b->kernels->add_lowest(a, b2, n, s, sum);
+    }
+    for (int j = 1; j < LANES; j++) best = s[j] * sum[j] < s[best] * sum[best] ? j : best;
+    return s[best];
+}
+
+/* The best scale of a run alone, and what it gains. */
+static float run_scale(const block *b, size_t run, float lo, float hi, float *gain) {
+    float s[LANES], error[LANES], a, b2;
+    scales_between(lo, hi, s);
     run_errors(b, run, s, error);
     int best = 0;
     for (int j = 1; j < LANES; j++) best = error[j] < error[best] ? j : best;
@@ -339,12 +434,14 @@ static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *s
 static size_t find_runs(block *b) {
     float most = 0.0f, gain, lo, hi;
     size_t strongest = b->n_runs;
+    climb c;
     for (size_t run = 0; run < b->n_runs; run++) {
         scale_range(b, run, &lo, &hi);
-        b->unit_at[run] = b->n_units;
-        add_run(b, run, lo, hi);
-        b->unit_at[run + 1] = b->n_units;
-        b->scales[run] = hi > lo && lo > 0.0f ? run_scale(b, run, lo, hi, &gain) : (gain = 0.0f);
+        add_units(b, run);
+        climb_init(&c, b, run);
+        bool empty = !(hi > lo && lo > 0.0f);
+        climb_from(&c, empty ? 0.0f : free_scale(b, run, lo, hi), lo, hi);
+        b->scales[run] = empty ? (gain = 0.0f) : run_scale(b, run, lo, hi, &gain);
         if (gain > most) most = gain, strongest = run;
     }
     return strongest;
