@@ -96,7 +96,10 @@ typedef struct wt_book_best {
 typedef struct wt_book_kernels {
     /* Fills a, b2 and, where flip is set, least, for x, w [width]. */
     void (*lines)(wt_book_group *g, const float *x, const float *w);
-    /* The lowest row at s if it is lower than *best (y = infinity: none yet), the first of equals; whether there is one. */
+    /*
+     * Makes *best the lowest row at s, the first of equals, if that is lower than *best or, being as low, comes before it
+     * (y = infinity: there is none yet); whether it did.
+     */
     bool (*lowest)(const wt_book_group *g, float s, wt_book_best *best);
     /* The rows that are below `limit` at s, in order: how many; at [rows + WT_BOOK_LANES]. */
     size_t (*below)(const wt_book_group *g, float s, float limit, uint32_t *at);

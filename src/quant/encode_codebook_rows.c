@@ -34,7 +34,8 @@ float wt_book_look(const wt_book_kernels *k, const wt_book_group *groups, size_t
         best.y = wt_book_cost(&groups[group], best.at, s);
     }
     for (size_t i = 0; i < n; i++) {
-        if (k->lowest(&groups[i], s, &best)) group = i;
+        wt_book_best own = {.y = best.y, .at = i == group ? best.at : 0}; /* another book's row is not beaten by an equal */
+        if (k->lowest(&groups[i], s, &own)) best = own, group = i;
     }
     point->at = (uint16_t)(group * WT_BOOK_ROWS + best.at);
     point->a = wt_book_a(&groups[group], best.at);
