@@ -119,6 +119,9 @@ static inline bool lowest_of(const wt_book_group *g, float s, bool flip, bool wi
     costs c;
     lows low = {_mm512_set1_ps(best->y), _mm512_set1_epi32((int)best->at)};
     find_costs(g, s, flip, &c);
+    unsigned hope = best->y < INFINITY ? 0 : 1; /* a row that is known may leave none */
+    for (size_t i = 0; i < g->book->n[0] && !hope; i += LANES) hope = hopeful(&c, i, best->y);
+    if (!hope) return false;
     size_t cheapest = cheapest_first(g, &c);
     scan(g, &c, cheapest, flip, wide, &low);
     float limit = _mm512_reduce_min_ps(low.y);

@@ -17,6 +17,7 @@ enum { BLOCK = 256, LANES = WT_BOOK_LANES, MAX_PARTS = 128, FINALISTS = 3, NEAR 
 enum { RUN_PARTS = 16, STEPS = 16 };
 
 #define STEP 1.3f
+#define DROP 0.97f
 
 typedef wt_book_envelope part;
 
@@ -25,7 +26,8 @@ typedef struct unit {
     part *first;
     size_t group; /* the first */
     uint8_t ways, parts;
-    bool flips; /* way j flips a sign in part j */
+    uint8_t book; /* of way 0 */
+    bool flips;   /* way j flips a sign in part j */
 } unit;
 
 typedef struct block {
@@ -95,7 +97,7 @@ static void climb_init(climb *c, const block *b, size_t run) {
             for (size_t j = 0; j < u->parts; j++) {
                 size_t first = (u->group + j) * s->books[0]->width;
                 for (size_t book = 0; book < c->books; book++, g++) {
-                    g->book = s->books[halves ? way : book];
+                    g->book = s->books[halves ? u->book + way : book];
                     g->flip = u->flips && j == way;
                     b->kernels->lines(g, b->x + first, b->w + first);
                 }
@@ -124,10 +126,34 @@ static void climb_to(climb *c, float s, int at) {
     c->error[at] = s * error;
 }
 
+/*
+ * Of a unit with a book for each way, leaves out the way that is clearly the worse one at the first scale: what is looked at costs
+ * half.
+ */
+static void climb_drop(climb *c, block *b, int at) {
+    unit *u = &b->units[b->unit_at[c->run]];
+    float sum[2] = {0};
+    for (size_t p = 0; p < c->parts; p++) {
+        const wt_book_point *point = &c->points[at][p];
+        sum[p / u->parts] += c->s[at] * point->a - point->b2;
+    }
+    size_t worse = sum[0] > sum[1] ? 0 : 1;
+    if (!(sum[worse] > DROP * sum[1 - worse])) return;
+    u->ways = 1;
+    u->book = (uint8_t)(1 - worse);
+    c->parts = u->parts;
+    if (worse != 0) return;
+    u->first += u->parts;
+    c->first += u->parts;
+    memmove(c->groups, c->groups + u->parts, u->parts * sizeof *c->groups);
+    memmove(c->points[at], c->points[at] + u->parts, u->parts * sizeof *c->points[at]);
+}
+
 /* From s to scales STEP times larger or smaller as long as that helps; then everything between the best one's neighbours. */
-static void climb_from(climb *c, float s, float lo, float hi) {
+static void climb_from(climb *c, block *b, float s, float lo, float hi) {
     int first = STEPS / 2, last = first, best = first;
     climb_to(c, s, first);
+    if (b->shape->signs == WT_SIGNS_HALVES) climb_drop(c, b, first);
     while (best == last && last + 1 < STEPS && c->s[last] < hi) {
         climb_to(c, c->s[last] * STEP, last + 1);
         last++;
@@ -398,7 +424,7 @@ static double settle(const block *b, wt_book_codes *codes) {
             size_t way = find_way(u, s);
             for (size_t g = 0; g < u->parts; g++)
                 error += settle_group(b, u->first + way * u->parts + g, u->group + g, u->flips && g == way,
-                                      b->shape->books[halves ? way : 0], s, codes);
+                                      b->shape->books[u->book + (halves ? way : 0)], s, codes);
         }
     }
     return error;
@@ -440,7 +466,7 @@ static size_t find_runs(block *b) {
         add_units(b, run);
         climb_init(&c, b, run);
         bool empty = !(hi > lo && lo > 0.0f);
-        climb_from(&c, empty ? 0.0f : free_scale(b, run, lo, hi), lo, hi);
+        climb_from(&c, b, empty ? 0.0f : free_scale(b, run, lo, hi), lo, hi);
         b->scales[run] = empty ? (gain = 0.0f) : run_scale(b, run, lo, hi, &gain);
         if (gain > most) most = gain, strongest = run;
     }
