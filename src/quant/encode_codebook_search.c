@@ -2,7 +2,7 @@
  * The search for a codebook block. For each group of weights the rows that are best under some scale are found first
  * (encode_codebook_rows.c); from then on the error of a run under any scale is a few multiplications, and the scale of the
  * block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes the one of the two integer
- * scales around its own best scale that costs less.
+ * scales around its own best scale that costs less; among the finalists all integer scales are tried.
  *
  * Where the number of minus signs must be even and is not, the cheapest weight of each row is flipped: b loses twice the
  * smallest term. Where two groups of four share that rule, either is flipped.
@@ -14,10 +14,7 @@
 #include "quant/encode_codebook.h"
 
 enum { BLOCK = 256, LANES = WT_BOOK_LANES, MAX_PARTS = 128, FINALISTS = 3, NEAR = 5, LARGEST_HALF = 0x7bff };
-enum { RUN_PARTS = 16, STEPS = 16 };
-
-#define STEP 1.3f
-#define DROP 0.97f
+enum { RUN_PARTS = 16, LOOKS = 3 };
 
 typedef wt_book_envelope part;
 
@@ -26,8 +23,7 @@ typedef struct unit {
     part *first;
     size_t group; /* the first */
     uint8_t ways, parts;
-    uint8_t book; /* of way 0 */
-    bool flips;   /* way j flips a sign in part j */
+    bool flips; /* way j flips a sign in part j */
 } unit;
 
 typedef struct block {
@@ -36,6 +32,7 @@ typedef struct block {
     const float *w;
     float x[BLOCK]; /* magnitudes where the book has no signs */
     size_t n_runs, n_parts, n_units, unit_at[WT_BOOK_RUNS + 1];
+    bool thorough;              /* all integer scales are tried, not just two */
     float scales[WT_BOOK_RUNS]; /* the best of each run alone */
     uint8_t signs[BLOCK / 8];
     unit units[WT_BOOK_GROUPS];
@@ -67,22 +64,18 @@ static void add_units(block *b, size_t run) {
     b->unit_at[run + 1] = b->n_units;
 }
 
-/* ---- a run's envelopes, around its best scale ---- */
+/* ---- a run's envelopes ---- */
 
-/*
- * A run's groups under each scale that was looked at, from the middle outwards. Envelopes are filled in only around the best
- * scale; further away they have the rows of the scales that were looked at.
- */
-typedef struct climb {
+/* The groups of a run, and their best rows under each scale that was looked at. */
+typedef struct look {
     const block *b;
     size_t run, parts, books; /* parts: of the run; books: of a part */
     part *first;
     wt_book_group groups[RUN_PARTS * 2];
-    wt_book_point points[STEPS][RUN_PARTS];
-    float s[STEPS], error[STEPS];
-} climb;
+    wt_book_point points[LOOKS][RUN_PARTS];
+} look;
 
-static void climb_init(climb *c, const block *b, size_t run) {
+static void look_init(look *c, const block *b, size_t run) {
     const wt_book_shape *s = b->shape;
     bool halves = s->signs == WT_SIGNS_HALVES;
     wt_book_group *g = c->groups;
@@ -97,7 +90,7 @@ static void climb_init(climb *c, const block *b, size_t run) {
             for (size_t j = 0; j < u->parts; j++) {
                 size_t first = (u->group + j) * s->books[0]->width;
                 for (size_t book = 0; book < c->books; book++, g++) {
-                    g->book = s->books[halves ? u->book + way : book];
+                    g->book = s->books[halves ? way : book];
                     g->flip = u->flips && j == way;
                     b->kernels->lines(g, b->x + first, b->w + first);
                 }
@@ -106,65 +99,17 @@ static void climb_init(climb *c, const block *b, size_t run) {
     }
 }
 
-/* Looks at scale s, as number `at`. */
-static void climb_to(climb *c, float s, int at) {
-    const block *b = c->b;
-    size_t p = 0;
-    float error = 0.0f;
-    for (size_t i = b->unit_at[c->run]; i < b->unit_at[c->run + 1]; i++) {
-        const unit *u = &b->units[i];
-        float least = INFINITY;
-        for (size_t way = 0; way < u->ways; way++) {
-            float sum = 0.0f;
-            for (size_t j = 0; j < u->parts; j++, p++)
-                sum += wt_book_look(b->kernels, c->groups + p * c->books, c->books, s, &c->points[at][p], c->first + p);
-            least = sum < least ? sum : least;
-        }
-        error += least;
-    }
-    c->s[at] = s;
-    c->error[at] = s * error;
+static void look_at(look *c, float s, int at) {
+    for (size_t p = 0; p < c->parts; p++)
+        wt_book_look(c->b->kernels, c->groups + p * c->books, c->books, s, &c->points[at][p], c->first + p);
 }
 
-/*
- * Of a unit with a book for each way, leaves out the way that is clearly the worse one at the first scale: what is looked at costs
- * half.
- */
-static void climb_drop(climb *c, block *b, int at) {
-    unit *u = &b->units[b->unit_at[c->run]];
-    float sum[2] = {0};
-    for (size_t p = 0; p < c->parts; p++) {
-        const wt_book_point *point = &c->points[at][p];
-        sum[p / u->parts] += c->s[at] * point->a - point->b2;
-    }
-    size_t worse = sum[0] > sum[1] ? 0 : 1;
-    if (!(sum[worse] > DROP * sum[1 - worse])) return;
-    u->ways = 1;
-    u->book = (uint8_t)(1 - worse);
-    c->parts = u->parts;
-    if (worse != 0) return;
-    u->first += u->parts;
-    c->first += u->parts;
-    memmove(c->groups, c->groups + u->parts, u->parts * sizeof *c->groups);
-    memmove(c->points[at], c->points[at] + u->parts, u->parts * sizeof *c->points[at]);
-}
-
-/* From s to scales STEP times larger or smaller as long as that helps; then everything between the best one's neighbours. */
-static void climb_from(climb *c, block *b, float s, float lo, float hi) {
-    int first = STEPS / 2, last = first, best = first;
-    climb_to(c, s, first);
-    if (b->shape->signs == WT_SIGNS_HALVES) climb_drop(c, b, first);
-    while (best == last && last + 1 < STEPS && c->s[last] < hi) {
-        climb_to(c, c->s[last] * STEP, last + 1);
-        last++;
-        best = c->error[last] < c->error[best] ? last : best;
-    }
-    while (best == first && first > 0 && c->s[first] > lo) {
-        climb_to(c, c->s[first] / STEP, first - 1);
-        first--;
-        best = c->error[first] < c->error[best] ? first : best;
-    }
-    for (int i = best > first ? best - 1 : best; i < last && i <= best; i++) {
+/* All the rows that are best between two scales; the middle is looked at too, so that fewer rows are in question at once. */
+static void look_between(look *c, float lo, float hi) {
+    look_at(c, hi, 2);
+    look_at(c, sqrtf(lo * hi), 1);
+    look_at(c, lo, 0);
+    for (int i = 0; i + 1 < LOOKS; i++) {
         for (size_t p = 0; p < c->parts; p++)
             wt_book_fill_between(c->b->kernels, c->groups + p * c->books, c->books, &c->points[i][p],
                                  &c->points[i + 1][p], c->first + p);
@@ -253,25 +198,6 @@ static void scales_between(float lo, float hi, float *s) {
     for (int j = 1; j < LANES; j++) s[j] = s[j - 1] * step;
 }
 
-/* The scale that would be best if every combination of values were in the book. */
-static float free_scale(const block *b, size_t run, float lo, float hi) {
-    float values[LANES], a[LANES], b2[LANES], s[LANES], sum[LANES] = {0};
-    int n = 0, best = 0;
-    for (int i = 0; i < 2 && b->shape->books[i]; i++) {
-        for (size_t j = 0; j < b->shape->books[i]->n_digits; j++) values[n++] = b->shape->books[i]->digits[j];
-    }
-    scales_between(lo, hi, s);
-    for (size_t i = run * b->shape->run; i < (run + 1) * b->shape->run; i++) {
-        for (int j = 0; j < n; j++) {
-            a[j] = b->w[i] * values[j] * values[j];
-            b2[j] = 2.0f * b->w[i] * b->x[i] * values[j];
-        }
-        b->kernels->add_lowest(a, b2, n, s, sum);
-    }
-    for (int j = 1; j < LANES; j++) best = s[j] * sum[j] < s[best] * sum[best] ? j : best;
-    return s[best];
-}
-
 /* The best scale of a run alone, and what it gains. */
 static float run_scale(const block *b, size_t run, float lo, float hi, float *gain) {
     float s[LANES], error[LANES], a, b2;
@@ -311,26 +237,37 @@ static void add_half(batch *c, int d) {
     c->of[c->n++] = (candidate){.d = (uint16_t)d};
 }
 
+/* The k around the run's best scale, for each of LANES d; with `from`, those from there on. */
+static void set_k(const block *b, size_t run, const float *one, int from, uint8_t k[2][LANES]) {
+    int top = b->shape->levels - 1;
+    for (int j = 0; j < LANES; j++) {
+        float below = 0.5f * (b->scales[run] / one[j] - 1.0f);
+        int least = below > 0.0f ? (below < (float)top ? (int)below : top) : 0;
+        if (from >= 0) least = from;
+        k[0][j] = (uint8_t)least;
+        k[1][j] = (uint8_t)(least < top ? least + 1 : top);
+    }
+}
+
 /* Finds the k and the errors of all. */
 static void evaluate(const block *b, batch *c) {
-    float one[LANES], s[2][LANES], error[2][LANES];
+    float one[LANES], s[LANES], error[LANES];
     uint8_t k[2][LANES];
-    int top = b->shape->levels - 1;
     for (int j = 0; j < LANES; j++) one[j] = c->n > 0 ? wt_f16_to_f32(c->of[j < c->n ? j : 0].d) * b->shape->unit : 0.0f;
     for (size_t run = 0; run < b->n_runs && c->n > 0; run++) {
-        for (int j = 0; j < LANES; j++) {
-            float below = 0.5f * (b->scales[run] / one[j] - 1.0f);
-            int least = below > 0.0f ? (below < (float)top ? (int)below : top) : 0, most = least < top ? least + 1 : top;
-            k[0][j] = (uint8_t)least;
-            k[1][j] = (uint8_t)most;
-            for (int i = 0; i < 2; i++) s[i][j] = one[j] * (float)(2 * k[i][j] + 1);
+        float least[LANES];
+        for (int j = 0; j < LANES; j++) least[j] = INFINITY;
+        for (int from = b->thorough ? 0 : -1; from < (b->thorough ? b->shape->levels : 0); from += 2) {
+            set_k(b, run, one, from, k);
+            for (int i = 0; i < 2; i++) {
+                for (int j = 0; j < LANES; j++) s[j] = one[j] * (float)(2 * k[i][j] + 1);
+                run_errors(b, run, s, error);
+                for (int j = 0; j < c->n; j++) {
+                    if (error[j] < least[j]) least[j] = error[j], c->of[j].k[run] = k[i][j];
+                }
+            }
         }
-        for (int i = 0; i < 2; i++) run_errors(b, run, s[i], error[i]);
-        for (int j = 0; j < c->n; j++) {
-            int better = error[1][j] < error[0][j];
-            c->of[j].k[run] = k[better][j];
-            c->of[j].error += (double)error[better][j];
-        }
+        for (int j = 0; j < c->n; j++) c->of[j].error += (double)least[j];
     }
 }
 
@@ -424,7 +361,7 @@ static double settle(const block *b, wt_book_codes *codes) {
             size_t way = find_way(u, s);
             for (size_t g = 0; g < u->parts; g++)
                 error += settle_group(b, u->first + way * u->parts + g, u->group + g, u->flips && g == way,
-                                      b->shape->books[u->book + (halves ? way : 0)], s, codes);
+                                      b->shape->books[halves ? way : 0], s, codes);
         }
     }
     return error;
@@ -449,6 +386,7 @@ static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *s
     b->w = w;
     b->n_runs = BLOCK / shape->run;
     b->n_parts = b->n_units = 0;
+    b->thorough = false;
     memset(b->signs, 0, sizeof b->signs);
     for (size_t i = 0; i < BLOCK; i++) {
         b->x[i] = magnitudes ? fabsf(x[i]) : x[i];
@@ -460,13 +398,13 @@ static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *s
 static size_t find_runs(block *b) {
     float most = 0.0f, gain, lo, hi;
     size_t strongest = b->n_runs;
-    climb c;
+    look c;
     for (size_t run = 0; run < b->n_runs; run++) {
         scale_range(b, run, &lo, &hi);
         add_units(b, run);
-        climb_init(&c, b, run);
+        look_init(&c, b, run);
         bool empty = !(hi > lo && lo > 0.0f);
-        climb_from(&c, b, empty ? 0.0f : free_scale(b, run, lo, hi), lo, hi);
+        look_between(&c, lo, hi);
         b->scales[run] = empty ? (gain = 0.0f) : run_scale(b, run, lo, hi, &gain);
         if (gain > most) most = gain, strongest = run;
     }
@@ -498,13 +436,14 @@ void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, cons
     static const uint8_t lowest_k[WT_BOOK_RUNS];
     block b;
     candidate best[FINALISTS];
+    double least = INFINITY;
     prepare(&b, k, shape, x, w);
     size_t strongest = find_runs(&b);
     int n = find_candidates(&b, strongest, search, best);
+    b.thorough = true;
     for (int pass = 0; pass < search->passes && n > 0; pass++) {
         if (!polish(&b, best, &n)) break;
     }
-    double least = INFINITY;
     take(&b, 0, lowest_k, codes, &least);
     if (n > 0) take(&b, best[0].d, best[0].k, codes, &least);
     if (search->bias != 1.0f) codes->d = half_of(wt_f16_to_f32(codes->d) * search->bias);
