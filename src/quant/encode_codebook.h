@@ -1,6 +1,6 @@
 /*
- * Between the codebook types (encode_codebook.c: what a block's bytes are) and the search for the best codes of 256 weights
- * (encode_codebook_search.c), which knows of bytes nothing.
+ * Between the codebook types (encode_codebook.c: what a block's bytes are) and the search for the best codes of 256
+ * weights (encode_codebook_search.c), which knows of bytes nothing.
  */
 #ifndef WT_QUANT_ENCODE_CODEBOOK_H
 #define WT_QUANT_ENCODE_CODEBOOK_H
@@ -20,8 +20,8 @@ enum {
 };
 
 /*
- * A codebook. Rows are cut into halves, of which there are far fewer than rows: what a row costs is what its two halves cost. Rows
- * are sorted by their first half, so that those with a hopeless first half are passed over without a look.
+ * A codebook. Rows are cut into halves, of which there are far fewer than rows: what a row costs is what its two halves
+ * cost. Rows are sorted by their first half, so that those with a hopeless first half are passed over without a look.
  */
 typedef struct wt_book {
     size_t rows, width, first_row;                     /* first_row: what its row 0 is called */
@@ -38,8 +38,8 @@ typedef struct wt_book {
 static inline uint16_t wt_book_row(const wt_book *b, size_t at) { return (uint16_t)(b->first_row + b->row[at]); }
 
 /*
- * How 256 weights are cut. A run shares an integer scale 2 k + 1, k < levels; a weight is d (2 k + 1) unit times the value in
- * its group's row of the book, with a sign where the book has magnitudes only.
+ * How 256 weights are cut. A run shares an integer scale 2 k + 1, k < levels; a weight is d (2 k + 1) unit times the
+ * value in its group's row of the book, with a sign where the book has magnitudes only.
  */
 typedef struct wt_book_shape {
     const wt_book *books[2]; /* the second is NULL, or IQ1's with the delta taken away */
@@ -77,9 +77,9 @@ void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, cons
                     const wt_search *search, wt_book_codes *codes);
 
 /*
- * The lines of a group of weights x with importance w, by halves: a row costs s (s a - b2), where a and b2 are what its halves
- * have together, a = sum w v v, b2 = 2 sum w x v. Where `flip` is set the weight with the smallest term of that sum has the
- * other sign: b2 is 4 least smaller, with the smaller `least` of the two halves, least = min w x v.
+ * The lines of a group of weights x with importance w, by halves: a row costs s (s a - b2), where a and b2 are what its
+ * halves have together, a = sum w v v, b2 = 2 sum w x v. Where `flip` is set the weight with the smallest term of that
+ * sum has the other sign: b2 is 4 least smaller, with the smaller `least` of the two halves, least = min w x v.
  */
 typedef struct wt_book_group {
     const wt_book *book;
@@ -97,8 +97,8 @@ typedef struct wt_book_kernels {
     /* Fills a, b2 and, where flip is set, least, for x, w [width]. */
     void (*lines)(wt_book_group *g, const float *x, const float *w);
     /*
-     * Makes *best the lowest row at s, the first of equals, if that is lower than *best or, being as low, comes before it
-     * (y = infinity: there is none yet); whether it did.
+     * Makes *best the lowest row at s, the first of equals, if that is lower than *best or, being as low, comes before
+     * it (y = infinity: there is none yet); whether it did.
      */
     bool (*lowest)(const wt_book_group *g, float s, wt_book_best *best);
     /* The rows that are below `limit` at s, in order: how many; at [rows + WT_BOOK_LANES]. */
@@ -135,8 +135,8 @@ static inline float wt_book_value(const wt_book *b, size_t at, size_t i) {
 }
 
 /*
- * The rows of a group that are best under some scale, as lines, in no order: the lower envelope of all, as far as it has been
- * looked at. `at` is the row's place in the first book, or WT_BOOK_ROWS more than that in the second.
+ * The rows of a group that are best under some scale, as lines, in no order: the lower envelope of all, as far as it
+ * has been looked at. `at` is the row's place in the first book, or WT_BOOK_ROWS more than that in the second.
  */
 enum { WT_BOOK_LINES = 24 };
 typedef struct wt_book_envelope {

@@ -1,8 +1,9 @@
 /*
- * Which rows of a book are the best for a group of weights, under any scale. Under a scale s a row costs s^2 a - 2 s b (and what
- * the weights cost alone), where a = sum w v v and b = sum w x v: divided by s, a line in s. The best row for every scale is
- * therefore the lower envelope of some hundred lines, of which about ten lie on it. Between two scales whose best rows are known
- * the others are found by looking for the lowest line where two neighbours of the envelope meet.
+ * Which rows of a book are the best for a group of weights, under any scale. Under a scale s a row costs s^2 a - 2 s b
+ * (and what the weights cost alone), where a = sum w v v and b = sum w x v: divided by s, a line in s. The best row for
+ * every scale is therefore the lower envelope of some hundred lines, of which about ten lie on it. Between two scales
+ * whose best rows are known the others are found by looking for the lowest line where two neighbours of the envelope
+ * meet.
  */
 #include <math.h>
 
@@ -65,8 +66,8 @@ static void keep_between(const lines *l, float a1, float b1, float a2, float b2,
 }
 
 /*
- * A line that is under the two at the ends of the envelope anywhere is so where these two meet: only those that are take
- * part in what follows.
+ * A line that is under the two at the ends of the envelope anywhere is so where these two meet: only those that are
+ * take part in what follows.
  */
 void wt_book_fill_between(const wt_book_kernels *k, const wt_book_group *groups, size_t n, const wt_book_point *low,
                           const wt_book_point *high, wt_book_envelope *e) {

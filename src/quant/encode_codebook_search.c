@@ -1,11 +1,11 @@
 /*
  * The search for a codebook block. For each group of weights the rows that are best under some scale are found first
- * (encode_codebook_rows.c); from then on the error of a run under any scale is a few multiplications, and the scale of the
- * block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes the one of the two integer
- * scales around its own best scale that costs less; among the finalists all integer scales are tried.
+ * (encode_codebook_rows.c); from then on the error of a run under any scale is a few multiplications, and the scale of
+ * the block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes the one of
+ * the two integer scales around its own best scale that costs less; among the finalists all integer scales are tried.
  *
- * Where the number of minus signs must be even and is not, the cheapest weight of each row is flipped: b loses twice the
- * smallest term. Where two groups of four share that rule, either is flipped.
+ * Where the number of minus signs must be even and is not, the cheapest weight of each row is flipped: b loses twice
+ * the smallest term. Where two groups of four share that rule, either is flipped.
  */
 #include <math.h>
 #include <string.h>
