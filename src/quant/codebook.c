@@ -65,7 +65,8 @@ static choice nearest(const wt_book *const *books, size_t n, const target *t, bo
     for (size_t i = 0; i < n; i++) {
         g.book = books[i];
         kernels->lines(&g, t->x, t->w);
-        if (kernels->lowest(&g, scale, &best)) c.book = books[i];
+        wt_book_best own = {.y = best.y}; /* at 0: an equal row of the second book does not count */
+        if (kernels->lowest(&g, scale, &own)) best = own, c.book = books[i];
     }
     c.row = best.at;
     c.flipped = c.book->width;

@@ -17,6 +17,8 @@ static void fill_book(wt_book *b, const uint16_t *grid, size_t rows, size_t widt
     uint8_t number[2][256] = {{0}};
     b->rows = rows;
     b->width = width;
+    b->n_digits = width == 8 ? 3 : 8;
+    for (size_t i = 0; i < b->n_digits; i++) b->digits[i] = digits[i] + shift;
     for (unsigned half = 0; half < 2; half++) {
         for (size_t r = 0; r < rows; r++) number[half][grid[r] >> half * half_bits & mask] = 1;
         size_t n = 0;
@@ -42,10 +44,6 @@ static void fill_book(wt_book *b, const uint16_t *grid, size_t rows, size_t widt
             b->row[at++] = (uint16_t)r;
         }
         b->start[i + 1] = (uint16_t)at;
-    }
-    for (at = 0; at < rows * width; at++) {
-        float v = wt_book_value(b, at / width, at % width);
-        b->largest = v > b->largest ? v : b->largest;
     }
 }
 
@@ -184,8 +182,8 @@ const wt_book_type *wt_book_type_of(wt_type type) {
 }
 
 void wt_encoders_codebook(wt_encoder_row *table) {
-    const wt_search many = {.lo = -17.0f, .hi = 5.0f, .steps = 23, .passes = 3, .bias = 1.0f};
-    const wt_search few = {.lo = -9.0f, .hi = 4.0f, .steps = 27, .passes = 3, .bias = 1.0f};
+    const wt_search many = {.lo = -17.0f, .hi = 5.0f, .steps = 16, .passes = 1, .bias = 1.0f};
+    const wt_search few = {.lo = -9.0f, .hi = 4.0f, .steps = 8, .passes = 1, .bias = 1.0f};
     table[WT_IQ2_XXS] = (wt_encoder_row){encode_iq2_xxs, {true, true, many}};
     table[WT_IQ2_XS] = (wt_encoder_row){encode_iq2_xs, {true, true, many}};
     table[WT_IQ2_S] = (wt_encoder_row){encode_iq2_s, {true, false, many}};

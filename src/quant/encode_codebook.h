@@ -1,6 +1,6 @@
 /*
- * Between the codebook types (encode_codebook.c: what a block's bytes are) and the search for the best codes of 256 weights
- * (encode_codebook_search.c), which knows of bytes nothing.
+ * Between the codebook types (encode_codebook.c: what a block's bytes are) and the search for the best codes of 256
+ * weights (encode_codebook_search.c), which knows of bytes nothing.
  */
 #ifndef WT_QUANT_ENCODE_CODEBOOK_H
 #define WT_QUANT_ENCODE_CODEBOOK_H
@@ -20,12 +20,13 @@ enum {
 };
 
 /*
- * A codebook. Rows are cut into halves, of which there are far fewer than rows: what a row costs is what its two halves cost. Rows
- * are sorted by their first half, so that those with a hopeless first half are passed over without a look.
+ * A codebook. Rows are cut into halves, of which there are far fewer than rows: what a row costs is what its two halves
+ * cost. Rows are sorted by their first half, so that those with a hopeless first half are passed over without a look.
  */
 typedef struct wt_book {
     size_t rows, width, first_row;                     /* first_row: what its row 0 is called */
-    float largest;                                     /* value */
+    size_t n_digits;
+    float digits[8];                                   /* a weight's values, ascending */
     size_t n[2];                                       /* halves, filled up to 64 or WT_BOOK_HALF with the first one */
     float values[2][4][WT_BOOK_HALF];                  /* [half][weight] */
     uint16_t start[WT_BOOK_HALF + 1];                  /* rows with first half i: start[i] .. start[i + 1] - 1 */
@@ -37,8 +38,8 @@ typedef struct wt_book {
 static inline uint16_t wt_book_row(const wt_book *b, size_t at) { return (uint16_t)(b->first_row + b->row[at]); }
 
 /*
- * How 256 weights are cut. A run shares an integer scale 2 k + 1, k < levels; a weight is d (2 k + 1) unit times the value in
- * its group's row of the book, with a sign where the book has magnitudes only.
+ * How 256 weights are cut. A run shares an integer scale 2 k + 1, k < levels; a weight is d (2 k + 1) unit times the
+ * value in its group's row of the book, with a sign where the book has magnitudes only.
  */
 typedef struct wt_book_shape {
     const wt_book *books[2]; /* the second is NULL, or IQ1's with the delta taken away */
@@ -76,9 +77,9 @@ void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, cons
                     const wt_search *search, wt_book_codes *codes);
 
 /*
- * The lines of a group of weights x with importance w, by halves: a row costs s (s a - b2), where a and b2 are what its halves
- * have together, a = sum w v v, b2 = 2 sum w x v. Where `flip` is set the weight with the smallest term of that sum has the
- * other sign: b2 is 4 least smaller, with the smaller `least` of the two halves, least = min w x v.
+ * The lines of a group of weights x with importance w, by halves: a row costs s (s a - b2), where a and b2 are what its
+ * halves have together, a = sum w v v, b2 = 2 sum w x v. Where `flip` is set the weight with the smallest term of that
+ * sum has the other sign: b2 is 4 least smaller, with the smaller `least` of the two halves, least = min w x v.
  */
 typedef struct wt_book_group {
     const wt_book *book;
@@ -95,7 +96,10 @@ typedef struct wt_book_best {
 typedef struct wt_book_kernels {
     /* Fills a, b2 and, where flip is set, least, for x, w [width]. */
     void (*lines)(wt_book_group *g, const float *x, const float *w);
-    /* The lowest row at s if it is lower than *best (y = infinity: none yet), the first of equals; whether there is one. */
+    /*
+     * Makes *best the lowest row at s, the first of equals, if that is lower than *best or, being as low, comes before
+     * it (y = infinity: there is none yet); whether it did.
+     */
     bool (*lowest)(const wt_book_group *g, float s, wt_book_best *best);
     /* The rows that are below `limit` at s, in order: how many; at [rows + WT_BOOK_LANES]. */
     size_t (*below)(const wt_book_group *g, float s, float limit, uint32_t *at);
@@ -116,6 +120,14 @@ static inline float wt_book_b2(const wt_book_group *g, size_t at) {
     return b2 - 4.0f * (g->least[0][i] < g->least[1][j] ? g->least[0][i] : g->least[1][j]);
 }
 
+/* What a row costs, as the kernels have it. */
+static inline float wt_book_cost(const wt_book_group *g, size_t at, float s) {
+    size_t i = g->book->first[at], j = g->book->second[at];
+    float y = (s * g->a[0][i] - g->b2[0][i]) + (s * g->a[1][j] - g->b2[1][j]);
+    if (!g->flip) return y;
+    return y + 4.0f * (g->least[0][i] < g->least[1][j] ? g->least[0][i] : g->least[1][j]);
+}
+
 /* The value of weight i of a row. */
 static inline float wt_book_value(const wt_book *b, size_t at, size_t i) {
     size_t half = b->width / 2;
@@ -123,8 +135,8 @@ static inline float wt_book_value(const wt_book *b, size_t at, size_t i) {
 }
 
 /*
- * The rows of a group that are best under some scale between two, as lines: those on the lower envelope of all, in no order. `at` is
- * the row's place in the first book, or WT_BOOK_ROWS more than that in the second.
+ * The rows of a group that are best under some scale, as lines, in no order: the lower envelope of all, as far as it
+ * has been looked at. `at` is the row's place in the first book, or WT_BOOK_ROWS more than that in the second.
  */
 enum { WT_BOOK_LINES = 24 };
 typedef struct wt_book_envelope {
@@ -133,9 +145,19 @@ typedef struct wt_book_envelope {
     uint16_t at[WT_BOOK_LINES];
 } wt_book_envelope;
 
-/* For groups [n <= 2], the same weights with one book or with two; 0 <= lo <= hi. */
-void wt_book_find_envelope(const wt_book_kernels *k, const wt_book_group *groups, size_t n, float lo, float hi,
-                           wt_book_envelope *e);
+/* The best row at some scale. */
+typedef struct wt_book_point {
+    float a, b2;
+    uint16_t at;
+} wt_book_point;
+
+/* Finds the best row at s and adds it to the envelope; returns s a - b2. groups [n <= 2]: the same weights with one book or two. */
+float wt_book_look(const wt_book_kernels *k, const wt_book_group *groups, size_t n, float s, wt_book_point *point,
+                   wt_book_envelope *e);
+
+/* Adds the rows that are best between two scales, given the best at both. */
+void wt_book_fill_between(const wt_book_kernels *k, const wt_book_group *groups, size_t n, const wt_book_point *low,
+                          const wt_book_point *high, wt_book_envelope *e);
 
 extern const wt_book_kernels wt_book_kernels_avx2, wt_book_kernels_avx512;
 

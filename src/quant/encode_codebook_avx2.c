@@ -70,6 +70,10 @@ static inline unsigned lower(__m256 y, float limit) {
     return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(y, _mm256_set1_ps(limit), _CMP_LT_OQ));
 }
 
+static inline unsigned as_low(__m256 y, float limit) {
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(y, _mm256_set1_ps(limit), _CMP_LE_OQ));
+}
+
 static inline unsigned lanes_left(size_t n) { return n < LANES ? (1u << n) - 1 : 255u; }
 
 static inline bool scan(const wt_book_group *g, const costs *c, size_t first, bool flip, wt_book_best *best) {
@@ -77,21 +81,22 @@ static inline bool scan(const wt_book_group *g, const costs *c, size_t first, bo
     size_t end = g->book->start[first + 1];
     for (size_t at = g->book->start[first]; at < end; at += LANES) {
         __m256 y = row_costs(g, c, first, at, flip);
-        unsigned some = lower(y, best->y) & lanes_left(end - at);
+        unsigned some = as_low(y, best->y) & lanes_left(end - at);
         float lane[LANES];
-        if (some) _mm256_storeu_ps(lane, y), found = true;
+        if (some) _mm256_storeu_ps(lane, y);
         for (; some; some &= some - 1) {
             size_t j = (size_t)__builtin_ctz(some);
-            if (lane[j] < best->y) best->y = lane[j], best->at = at + j;
+            if (lane[j] < best->y || (lane[j] == best->y && at + j < best->at))
+                found = true, best->y = lane[j], best->at = at + j;
         }
     }
     return found;
 }
 
-/* The first halves of eight that may belong to a row below `limit`. */
+/* The first halves of eight that may belong to a row below `limit`, or as low. */
 static inline unsigned hopeful(const costs *c, size_t i, float limit) {
     __m256 y = _mm256_add_ps(_mm256_load_ps(c->c[0] + i), _mm256_set1_ps(c->low_second));
-    return lower(_mm256_add_ps(y, _mm256_set1_ps(c->low_flip)), limit);
+    return as_low(_mm256_add_ps(y, _mm256_set1_ps(c->low_flip)), limit);
 }
 
 static size_t cheapest_first(const wt_book_group *g, const costs *c) {
@@ -102,9 +107,8 @@ static size_t cheapest_first(const wt_book_group *g, const costs *c) {
 
 static inline bool lowest_of(const wt_book_group *g, float s, bool flip, wt_book_best *best) {
     costs c;
-    bool found = false;
     find_costs(g, s, flip, &c);
-    if (!(best->y < INFINITY)) found = scan(g, &c, cheapest_first(g, &c), flip, best);
+    bool found = scan(g, &c, cheapest_first(g, &c), flip, best);
     for (size_t i = 0; i < g->book->n[0]; i += LANES) {
         for (unsigned some = hopeful(&c, i, best->y); some; some &= some - 1)
             found |= scan(g, &c, i + (size_t)__builtin_ctz(some), flip, best);

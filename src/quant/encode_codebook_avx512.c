@@ -77,26 +77,31 @@ static inline __m512 row_costs(const wt_book_group *g, const costs *c, size_t fi
 
 static inline __mmask16 lanes_left(size_t n) { return n < LANES ? (__mmask16)((1u << n) - 1) : (__mmask16)0xffff; }
 
-static inline bool scan(const wt_book_group *g, const costs *c, size_t first, bool flip, bool wide, wt_book_best *best) {
-    bool found = false;
+/* The lowest row of each lane, the first of equals. */
+typedef struct lows {
+    __m512 y;
+    __m512i at;
+} lows;
+
+static inline void scan(const wt_book_group *g, const costs *c, size_t first, bool flip, bool wide, lows *low) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     size_t end = g->book->start[first + 1];
     for (size_t at = g->book->start[first]; at < end; at += LANES) {
         __m512 y = row_costs(g, c, first, at, flip, wide);
-        __mmask16 lower = _mm512_mask_cmp_ps_mask(lanes_left(end - at), y, _mm512_set1_ps(best->y), _CMP_LT_OQ);
-        if (!lower) continue;
-        best->y = _mm512_mask_reduce_min_ps(lower, y);
-        lower = _mm512_mask_cmp_ps_mask(lower, y, _mm512_set1_ps(best->y), _CMP_EQ_OQ);
-        best->at = at + (size_t)__builtin_ctz(lower);
-        found = true;
+        __m512i rows = _mm512_add_epi32(lane, _mm512_set1_epi32((int)at));
+        __mmask16 within = lanes_left(end - at), lower = _mm512_mask_cmp_ps_mask(within, y, low->y, _CMP_LT_OQ);
+        __mmask16 equal = _mm512_mask_cmp_ps_mask(within, y, low->y, _CMP_EQ_OQ);
+        lower |= _mm512_mask_cmplt_epi32_mask(equal, rows, low->at);
+        low->y = _mm512_mask_mov_ps(low->y, lower, y);
+        low->at = _mm512_mask_mov_epi32(low->at, lower, rows);
     }
-    return found;
 }
 
-/* The first halves of sixteen that may belong to a row below `limit`. */
+/* The first halves of sixteen that may belong to a row below `limit`, or as low. */
 static inline unsigned hopeful(const costs *c, size_t i, float limit) {
     __m512 y = _mm512_add_ps(_mm512_load_ps(c->first + i), _mm512_set1_ps(c->low_second));
     y = _mm512_add_ps(y, _mm512_set1_ps(c->low_flip));
-    return _mm512_cmp_ps_mask(y, _mm512_set1_ps(limit), _CMP_LT_OQ);
+    return _mm512_cmp_ps_mask(y, _mm512_set1_ps(limit), _CMP_LE_OQ);
 }
 
 static size_t cheapest_first(const wt_book_group *g, const costs *c) {
@@ -112,14 +117,26 @@ static size_t cheapest_first(const wt_book_group *g, const costs *c) {
 
 static inline bool lowest_of(const wt_book_group *g, float s, bool flip, bool wide, wt_book_best *best) {
     costs c;
-    bool found = false;
+    lows low = {_mm512_set1_ps(best->y), _mm512_set1_epi32((int)best->at)};
     find_costs(g, s, flip, &c);
-    if (!(best->y < INFINITY)) found = scan(g, &c, cheapest_first(g, &c), flip, wide, best);
+    unsigned hope = best->y < INFINITY ? 0 : 1; /* a row that is known may leave none */
+    for (size_t i = 0; i < g->book->n[0] && !hope; i += LANES) hope = hopeful(&c, i, best->y);
+    if (!hope) return false;
+    size_t cheapest = cheapest_first(g, &c);
+    scan(g, &c, cheapest, flip, wide, &low);
+    float limit = _mm512_reduce_min_ps(low.y);
     for (size_t i = 0; i < g->book->n[0]; i += LANES) {
-        for (unsigned some = hopeful(&c, i, best->y); some; some &= some - 1)
-            found |= scan(g, &c, i + (size_t)__builtin_ctz(some), flip, wide, best);
+        unsigned some = hopeful(&c, i, limit);
+        if (i == cheapest / LANES * LANES) some &= ~(1u << cheapest % LANES);
+        for (; some; some &= some - 1) scan(g, &c, i + (size_t)__builtin_ctz(some), flip, wide, &low);
     }
-    return found;
+    float y = _mm512_reduce_min_ps(low.y);
+    __mmask16 equal = _mm512_cmp_ps_mask(low.y, _mm512_set1_ps(y), _CMP_EQ_OQ);
+    size_t at = _mm512_mask_reduce_min_epu32(equal, low.at);
+    if (!(y < best->y || at < best->at)) return false;
+    best->y = y;
+    best->at = at;
+    return true;
 }
 
 static inline size_t below_of(const wt_book_group *g, float s, float limit, bool flip, bool wide, uint32_t *out) {

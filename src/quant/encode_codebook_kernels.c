@@ -55,7 +55,7 @@ static bool scan(const wt_book_group *g, const costs *c, size_t first, wt_book_b
     bool found = false;
     for (size_t at = g->book->start[first]; at < g->book->start[first + 1]; at++) {
         float y = cost(g, c, at);
-        if (y < best->y) found = true, best->y = y, best->at = at;
+        if (y < best->y || (y == best->y && at < best->at)) found = true, best->y = y, best->at = at;
     }
     return found;
 }
@@ -63,14 +63,11 @@ static bool scan(const wt_book_group *g, const costs *c, size_t first, wt_book_b
 static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
     costs c;
     find_costs(g, s, &c);
-    bool found = false;
-    if (!(best->y < INFINITY)) {
-        size_t first = 0;
-        for (size_t i = 1; i < g->book->n[0]; i++) first = c.c[0][i] < c.c[0][first] ? i : first;
-        found = scan(g, &c, first, best);
-    }
+    size_t first = 0; /* the cheapest first half is likely to be the best's: few others are worth a look after it */
+    for (size_t i = 1; i < g->book->n[0]; i++) first = c.c[0][i] < c.c[0][first] ? i : first;
+    bool found = scan(g, &c, first, best);
     for (size_t i = 0; i < g->book->n[0]; i++) {
-        if (c.c[0][i] + c.second + c.flip < best->y) found |= scan(g, &c, i, best);
+        if (c.c[0][i] + c.second + c.flip <= best->y) found |= scan(g, &c, i, best);
     }
     return found;
 }

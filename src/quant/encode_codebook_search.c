@@ -1,11 +1,11 @@
 /*
  * The search for a codebook block. For each group of weights the rows that are best under some scale are found first
- * (encode_codebook_rows.c); from then on the error of a run under any scale is a few multiplications, and the scale of the
- * block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes the one of the two integer
- * scales around its own best scale that costs less.
+ * (encode_codebook_rows.c); from then on the error of a run under any scale is a few multiplications, and the scale of
+ * the block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes the one of
+ * the two integer scales around its own best scale that costs less; among the finalists all integer scales are tried.
  *
- * Where the number of minus signs must be even and is not, the cheapest weight of each row is flipped: b loses twice the
- * smallest term. Where two groups of four share that rule, either is flipped.
+ * Where the number of minus signs must be even and is not, the cheapest weight of each row is flipped: b loses twice
+ * the smallest term. Where two groups of four share that rule, either is flipped.
  */
 #include <math.h>
 #include <string.h>
@@ -14,12 +14,13 @@
 #include "quant/encode_codebook.h"
 
 enum { BLOCK = 256, LANES = WT_BOOK_LANES, MAX_PARTS = 128, FINALISTS = 3, NEAR = 5, LARGEST_HALF = 0x7bff };
+enum { RUN_PARTS = 16, LOOKS = 3 };
 
 typedef wt_book_envelope part;
 
 /* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts envelopes. */
 typedef struct unit {
-    const part *first;
+    part *first;
     size_t group; /* the first */
     uint8_t ways, parts;
     bool flips; /* way j flips a sign in part j */
@@ -31,6 +32,7 @@ typedef struct block {
     const float *w;
     float x[BLOCK]; /* magnitudes where the book has no signs */
     size_t n_runs, n_parts, n_units, unit_at[WT_BOOK_RUNS + 1];
+    bool thorough;              /* all integer scales are tried, not just two */
     float scales[WT_BOOK_RUNS]; /* the best of each run alone */
     uint8_t signs[BLOCK / 8];
     unit units[WT_BOOK_GROUPS];
@@ -39,45 +41,85 @@ typedef struct block {
 
 /* ---- a block's units ---- */
 
-static void add_part(block *b, size_t group, const wt_book *const *books, size_t n, bool flip, float lo, float hi) {
-    wt_book_group groups[2];
-    size_t first = group * books[0]->width;
-    for (size_t i = 0; i < n; i++) {
-        groups[i].book = books[i];
-        groups[i].flip = flip;
-        b->kernels->lines(&groups[i], b->x + first, b->w + first);
-    }
-    wt_book_find_envelope(b->kernels, groups, n, lo, hi, &b->parts[b->n_parts++]);
-}
-
 static bool odd(unsigned bits) {
     bits ^= bits >> 4;
     bits ^= bits >> 2;
     return (bits ^ bits >> 1) & 1;
 }
 
-static void add_run(block *b, size_t run, float lo, float hi) {
+static void add_units(block *b, size_t run) {
     const wt_book_shape *s = b->shape;
     bool halves = s->signs == WT_SIGNS_HALVES;
-    size_t width = s->books[0]->width, n_books = s->books[1] && !halves ? 2 : 1;
+    size_t width = s->books[0]->width;
     size_t groups = halves ? s->run / width : s->signs == WT_SIGNS_EVEN ? 8 / width : 1;
+    b->unit_at[run] = b->n_units;
     for (size_t i = run * s->run; i < (run + 1) * s->run; i += groups * width) {
         unit *u = &b->units[b->n_units++];
         *u = (unit){.first = b->parts + b->n_parts, .group = i / width, .ways = 1, .parts = (uint8_t)groups};
         u->flips = s->signs == WT_SIGNS_EVEN && odd(b->signs[i / 8]);
         if (halves) u->ways = 2;
         if (u->flips) u->ways = u->parts;
+        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts++].n = 0;
+    }
+    b->unit_at[run + 1] = b->n_units;
+}
+
+/* ---- a run's envelopes ---- */
+
+/* The groups of a run, and their best rows under each scale that was looked at. */
+typedef struct look {
+    const block *b;
+    size_t run, parts, books; /* parts: of the run; books: of a part */
+    part *first;
+    wt_book_group groups[RUN_PARTS * 2];
+    wt_book_point points[LOOKS][RUN_PARTS];
+} look;
+
+static void look_init(look *c, const block *b, size_t run) {
+    const wt_book_shape *s = b->shape;
+    bool halves = s->signs == WT_SIGNS_HALVES;
+    wt_book_group *g = c->groups;
+    c->b = b;
+    c->run = run;
+    c->books = s->books[1] && !halves ? 2 : 1;
+    c->first = b->units[b->unit_at[run]].first;
+    c->parts = (size_t)(b->parts + b->n_parts - c->first);
+    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
+        const unit *u = &b->units[i];
         for (size_t way = 0; way < u->ways; way++) {
-            for (size_t g = 0; g < groups; g++)
-                add_part(b, u->group + g, s->books + (halves ? way : 0), n_books, u->flips && g == way, lo, hi);
+            for (size_t j = 0; j < u->parts; j++) {
+                size_t first = (u->group + j) * s->books[0]->width;
+                for (size_t book = 0; book < c->books; book++, g++) {
+                    g->book = s->books[halves ? way : book];
+                    g->flip = u->flips && j == way;
+                    b->kernels->lines(g, b->x + first, b->w + first);
+                }
+            }
         }
+    }
+}
+
+static void look_at(look *c, float s, int at) {
+    for (size_t p = 0; p < c->parts; p++)
+        wt_book_look(c->b->kernels, c->groups + p * c->books, c->books, s, &c->points[at][p], c->first + p);
+}
+
+/* All the rows that are best between two scales; the middle is looked at too, so that fewer rows are in question at once. */
+static void look_between(look *c, float lo, float hi) {
+    look_at(c, hi, 2);
+    look_at(c, sqrtf(lo * hi), 1);
+    look_at(c, lo, 0);
+    for (int i = 0; i + 1 < LOOKS; i++) {
+        for (size_t p = 0; p < c->parts; p++)
+            wt_book_fill_between(c->b->kernels, c->groups + p * c->books, c->books, &c->points[i][p],
+                                 &c->points[i + 1][p], c->first + p);
     }
 }
 
 /* Scales between which a run's best one is looked for; large weights that hardly count leave the middle to the others. */
 static void scale_range(const block *b, size_t run, float *lo, float *hi) {
     const wt_book_shape *s = b->shape;
-    float largest = 0.0f, sum = 0.0f, sum_w = 0.0f, value = s->books[0]->largest;
+    float largest = 0.0f, sum = 0.0f, sum_w = 0.0f, value = s->books[0]->digits[s->books[0]->n_digits - 1];
     for (size_t i = run * s->run; i < (run + 1) * s->run; i++) {
         largest = fabsf(b->x[i]) > largest ? fabsf(b->x[i]) : largest;
         sum += b->w[i] * b->x[i] * b->x[i];
@@ -150,11 +192,16 @@ static void run_line(const block *b, size_t run, float s, float *a, float *b2) {
     }
 }
 
-/* The best scale of a run alone, and what it gains. */
-static float run_scale(const block *b, size_t run, float lo, float hi, float *gain) {
-    float s[LANES], error[LANES], a, b2, step = powf(hi / lo, 1.0f / (LANES - 1));
+static void scales_between(float lo, float hi, float *s) {
+    float step = powf(hi / lo, 1.0f / (LANES - 1));
     s[0] = lo;
     for (int j = 1; j < LANES; j++) s[j] = s[j - 1] * step;
+}
+
+/* The best scale of a run alone, and what it gains. */
+static float run_scale(const block *b, size_t run, float lo, float hi, float *gain) {
+    float s[LANES], error[LANES], a, b2;
+    scales_between(lo, hi, s);
     run_errors(b, run, s, error);
     int best = 0;
     for (int j = 1; j < LANES; j++) best = error[j] < error[best] ? j : best;
@@ -190,26 +237,37 @@ static void add_half(batch *c, int d) {
     c->of[c->n++] = (candidate){.d = (uint16_t)d};
 }
 
+/* The k around the run's best scale, for each of LANES d; with `from`, those from there on. */
+static void set_k(const block *b, size_t run, const float *one, int from, uint8_t k[2][LANES]) {
+    int top = b->shape->levels - 1;
+    for (int j = 0; j < LANES; j++) {
+        float below = 0.5f * (b->scales[run] / one[j] - 1.0f);
+        int least = below > 0.0f ? (below < (float)top ? (int)below : top) : 0;
+        if (from >= 0) least = from;
+        k[0][j] = (uint8_t)least;
+        k[1][j] = (uint8_t)(least < top ? least + 1 : top);
+    }
+}
+
 /* Finds the k and the errors of all. */
 static void evaluate(const block *b, batch *c) {
-    float one[LANES], s[2][LANES], error[2][LANES];
+    float one[LANES], s[LANES], error[LANES];
     uint8_t k[2][LANES];
-    int top = b->shape->levels - 1;
     for (int j = 0; j < LANES; j++) one[j] = c->n > 0 ? wt_f16_to_f32(c->of[j < c->n ? j : 0].d) * b->shape->unit : 0.0f;
     for (size_t run = 0; run < b->n_runs && c->n > 0; run++) {
-        for (int j = 0; j < LANES; j++) {
-            float below = 0.5f * (b->scales[run] / one[j] - 1.0f);
-            int least = below > 0.0f ? (below < (float)top ? (int)below : top) : 0, most = least < top ? least + 1 : top;
-            k[0][j] = (uint8_t)least;
-            k[1][j] = (uint8_t)most;
-            for (int i = 0; i < 2; i++) s[i][j] = one[j] * (float)(2 * k[i][j] + 1);
+        float least[LANES];
+        for (int j = 0; j < LANES; j++) least[j] = INFINITY;
+        for (int from = b->thorough ? 0 : -1; from < (b->thorough ? b->shape->levels : 0); from += 2) {
+            set_k(b, run, one, from, k);
+            for (int i = 0; i < 2; i++) {
+                for (int j = 0; j < LANES; j++) s[j] = one[j] * (float)(2 * k[i][j] + 1);
+                run_errors(b, run, s, error);
+                for (int j = 0; j < c->n; j++) {
+                    if (error[j] < least[j]) least[j] = error[j], c->of[j].k[run] = k[i][j];
+                }
+            }
         }
-        for (int i = 0; i < 2; i++) run_errors(b, run, s[i], error[i]);
-        for (int j = 0; j < c->n; j++) {
-            int better = error[1][j] < error[0][j];
-            c->of[j].k[run] = k[better][j];
-            c->of[j].error += (double)error[better][j];
-        }
+        for (int j = 0; j < c->n; j++) c->of[j].error += (double)least[j];
     }
 }
 
@@ -328,6 +386,7 @@ static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *s
     b->w = w;
     b->n_runs = BLOCK / shape->run;
     b->n_parts = b->n_units = 0;
+    b->thorough = false;
     memset(b->signs, 0, sizeof b->signs);
     for (size_t i = 0; i < BLOCK; i++) {
         b->x[i] = magnitudes ? fabsf(x[i]) : x[i];
@@ -339,12 +398,14 @@ static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *s
 static size_t find_runs(block *b) {
     float most = 0.0f, gain, lo, hi;
     size_t strongest = b->n_runs;
+    look c;
     for (size_t run = 0; run < b->n_runs; run++) {
         scale_range(b, run, &lo, &hi);
-        b->unit_at[run] = b->n_units;
-        add_run(b, run, lo, hi);
-        b->unit_at[run + 1] = b->n_units;
-        b->scales[run] = hi > lo && lo > 0.0f ? run_scale(b, run, lo, hi, &gain) : (gain = 0.0f);
+        add_units(b, run);
+        look_init(&c, b, run);
+        bool empty = !(hi > lo && lo > 0.0f);
+        look_between(&c, lo, hi);
+        b->scales[run] = empty ? (gain = 0.0f) : run_scale(b, run, lo, hi, &gain);
         if (gain > most) most = gain, strongest = run;
     }
     return strongest;
@@ -375,13 +436,14 @@ void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, cons
     static const uint8_t lowest_k[WT_BOOK_RUNS];
     block b;
     candidate best[FINALISTS];
+    double least = INFINITY;
     prepare(&b, k, shape, x, w);
     size_t strongest = find_runs(&b);
     int n = find_candidates(&b, strongest, search, best);
+    b.thorough = true;
     for (int pass = 0; pass < search->passes && n > 0; pass++) {
         if (!polish(&b, best, &n)) break;
     }
-    double least = INFINITY;
     take(&b, 0, lowest_k, codes, &least);
     if (n > 0) take(&b, best[0].d, best[0].k, codes, &least);
     if (search->bias != 1.0f) codes->d = half_of(wt_f16_to_f32(codes->d) * search->bias);
