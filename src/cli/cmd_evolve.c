@@ -194,15 +194,28 @@ static int print_outcome(work *w, wt_error *err) {
     return 0;
 }
 
+/* Nobody lives: it was stopped, or its budget was, or everybody died. */
+static int fail_empty(const work *w, wt_error *err) {
+    const wt_evolution *e = &w->evolution;
+    wt_evolve_view_clear((wt_evolve_view *)&w->view);
+    if (strcmp(e->ended, "interrupted") == 0) {
+        wt_fail(err, WT_ERR_INTERRUPTED, "stopped before the first generation was done");
+        return wt_hint(err, "'wildtype evolve --resume %s' goes on", w->run.folder);
+    }
+    if (e->generations == 0) {
+        wt_fail(err, WT_ERR_ARGUMENT, "nobody was born: %s before the first generation, on %zu humans", e->ended, e->human_count);
+        return wt_hint(err, "'wildtype evolve --resume %s --evaluations N' or --minutes gives it more", w->run.folder);
+    }
+    wt_fail(err, WT_ERR_ARGUMENT, "nobody lives after %" PRIu64 " generations: no strategy kept the laws and the constraints", e->generations);
+    return wt_hint(err, "'wildtype show %s' says what they died of", w->run.folder);
+}
+
 static int evolve(work *w, wt_error *err) {
     wt_threads_set((int)w->options->threads);
     if (open_run(w, err) != 0) return -1;
     const wt_evolve_calls calls = {wt_evolve_view_draw, wt_evolve_view_clock, &w->view};
     if (wt_evolve(&w->run.contest, &calls, &w->evolution, err) != 0) return -1;
-    if (w->evolution.population_count == 0) {
-        wt_fail(err, WT_ERR_INTERRUPTED, "stopped before the first generation was done");
-        return wt_hint(err, "'wildtype evolve --resume %s' goes on", w->run.folder);
-    }
+    if (w->evolution.population_count == 0) return fail_empty(w, err);
     /* a first Ctrl-C ends the search; the verdict that follows takes a second one */
     if (strcmp(w->evolution.ended, "interrupted") == 0) w->run.contest.progress = NULL;
     if (finish_run(w, err) != 0 || wt_summary_write(w->run.store, w->run.folder, err) != 0) return -1;

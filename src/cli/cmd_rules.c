@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "cli/commands.h"
@@ -17,6 +18,10 @@ static int write_rules(const char *path, const char *text, wt_error *err) {
     if (!path) {
         fputs(text, stdout);
         return 0;
+    }
+    if (access(path, F_OK) == 0) {
+        wt_fail(err, WT_ERR_ARGUMENT, "'%s' is there already", path);
+        return wt_hint(err, "name another file, or remove it");
     }
     if (wt_output_open(&out, path, err) != 0) return -1;
     if (wt_output_write(&out, text, strlen(text), err) != 0) {

@@ -201,7 +201,7 @@ const wt_record **wt_population_ranked(const wt_population *p, size_t *count, wt
     qsort(list, *count, sizeof *list, by_divergence);
     size_t left = 0;
     for (size_t i = 0; i < *count; i++) /* born twice, it is one strategy */
-        if (left == 0 || strcmp(list[left - 1]->row.name, list[i]->row.name) != 0 || list[left - 1]->row.budget != list[i]->row.budget)
+        if (left == 0 || strcmp(list[left - 1]->row.name, list[i]->row.name) != 0 || list[left - 1]->row.bytes != list[i]->row.bytes)
             list[left++] = list[i];
     *count = left;
     return list;
