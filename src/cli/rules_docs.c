@@ -61,13 +61,17 @@ static const struct {
                                                                   "seed: 7\n"},
 };
 
-/* Sizes of counts that are numbers of a kind, and the words of choices. */
+/* A bound that is there for the reader's sake alone. */
+#define NO_LIMIT 1e9
+
+/* What may stand there. */
 static void write_values(const wt_rule_key *k) {
     switch (k->kind) {
     case WT_KEY_TEXT: printf("a file's path"); break;
     case WT_KEY_COUNT:
     case WT_KEY_NUMBER:
-        printf("%s, %g to %g", k->kind == WT_KEY_COUNT ? "a whole number" : "a number", k->lo, k->hi);
+        printf("%s, %g ", k->kind == WT_KEY_COUNT ? "a whole number" : "a number", k->lo);
+        printf(k->hi >= NO_LIMIT ? "or more" : "to %.10g", k->hi);
         break;
     case WT_KEY_SIZE: printf("a size"); break;
     case WT_KEY_CHOICE:
