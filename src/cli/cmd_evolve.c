@@ -2,28 +2,24 @@
  * `wildtype evolve`: the main job. The rules come from a file or from the options; the run lives in a folder, whose store knows
  * everything, so that it can be cut off at any moment and go on.
  */
-#include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "apply/presets.h"
-#include "apply/study.h"
-#include "base/cpu.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "cli/commands.h"
+#include "cli/evolve_cost.h"
 #include "cli/evolve_view.h"
 #include "cli/progress.h"
 #include "cli/report.h"
-#include "cli/session.h"
+#include "cli/run_session.h"
 #include "cli/size_option.h"
-#include "engine/generate.h"
 #include "report/summary.h"
-#include "survive/texts.h"
 #include "survive/verdict.h"
 
 typedef struct settings {
@@ -34,20 +30,12 @@ typedef struct settings {
 } settings;
 
 /* The built-in model's run: a preset's size, two minutes. */
-enum { DEFAULT_CONTEXT = 512 };
+#define BUILT_IN_MINUTES 2
 
 typedef struct work {
     const settings *options;
-    wt_rules rules;
-    const char *folder;
-    wt_session session;
-    wt_texts texts;
-    wt_study study;
-    wt_run_store *store;
-    wt_contest contest;
+    wt_run_session run;
     wt_evolution evolution;
-    char *cache, *model; /* model: the path that the store knows, of a run that is resumed */
-    char text_name[1200];
     wt_evolve_view view;
 } work;
 
@@ -62,26 +50,32 @@ static int set_text(char **to, const char *from, wt_error *err) {
 /* What the options say goes before what the file says. */
 static int read_rules(work *w, wt_error *err) {
     const settings *s = w->options;
+    wt_rules *r = &w->run.rules;
     uint64_t bytes;
-    if ((s->rules ? wt_rules_read(&w->rules, s->rules, err) : wt_rules_init(&w->rules, err)) != 0) return -1;
-    if (set_text(&w->rules.text, s->text, err) != 0 || set_text(&w->rules.holdout_text, s->holdout, err) != 0) return -1;
+    if ((s->rules ? wt_rules_read(r, s->rules, err) : wt_rules_init(r, err)) != 0) return -1;
+    if (set_text(&r->text, s->text, err) != 0 || set_text(&r->holdout_text, s->holdout, err) != 0) return -1;
+    if ((r->text && strcmp(r->text, "-") == 0) || (r->holdout_text && strcmp(r->holdout_text, "-") == 0)) {
+        wt_fail(err, WT_ERR_ARGUMENT, "a run's text cannot come from standard input: the run has to find it again");
+        return wt_hint(err, "save it to a file first");
+    }
     if (s->size) {
         if (wt_read_size("--size", s->size, &bytes, err) != 0) return -1;
         const double max = (double)bytes;
-        if (wt_rules_bound(&w->rules, "bytes", NULL, &max, err) != 0) return -1;
+        if (wt_rules_bound(r, "bytes", NULL, &max, err) != 0) return -1;
     }
-    if (s->seed) w->rules.seed = s->seed;
-    if (s->minutes > 0) w->rules.minutes = s->minutes;
+    if (s->seed) r->seed = s->seed;
+    if (!s->rules && wt_source_is_embedded(s->model)) r->minutes = BUILT_IN_MINUTES;
+    if (s->minutes > 0) r->minutes = s->minutes;
     if (s->evaluations) {
-        w->rules.evaluations = s->evaluations;
-        if (!(s->minutes > 0)) w->rules.minutes = 0;
+        r->evaluations = s->evaluations;
+        if (!(s->minutes > 0)) r->minutes = 0;
     }
     return 0;
 }
 
 /* The size of a preset's file, for a run that nobody gave a size. */
 static int preset_size(work *w, const char *name, double *bytes, wt_error *err) {
-    const wt_gguf *gguf = w->session.gguf;
+    const wt_gguf *gguf = w->run.session.gguf;
     wt_assignment *a = wt_calloc(wt_gguf_tensor_count(gguf) + 1, sizeof *a, err);
     const wt_preset *preset = wt_preset_find(name);
     const wt_preset_request request = {.preset = preset, .output_type = -1, .embedding_type = -1, .has_importance = true};
@@ -99,106 +93,21 @@ static int preset_size(work *w, const char *name, double *bytes, wt_error *err) 
 }
 
 static int choose_size(work *w, wt_error *err) {
-    const wt_rule_constraint *c = wt_rules_constraint(&w->rules, "bytes");
+    const wt_rule_constraint *c = wt_rules_constraint(&w->run.rules, "bytes");
     double bytes;
     char text[32];
     if (c && c->max) return 0;
     if (preset_size(w, "Q3_K_M", &bytes, err) != 0) return -1;
     wt_note("no --size: %s, the size of Q3_K_M", wt_format_bytes(text, (uint64_t)bytes));
-    return wt_rules_bound(&w->rules, "bytes", NULL, &bytes, err);
+    return wt_rules_bound(&w->run.rules, "bytes", NULL, &bytes, err);
 }
 
-/* ---- texts ---- */
-
-static char *read_text(const char *path, size_t *len, wt_error *err) {
-    wt_interrupt_at_once(true);
-    char *text = wt_read_text(path, len, err);
-    wt_interrupt_at_once(false);
-    return text;
-}
-
-static int write_texts(work *w, size_t context, wt_error *err) {
-    const size_t count = wt_texts_wanted(&w->rules);
-    int32_t *tokens = wt_calloc(count * context + 1, sizeof *tokens, err);
-    wt_note("no --text: '%s' writes its own, %zu chunks of %zu tokens", w->session.name, count, context);
-    if (!tokens || wt_session_start(&w->session, context, false, wt_session_spare_memory(), err) != 0 ||
-        wt_self_write(w->session.engine, w->session.tokenizer, count, context, w->rules.seed, tokens, wt_progress_terminal(),
-                      err) != 0) {
-        free(tokens);
-        return -1;
-    }
-    wt_engine_close(w->session.engine);
-    w->session.engine = NULL;
-    snprintf(w->text_name, sizeof w->text_name, "written by %.1000s, seed %" PRIu64, w->session.name, w->rules.seed);
-    return wt_texts_deal(&w->texts, &w->rules, context, tokens, count, err);
-}
-
-static int make_texts(work *w, wt_error *err) {
-    const uint32_t trained = wt_model_hparams(w->session.model)->context;
-    const size_t context = w->rules.context                                  ? (size_t)w->rules.context
-                           : trained >= 4 && trained < DEFAULT_CONTEXT       ? trained
-                                                                             : DEFAULT_CONTEXT;
-    size_t len, holdout_len = 0;
-    if (!w->rules.text) return write_texts(w, context, err);
-    char *text = read_text(w->rules.text, &len, err);
-    char *holdout = text && w->rules.holdout_text ? read_text(w->rules.holdout_text, &holdout_len, err) : NULL;
-    int rc = text && (holdout || !w->rules.holdout_text) ? 0 : -1;
-    if (rc == 0) rc = wt_texts_cut(&w->texts, &w->rules, context, w->session.tokenizer, text, len, holdout, holdout_len, err);
-    if (rc != 0) wt_error_prefix(err, "cannot use '%s'", w->rules.text);
-    free(text);
-    free(holdout);
-    snprintf(w->text_name, sizeof w->text_name, "%s", w->rules.text);
-    return rc;
-}
-
-/* ---- the store ---- */
+/* ---- opening ---- */
 
 static int put_number(work *w, const char *key, double value, wt_error *err) {
     char text[40];
     snprintf(text, sizeof text, "%.17g", value);
-    return wt_store_set(w->store, key, text, err);
-}
-
-static int begin_run(work *w, wt_error *err) {
-    char hash[33], number[32];
-    char *rules = wt_rules_print(&w->rules, false, err);
-    wt_hash_print(wt_model_hash(w->session.gguf), hash, 32);
-    int rc = rules && wt_store_set(w->store, "rules", rules, err) == 0 &&
-                     wt_store_set(w->store, "model", w->session.name, err) == 0 &&
-                     wt_store_set(w->store, "model_hash", hash, err) == 0 &&
-                     wt_store_set(w->store, "text", w->text_name, err) == 0 &&
-                     wt_store_set(w->store, "version", wt_version(), err) == 0 &&
-                     wt_store_set(w->store, "cpu", wt_cpu_level_name(wt_cpu_chosen()), err) == 0
-                 ? 0
-                 : -1;
-    free(rules);
-    snprintf(number, sizeof number, "%016" PRIx64, w->texts.hash);
-    if (rc == 0) rc = wt_store_set(w->store, "text_hash", number, err);
-    snprintf(number, sizeof number, "%d", wt_threads_get());
-    if (rc == 0) rc = wt_store_set(w->store, "threads", number, err);
-    snprintf(number, sizeof number, "%" PRIu64, w->rules.seed);
-    return rc == 0 ? wt_store_set(w->store, "seed", number, err) : rc;
-}
-
-/* A run goes on only with the model, the text and the version that it began with. */
-static int check_same(work *w, const char *key, const char *now, const char *what, wt_error *err) {
-    char *then = NULL;
-    int found = wt_store_get(w->store, key, &then, err);
-    int rc = found < 0 ? -1 : 0;
-    if (found == 1 && strcmp(then, now) != 0) {
-        rc = wt_fail(err, WT_ERR_MISMATCH, "cannot go on with '%s': it was begun with another %s", w->folder, what);
-        wt_hint(err, "begin a new run, with -o and another folder");
-    }
-    free(then);
-    return rc;
-}
-
-static int check_run(work *w, wt_error *err) {
-    char hash[33], number[32];
-    wt_hash_print(wt_model_hash(w->session.gguf), hash, 32);
-    snprintf(number, sizeof number, "%016" PRIx64, w->texts.hash);
-    if (check_same(w, "model_hash", hash, "model", err) != 0 || check_same(w, "text_hash", number, "text", err) != 0) return -1;
-    return check_same(w, "version", wt_version(), "version of wildtype", err);
+    return wt_store_set(w->run.store, key, text, err);
 }
 
 static int seconds_of(void *user, const wt_stored_generation *g) {
@@ -206,109 +115,116 @@ static int seconds_of(void *user, const wt_stored_generation *g) {
     return 0;
 }
 
-static int open_store(work *w, wt_error *err) {
-    const settings *s = w->options;
-    double before = 0;
-    char *rules = NULL;
-    w->store = wt_store_open(w->folder, s->resume ? WT_STORE_WRITE : WT_STORE_CREATE, err);
-    if (!w->store) return -1;
-    if (s->resume) {
-        if (wt_store_get(w->store, "rules", &rules, err) != 1 || wt_rules_parse(&w->rules, rules, strlen(rules), w->folder, err) != 0 ||
-            wt_store_get(w->store, "model", &w->model, err) != 1) {
-            free(rules);
-            return err && err->message[0] ? -1 : wt_fail(err, WT_ERR_FORMAT, "cannot go on with '%s': it never began", w->folder);
-        }
-        free(rules);
-        if (wt_store_each_generation(w->store, seconds_of, &before, err) != 0) return -1;
-        if (s->minutes > 0) w->rules.minutes = s->minutes; /* more time for an old run */
-        if (s->evaluations) w->rules.evaluations = s->evaluations;
+static void announce(const work *w) {
+    char size[32];
+    const wt_run_session *run = &w->run;
+    const wt_rule_constraint *c = wt_rules_constraint(&run->rules, "bytes");
+    wt_note("'%s' within %s; calibrate %zu, search %zu, holdout %zu chunks of %zu tokens; population %" PRIu64 ", %" PRIu64
+            " children a generation",
+            run->session.name, wt_format_bytes(size, (uint64_t)*c->max), run->texts.calibrate.count, run->texts.search.count,
+            run->texts.holdout.count, run->texts.search.context, run->rules.population, run->rules.offspring);
+}
+
+/* What the model would write itself is counted before, a file once it is cut. */
+static int open_texts(wt_run_session *run, wt_error *err) {
+    const bool own = !run->rules.text;
+    if (own && wt_evolve_cost_check(run, err) != 0) return -1;
+    if (wt_run_open_texts(run, err) != 0) return -1;
+    return own ? 0 : wt_evolve_cost_check(run, err);
+}
+
+/* A new run; its folder is made once everything that may be wrong with what was given has been looked at. */
+static int open_new(work *w, wt_error *err) {
+    wt_run_session *run = &w->run;
+    struct stat st;
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/run.db", run->folder) < (int)sizeof path && stat(path, &st) == 0) {
+        wt_fail(err, WT_ERR_ARGUMENT, "there is a run in '%s' already", run->folder);
+        return wt_hint(err, "'--resume %s' goes on with it; -o names another folder", run->folder);
     }
+    if (read_rules(w, err) != 0 || wt_run_open_model(run, w->options->model, err) != 0 || choose_size(w, err) != 0 ||
+        wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0)
+        return -1;
+    return wt_run_begin(run, err);
+}
+
+/* An old one goes on, perhaps with more time. */
+static int open_old(work *w, wt_error *err) {
+    const settings *s = w->options;
+    wt_run_session *run = &w->run;
+    if (wt_run_reopen(run, s->resume, WT_STORE_WRITE, s->model, err) != 0) return -1;
+    if (s->minutes > 0) run->rules.minutes = s->minutes;
+    if (s->evaluations) run->rules.evaluations = s->evaluations;
+    return wt_rules_check(&run->rules, err) == 0 ? open_texts(run, err) : -1;
+}
+
+static int open_run(work *w, wt_error *err) {
+    const settings *s = w->options;
+    double before = 0, started;
+    if ((s->resume ? open_old(w, err) : open_new(w, err)) != 0) return -1;
+    if (wt_store_each_generation(w->run.store, seconds_of, &before, err) != 0) return -1;
     wt_evolve_view_init(&w->view, before, s->quiet || s->json);
+    announce(w);
+    if (wt_run_open_study(&w->run, err) != 0) return -1;
+    started = wt_clock();
+    if (wt_run_open_arena(&w->run, err) != 0) return -1;
+    wt_evolve_cost_announce(&w->run, wt_clock() - started);
     return 0;
 }
 
 /* ---- the run ---- */
 
-static void announce(const work *w) {
-    char size[32];
-    const wt_rule_constraint *c = wt_rules_constraint(&w->rules, "bytes");
-    wt_note("'%s' within %s; calibrate %zu, search %zu, holdout %zu chunks of %zu tokens; population %" PRIu64 ", %" PRIu64
-            " children a generation",
-            w->session.name, wt_format_bytes(size, (uint64_t)*c->max), w->texts.calibrate.count, w->texts.search.count,
-            w->texts.holdout.count, w->texts.search.context, w->rules.population, w->rules.offspring);
-}
-
-static int open_run(work *w, wt_error *err) {
-    const settings *s = w->options;
-    if (!s->resume && read_rules(w, err) != 0) return -1;
-    if (s->resume && open_store(w, err) != 0) return -1;
-    if (wt_session_open(&w->session, s->model ? s->model : w->model, err) != 0 || choose_size(w, err) != 0 ||
-        wt_rules_check(&w->rules, err) != 0 || make_texts(w, err) != 0)
-        return -1;
-    if (!s->resume && (open_store(w, err) != 0 || begin_run(w, err) != 0)) return -1;
-    if (s->resume && check_run(w, err) != 0) return -1;
-    announce(w);
-    w->cache = wt_cache_folder();
-    const wt_study_options study = {.chunks = &w->texts.calibrate,
-                                    .dataset = w->text_name,
-                                    .cache = w->cache,
-                                    .encoded_bytes = w->rules.max_memory ? w->rules.max_memory / 4 : wt_session_spare_memory() / 4};
-    if (wt_study_open(&w->study, w->session.gguf, &study, wt_progress_terminal(), err) != 0) return -1;
-    w->contest = (wt_contest){.rules = &w->rules,
-                              .gguf = w->session.gguf,
-                              .study = &w->study,
-                              .store = w->store,
-                              .search_chunks = &w->texts.search,
-                              .holdout_chunks = &w->texts.holdout,
-                              .progress = wt_progress_terminal()};
-    return wt_contest_open(&w->contest, err);
-}
-
 static int finish_run(work *w, wt_error *err) {
-    if (wt_store_set(w->store, "ended", w->evolution.ended, err) != 0 ||
+    if (wt_store_set(w->run.store, "ended", w->evolution.ended, err) != 0 ||
         put_number(w, "raced_tokens", (double)w->evolution.raced_tokens, err) != 0 ||
         put_number(w, "full_tokens", (double)w->evolution.full_tokens, err) != 0)
         return -1;
     wt_evolve_view_clear(&w->view);
-    return wt_verdict(&w->contest, &w->evolution, w->folder, err);
+    return wt_verdict(&w->run.contest, &w->evolution, w->run.folder, err);
 }
 
 static int print_outcome(work *w, wt_error *err) {
     wt_progress_clear();
-    char *text = w->options->json ? wt_summary_json(w->store, err) : wt_summary_markdown(w->store, err);
+    char *text = w->options->json ? wt_summary_json(w->run.store, err) : wt_summary_markdown(w->run.store, err);
     if (!text) return -1;
     fputs(text, stdout);
     if (w->options->json) putchar('\n');
     free(text);
-    if (!w->options->json) printf("\nEverything is in %s: summary.md, summary.json, run.db\n", w->folder);
+    if (!w->options->json) printf("\nEverything is in %s: summary.md, summary.json, run.db\n", w->run.folder);
     return 0;
+}
+
+/* Nobody lives: it was stopped, or its budget was, or everybody died. */
+static int fail_empty(const work *w, wt_error *err) {
+    const wt_evolution *e = &w->evolution;
+    wt_evolve_view_clear((wt_evolve_view *)&w->view);
+    if (strcmp(e->ended, "interrupted") == 0) {
+        wt_fail(err, WT_ERR_INTERRUPTED, "stopped before the first generation was done");
+        return wt_hint(err, "'wildtype evolve --resume %s' goes on", w->run.folder);
+    }
+    if (e->generations == 0) {
+        wt_fail(err, WT_ERR_ARGUMENT, "nobody was born: %s before the first generation, on %zu humans", e->ended, e->human_count);
+        return wt_hint(err, "'wildtype evolve --resume %s --evaluations N' or --minutes gives it more", w->run.folder);
+    }
+    wt_fail(err, WT_ERR_ARGUMENT, "nobody lives after %" PRIu64 " generations: no strategy kept the laws and the constraints", e->generations);
+    return wt_hint(err, "'wildtype show %s' says what they died of", w->run.folder);
 }
 
 static int evolve(work *w, wt_error *err) {
     wt_threads_set((int)w->options->threads);
     if (open_run(w, err) != 0) return -1;
     const wt_evolve_calls calls = {wt_evolve_view_draw, wt_evolve_view_clock, &w->view};
-    if (wt_evolve(&w->contest, &calls, &w->evolution, err) != 0) return -1;
-    if (w->evolution.population_count == 0) {
-        wt_fail(err, WT_ERR_INTERRUPTED, "stopped before the first generation was done");
-        return wt_hint(err, "'wildtype evolve --resume %s' goes on", w->folder);
-    }
+    if (wt_evolve(&w->run.contest, &calls, &w->evolution, err) != 0) return -1;
+    if (w->evolution.population_count == 0) return fail_empty(w, err);
     /* a first Ctrl-C ends the search; the verdict that follows takes a second one */
-    if (strcmp(w->evolution.ended, "interrupted") == 0) w->contest.progress = NULL;
-    if (finish_run(w, err) != 0 || wt_summary_write(w->store, w->folder, err) != 0) return -1;
+    if (strcmp(w->evolution.ended, "interrupted") == 0) w->run.contest.progress = NULL;
+    if (finish_run(w, err) != 0 || wt_summary_write(w->run.store, w->run.folder, err) != 0) return -1;
     return print_outcome(w, err);
 }
 
 static void release(work *w) {
     wt_evolution_release(&w->evolution);
-    wt_contest_close(&w->contest);
-    wt_study_close(&w->study);
-    wt_store_close(w->store);
-    wt_texts_release(&w->texts);
-    wt_session_close(&w->session);
-    wt_rules_release(&w->rules);
-    free(w->cache);
-    free(w->model);
+    wt_run_close(&w->run);
 }
 
 static int run(const void *given, wt_error *err) {
@@ -317,11 +233,11 @@ static int run(const void *given, wt_error *err) {
     static char folder[64];
     if (s->resume && (s->rules || s->size || s->text || s->holdout || s->output))
         return wt_usage(err, "--resume goes on with a run's own rules: leave out --rules, --size, --text, --holdout and --output");
-    w.folder = s->resume ? s->resume : s->output;
-    for (int i = 1; !w.folder; i++) { /* the first that is free */
+    w.run.folder = s->resume ? s->resume : s->output;
+    for (int i = 1; !w.run.folder; i++) { /* the first that is free */
         struct stat st;
         snprintf(folder, sizeof folder, "run-%d", i);
-        if (stat(folder, &st) != 0) w.folder = folder;
+        if (stat(folder, &st) != 0) w.run.folder = folder;
     }
     wt_interrupt_watch();
     int rc = evolve(&w, err);

@@ -1,11 +1,12 @@
 /* `wildtype help`: the same texts as --help, and the forms that the build and the documentation are made from. */
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/rules_docs.h"
 #include "cli/strategy_report.h"
 
 typedef struct settings {
     const char *command;
-    bool man, markdown, strategies;
+    bool man, markdown, strategies, rules;
 } settings;
 
 static const wt_argument ARGUMENTS[] = {
@@ -26,6 +27,10 @@ static const wt_option OPTIONS[] = {
      .kind = WT_OPTION_FLAG,
      .offset = offsetof(settings, strategies),
      .help = "Prints docs/strategies.md instead, the language of strategies."},
+    {.name = "rules",
+     .kind = WT_OPTION_FLAG,
+     .offset = offsetof(settings, rules),
+     .help = "Prints docs/rules.md instead, the rules of survival."},
     {0},
 };
 
@@ -42,6 +47,7 @@ static int run(const void *given, wt_error *err) {
     const wt_command *command = s->command ? wt_command_find(s->command) : NULL;
     if (s->command && !command) return wt_command_unknown(s->command, err);
     if (s->strategies) return wt_strategy_docs(err) == 0 ? WT_EXIT_DONE : WT_EXIT_FAILED;
+    if (s->rules) return wt_rules_docs(err) == 0 ? WT_EXIT_DONE : WT_EXIT_FAILED;
     if (s->man)
         wt_help_man(stdout, command);
     else if (s->markdown)

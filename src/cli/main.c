@@ -17,6 +17,8 @@
 const wt_command *const WT_COMMANDS[] = {&WT_COMMAND_INSPECT,   &WT_COMMAND_EVAL,     &WT_COMMAND_GENERATE,
                                          &WT_COMMAND_TOKENIZE,  &WT_COMMAND_CALIBRATE, &WT_COMMAND_QUANTIZE,
                                          &WT_COMMAND_COMPARE,   &WT_COMMAND_STRATEGY, &WT_COMMAND_EVOLVE,
+                                         &WT_COMMAND_RUNS,      &WT_COMMAND_SHOW,     &WT_COMMAND_EXPORT,
+                                         &WT_COMMAND_PICK,      &WT_COMMAND_EXPLAIN,  &WT_COMMAND_RULES,
                                          &WT_COMMAND_HELP,      NULL};
 
 const wt_command *wt_command_find(const char *name) {
@@ -27,9 +29,9 @@ const wt_command *wt_command_find(const char *name) {
 }
 
 int wt_command_unknown(const char *name, wt_error *err) {
-    const char *names[16];
+    const char *names[32];
     size_t n = 0;
-    for (const wt_command *const *c = WT_COMMANDS; *c && n < 15; c++) names[n++] = (*c)->name;
+    for (const wt_command *const *c = WT_COMMANDS; *c && n < 31; c++) names[n++] = (*c)->name;
     names[n] = NULL;
     wt_usage(err, "unknown command '%s'", name);
     const char *near = wt_nearest(name, names);

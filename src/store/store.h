@@ -25,6 +25,9 @@ typedef enum wt_store_mode {
 wt_run_store *wt_store_open(const char *folder, wt_store_mode mode, wt_error *err);
 void wt_store_close(wt_run_store *store); /* NULL-safe */
 
+/* Whether a process writes to the run in `folder` at this moment. */
+bool wt_store_is_busy(const char *folder);
+
 /* ---- what the run is: keys and texts ("rules", "model", "model_hash", "text_hash", "version", "cpu", "threads", "seed", "ended", ...) ---- */
 
 int wt_store_set(wt_run_store *store, const char *key, const char *value, wt_error *err);

@@ -156,6 +156,7 @@ static int recall(wt_contest *c, wt_individual *i, wt_error *err) {
 }
 
 static int remember(wt_contest *c, wt_individual *i, wt_error *err) {
+    if (i->visitor) return 0;
     char *text = wt_strategy_print(&i->strategy, err);
     if (!text) return -1;
     wt_stored_individual s = {.id = i->planned ? i->id : 0,
@@ -181,7 +182,7 @@ static int remember(wt_contest *c, wt_individual *i, wt_error *err) {
 
 int wt_contest_plan(wt_contest *c, wt_individual *i, wt_error *err) {
     if (i->planned) return 0;
-    int known = recall(c, i, err);
+    int known = i->visitor ? 0 : recall(c, i, err);
     if (known < 0) return -1;
     if (known == 0) {
         if (find_plan(c, i, err) != 0 || remember(c, i, err) != 0) return -1;

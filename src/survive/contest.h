@@ -18,6 +18,7 @@ typedef struct wt_individual {
     wt_strategy strategy;
     char name[WT_STRATEGY_NAME];
     bool human, pinned;
+    bool visitor;          /* is measured beside a run, not born in it: the store keeps its scores, but no individual */
     char label[40];        /* of a human */
     const char *made_by;   /* the operator's name */
     int made_with;         /* a wt_operator, or -1: something else */

@@ -70,7 +70,10 @@ typedef struct wt_rules {
 int wt_rules_init(wt_rules *rules, wt_error *err);
 void wt_rules_release(wt_rules *rules);
 
-/* Parses a file, or text. Errors name the line and the key, what was expected, and the nearest known key. Not checked yet. */
+/*
+ * Parses a file, or text; relative files that a file names lie beside it. Errors name the line and the key, what was expected, and the nearest known key. Not checked
+ * yet.
+ */
 int wt_rules_read(wt_rules *rules, const char *path, wt_error *err);
 int wt_rules_parse(wt_rules *rules, const char *text, size_t len, const char *name, wt_error *err);
 

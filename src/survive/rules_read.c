@@ -317,11 +317,27 @@ int wt_rules_parse(wt_rules *rules, const char *text, size_t len, const char *na
     return rc;
 }
 
+/* Files that a rules file names lie beside it, wherever it is read from. */
+static int resolve(char **file, const char *path, wt_error *err) {
+    const char *slash = strrchr(path, '/');
+    char *joined;
+    if (!*file || (*file)[0] == '/' || !slash || strcmp(*file, "-") == 0) return 0;
+    if (asprintf(&joined, "%.*s/%s", (int)(slash - path), path, *file) < 0) return wt_fail_memory(err, strlen(path) + strlen(*file));
+    free(*file);
+    *file = joined;
+    return 0;
+}
+
 int wt_rules_read(wt_rules *rules, const char *path, wt_error *err) {
     size_t len;
     char *text = wt_read_text(path, &len, err);
     if (!text) return -1;
     int rc = wt_rules_parse(rules, text, len, path, err);
     free(text);
-    return rc;
+    if (rc != 0) return -1;
+    if (resolve(&rules->text, path, err) == 0 && resolve(&rules->holdout_text, path, err) == 0 &&
+        resolve(&rules->other_text, path, err) == 0 && resolve(&rules->tasks, path, err) == 0)
+        return 0;
+    wt_rules_release(rules);
+    return -1;
 }

@@ -14,6 +14,12 @@ command='diff docs/strategies.md'
 diff "$SOURCE/docs/strategies.md" "$out" >"$err" || fail "docs/strategies.md is stale: build/wildtype help --strategies > docs/strategies.md"
 checks=$((checks + 1))
 
+wt help --rules
+expect_status 0
+command='diff docs/rules.md'
+diff "$SOURCE/docs/rules.md" "$out" >"$err" || fail "docs/rules.md is stale: build/wildtype help --rules > docs/rules.md"
+checks=$((checks + 1))
+
 printf 'He looked\n0\na\nb\nc\nd\n' >tasks.txt
 documented() {
     expect_json
@@ -60,7 +66,7 @@ command -v groff >/dev/null || {
     finish
     exit
 }
-for page in '' inspect eval generate tokenize calibrate quantize compare strategy help; do
+for page in '' inspect eval generate tokenize calibrate quantize compare strategy evolve runs show export pick explain rules help; do
     wt help --man $page
     expect_status 0
     cp "$out" page.1

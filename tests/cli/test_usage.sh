@@ -16,7 +16,7 @@ expect_status 0
 expect_out '^wildtype [0-9]+\.[0-9]+\.[0-9]+$'
 version=$(cat "$out")
 
-for c in inspect eval generate tokenize quantize compare help; do
+for c in inspect eval generate tokenize quantize compare evolve runs show export pick explain rules help; do
     wt --help
     expect_out "^  $c +[a-z]"
     wt $c --help

@@ -1,0 +1,27 @@
+/* What a run will cost, said before it starts; what cannot fit is refused before anything is measured. */
+#ifndef WT_CLI_EVOLVE_COST_H
+#define WT_CLI_EVOLVE_COST_H
+
+#include "cli/run_session.h"
+
+typedef struct wt_evolve_cost {
+    uint64_t least;     /* memory without which nothing works, bytes */
+    uint64_t most;      /* with every cache full */
+    uint64_t limit;     /* the rules' max_memory, or what is free */
+    uint64_t temporary; /* of Gram matrices in TMPDIR, which the kernel maps */
+    uint64_t disk;      /* of the survivors' files */
+} wt_evolve_cost;
+
+/* By the model's shape and the rules; chunks are counted where the texts are cut, and otherwise the rules' most. */
+void wt_evolve_cost_count(const wt_run_session *run, wt_evolve_cost *cost);
+
+/* Fails where memory or disk cannot hold a run, saying what is needed, what there is, and what would make it smaller. */
+int wt_evolve_cost_check(const wt_run_session *run, wt_error *err);
+
+/*
+ * Notes memory, seconds of a whole evaluation and of the run. `seconds`: what the exact model took for the search part; an evaluation
+ * adds the head, twice.
+ */
+void wt_evolve_cost_announce(const wt_run_session *run, double seconds);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * A run with everything that it stands on: its rules, its model, its texts, what was measured before strategies compete, and the arena.
+ * `evolve` begins one; `evolve --resume`, `export` and `explain` open it again from what its store knows, and are refused where the
+ * model, the text or the program is another one: the same strategy would give other bytes.
+ *
+ * The steps stand in the order of their cost, so that a command takes those that it needs and what is wrong is said early.
+ */
+#ifndef WT_CLI_RUN_SESSION_H
+#define WT_CLI_RUN_SESSION_H
+
+#include "cli/session.h"
+#include "cli/text.h"
+#include "survive/contest.h"
+#include "survive/texts.h"
+
+typedef struct wt_run_session {
+    const char *folder;
+    wt_rules rules;
+    wt_run_store *store;
+    wt_session session;
+    wt_texts texts;
+    wt_study study;
+    wt_contest contest;
+    char *model, *cache;          /* the path that the store knows; the folder of caches */
+    char text_name[WT_TEXT_NAME]; /* what files call the text: no folders, so that a moved text gives the same bytes */
+} wt_run_session;
+
+/*
+ * Opens the run in `folder`: store, rules, model (`model`, or where NULL the one that the run knows), and checks that both are those that
+ * it was begun with. Close with wt_run_close, also after failure.
+ */
+int wt_run_reopen(wt_run_session *run, const char *folder, wt_store_mode mode, const char *model, wt_error *err);
+
+/* The model of a new run, whose rules are there. */
+int wt_run_open_model(wt_run_session *run, const char *model, wt_error *err);
+
+/* Cuts the rules' text, or has the model write one; of a run that was opened again it is checked to be the same. */
+int wt_run_open_texts(wt_run_session *run, wt_error *err);
+
+/* Makes the store of a new run and writes into it what the run is. */
+int wt_run_begin(wt_run_session *run, wt_error *err);
+
+/* Statistics, Gram matrices and the bench; after it the contest can plan and export. */
+int wt_run_open_study(wt_run_session *run, wt_error *err);
+
+/* The arena: after it the contest can measure. */
+int wt_run_open_arena(wt_run_session *run, wt_error *err);
+
+void wt_run_close(wt_run_session *run);
+
+#endif
