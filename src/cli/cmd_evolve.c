@@ -163,7 +163,7 @@ static int begin_run(work *w, wt_error *err) {
     char hash[33], number[32];
     char *rules = wt_rules_print(&w->rules, false, err);
     wt_hash_print(wt_model_hash(w->session.gguf), hash, 32);
-    int rc = rules && wt_store_set(w->store, "rules", rules, err) == 0 &&
+    int rc = rules &&
                      wt_store_set(w->store, "model", w->session.name, err) == 0 &&
                      wt_store_set(w->store, "model_hash", hash, err) == 0 &&
                      wt_store_set(w->store, "text", w->text_name, err) == 0 &&
@@ -171,13 +171,15 @@ static int begin_run(work *w, wt_error *err) {
                      wt_store_set(w->store, "cpu", wt_cpu_level_name(wt_cpu_chosen()), err) == 0
                  ? 0
                  : -1;
-    free(rules);
     snprintf(number, sizeof number, "%016" PRIx64, w->texts.hash);
     if (rc == 0) rc = wt_store_set(w->store, "text_hash", number, err);
     snprintf(number, sizeof number, "%d", wt_threads_get());
     if (rc == 0) rc = wt_store_set(w->store, "threads", number, err);
     snprintf(number, sizeof number, "%" PRIu64, w->rules.seed);
-    return rc == 0 ? wt_store_set(w->store, "seed", number, err) : rc;
+    if (rc == 0) rc = wt_store_set(w->store, "seed", number, err);
+    if (rc == 0) rc = wt_store_set(w->store, "rules", rules, err); /* the last: a run without them never began */
+    free(rules);
+    return rc;
 }
 
 /* A run goes on only with the model, the text and the version that it began with. */
