@@ -23,8 +23,8 @@ static const char *const STEPS[] = {
     "CREATE TABLE generation (number INTEGER PRIMARY KEY, evaluations INTEGER NOT NULL, tokens INTEGER NOT NULL,"
     " seconds REAL NOT NULL, best REAL, diversity REAL, lethal INTEGER NOT NULL, born INTEGER NOT NULL,"
     " eliminated INTEGER NOT NULL, cache_hits REAL, state_reuse REAL, operators TEXT NOT NULL);"
-    "CREATE TABLE verdict (individual INTEGER PRIMARY KEY, role TEXT NOT NULL, file TEXT NOT NULL, kld_mean REAL NOT NULL,"
-    " kld_chunk_stderr REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL, kld_p99 REAL, same_top REAL,"
+    "CREATE TABLE verdict (individual INTEGER PRIMARY KEY, role TEXT NOT NULL, file TEXT NOT NULL, kld_mean REAL,"
+    " kld_chunk_stderr REAL, low REAL, high REAL, kld_p99 REAL, same_top REAL,"
     " perplexity_ratio REAL, note TEXT NOT NULL);"
     "CREATE TABLE knockout (individual INTEGER NOT NULL, gene TEXT NOT NULL, value TEXT NOT NULL, change REAL NOT NULL,"
     " low REAL NOT NULL, high REAL NOT NULL, PRIMARY KEY (individual, gene)) WITHOUT ROWID;",
@@ -50,8 +50,8 @@ const char *wt_sql_text(wt_sql sql) {
         [WT_SQL_PUT_GENERATION] = "INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_GENERATIONS] = "SELECT * FROM generation ORDER BY number",
         [WT_SQL_PUT_VERDICT] = "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [WT_SQL_CLEAR_VERDICTS] = "DELETE FROM verdict",
-        [WT_SQL_VERDICTS] = "SELECT * FROM verdict ORDER BY kld_mean",
+        [WT_SQL_REMOVE_VERDICT] = "DELETE FROM verdict WHERE individual = ?",
+        [WT_SQL_VERDICTS] = "SELECT * FROM verdict ORDER BY kld_mean IS NULL, kld_mean, individual",
         [WT_SQL_PUT_KNOCKOUT] = "INSERT OR REPLACE INTO knockout VALUES (?, ?, ?, ?, ?, ?)",
         [WT_SQL_KNOCKOUTS] = "SELECT * FROM knockout WHERE individual = ? ORDER BY change DESC, gene",
         [WT_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -76,7 +76,8 @@ static int migrate(wt_run_store *s, int64_t from, wt_error *err) {
     for (int64_t v = from; v < VERSION; v++) {
         snprintf(text, sizeof text, "PRAGMA user_version = %" PRId64, v + 1);
         if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
-            sqlite3_exec(s->db, STEPS[v], NULL, NULL, NULL) != SQLITE_OK || sqlite3_exec(s->db, text, NULL, NULL, NULL) != SQLITE_OK ||
+            sqlite3_exec(s->db, STEPS[v], NULL, NULL, NULL) != SQLITE_OK ||
+            sqlite3_exec(s->db, text, NULL, NULL, NULL) != SQLITE_OK ||
             sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
             wt_sql_fail(s, "prepare", err);
             sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
@@ -93,7 +94,7 @@ int wt_schema_prepare(wt_run_store *s, bool writable, wt_error *err) {
         read_pragma(s, "SELECT count(*) FROM sqlite_master", &tables, err) != 0)
         return -1;
     const bool fresh = tables == 0 && version == 0 && application == 0;
-    if (!fresh && application != APPLICATION) {
+    if (application != APPLICATION && !(fresh && writable)) {
         wt_fail(err, WT_ERR_FORMAT, "cannot use '%s': it is no run of wildtype", s->path);
         return wt_hint(err, "a run's folder holds the run.db that 'wildtype evolve' made");
     }
@@ -105,6 +106,9 @@ int wt_schema_prepare(wt_run_store *s, bool writable, wt_error *err) {
         wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use '%s': its version is %" PRId64 ", this program's %d", s->path, version, VERSION);
         return wt_hint(err, "'wildtype evolve --resume' brings it up to date");
     }
+    /* not before it is known to be ours: WAL is a property of the file */
+    if (writable && sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", NULL, NULL, NULL) != SQLITE_OK)
+        return wt_sql_fail(s, "open", err);
     if (fresh) {
         snprintf(text, sizeof text, "PRAGMA application_id = %d", APPLICATION);
         if (sqlite3_exec(s->db, text, NULL, NULL, NULL) != SQLITE_OK) return wt_sql_fail(s, "prepare", err);

@@ -29,6 +29,8 @@ int wt_sql_fail(wt_run_store *s, const char *doing, wt_error *err) {
 
 sqlite3_stmt *wt_sql_of(wt_run_store *s, wt_sql sql, wt_error *err) {
     sqlite3_stmt **statement = &s->statements[sql];
+    if (s->held) sqlite3_reset(s->held); /* a row that is looked at for ever would keep the WAL from ending */
+    s->held = NULL;
     if (!*statement && sqlite3_prepare_v3(s->db, wt_sql_text(sql), -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) != SQLITE_OK) {
         wt_sql_fail(s, "use", err);
         return NULL;
@@ -67,30 +69,29 @@ const char *wt_sql_text_at(sqlite3_stmt *statement, int column) {
 
 /* One writer: a lock on a file beside the run's, which goes with the process. */
 static int take_lock(wt_run_store *s, const char *folder, wt_error *err) {
-    char path[4096], owner[32] = "";
-    snprintf(path, sizeof path, "%s/run.lock", folder);
+    char owner[32] = "", *path = NULL;
+    if (asprintf(&path, "%s/run.lock", folder) < 0) return wt_fail_memory(err, strlen(folder));
     s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (s->lock < 0) return wt_fail_errno(err, errno, "cannot write '%s'", path);
+    if (s->lock < 0) wt_fail_errno(err, errno, "cannot write '%s'", path);
+    free(path);
+    if (s->lock < 0) return -1;
     if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
         const ssize_t n = pread(s->lock, owner, sizeof owner - 1, 0);
-        owner[n > 0 ? n : 0] = '\0';
+        owner[n > 0 ? strspn(owner, "0123456789") : 0] = '\0';
         wt_fail(err, WT_ERR_IO, "cannot write to '%s': process %s is running it", folder, owner[0] ? owner : "of another person");
         return wt_hint(err, "wait for it, or stop it: Ctrl-C loses nothing");
     }
     snprintf(owner, sizeof owner, "%ld", (long)getpid());
     if (ftruncate(s->lock, 0) != 0 || pwrite(s->lock, owner, strlen(owner), 0) < 0)
-        return wt_fail_errno(err, errno, "cannot write '%s'", path);
+        return wt_fail_errno(err, errno, "cannot write '%s/run.lock'", folder);
     return 0;
 }
 
 static int check_place(const char *folder, const char *path, wt_store_mode mode, wt_error *err) {
     struct stat st;
-    if (mode == WT_STORE_CREATE) {
-        if (mkdir(folder, 0777) != 0 && errno != EEXIST) return wt_fail_errno(err, errno, "cannot make the folder '%s'", folder);
-        if (stat(path, &st) != 0) return 0;
-        wt_fail(err, WT_ERR_ARGUMENT, "there is a run in '%s' already", folder);
-        return wt_hint(err, "'--resume %s' goes on with it; -o names another folder", folder);
-    }
+    if (mode == WT_STORE_CREATE && mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return wt_fail_errno(err, errno, "cannot make the folder '%s'", folder);
+    if (mode == WT_STORE_CREATE) return 0;
     if (stat(path, &st) == 0) return 0;
     wt_fail(err, WT_ERR_IO, "there is no run in '%s': %s", folder, strerror(errno));
     return wt_hint(err, "'wildtype runs' lists those below this folder");
@@ -105,10 +106,17 @@ static int open_database(wt_run_store *s, wt_store_mode mode, wt_error *err) {
     sqlite3_busy_timeout(s->db, PATIENCE);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_exec(s->db, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON", NULL, NULL, NULL);
-    if (mode != WT_STORE_READ &&
-        sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", NULL, NULL, NULL) != SQLITE_OK)
-        return wt_sql_fail(s, "open", err);
     return wt_schema_prepare(s, mode != WT_STORE_READ, err);
+}
+
+/* That a file to create a run in holds none; asked while the lock is ours. */
+static int check_new(wt_run_store *s, const char *folder, wt_error *err) {
+    char *rules = NULL;
+    const int found = wt_store_get(s, "rules", &rules, err);
+    free(rules);
+    if (found <= 0) return found;
+    wt_fail(err, WT_ERR_ARGUMENT, "there is a run in '%s' already", folder);
+    return wt_hint(err, "'--resume %s' goes on with it; -o names another folder", folder);
 }
 
 wt_run_store *wt_store_open(const char *folder, wt_store_mode mode, wt_error *err) {
@@ -121,7 +129,7 @@ wt_run_store *wt_store_open(const char *folder, wt_store_mode mode, wt_error *er
         goto fail;
     }
     if (check_place(folder, s->path, mode, err) != 0 || (mode != WT_STORE_READ && take_lock(s, folder, err) != 0) ||
-        open_database(s, mode, err) != 0)
+        open_database(s, mode, err) != 0 || (mode == WT_STORE_CREATE && check_new(s, folder, err) != 0))
         goto fail;
     return s;
 fail:

@@ -16,7 +16,7 @@
 typedef struct wt_run_store wt_run_store;
 
 typedef enum wt_store_mode {
-    WT_STORE_CREATE, /* a new run: fails where there is one already */
+    WT_STORE_CREATE, /* a new run: fails where there is one already; a file without "rules" was cut off before it began, and is none */
     WT_STORE_WRITE,  /* goes on with one: fails where another process writes to it */
     WT_STORE_READ,
 } wt_store_mode;
@@ -104,13 +104,13 @@ typedef struct wt_stored_verdict {
     int64_t individual;
     const char *role;   /* "survivor", "human", "rejected" */
     const char *file;   /* relative to the folder; "" for none */
-    double kld_mean, kld_chunk_stderr, low, high; /* on holdout, with its 95% interval */
+    double kld_mean, kld_chunk_stderr, low, high; /* on holdout, with its 95% interval; NaN: not measured, as the next three */
     double kld_p99, same_top, perplexity_ratio;
     const char *note;
 } wt_stored_verdict;
 
 int wt_store_put_verdict(wt_run_store *store, const wt_stored_verdict *verdict, wt_error *err); /* replaces that of the individual */
-int wt_store_clear_verdicts(wt_run_store *store, wt_error *err); /* before a new one is given */
+int wt_store_remove_verdict(wt_run_store *store, int64_t individual, wt_error *err); /* it need not be there */
 int wt_store_each_verdict(wt_run_store *store, int (*each)(void *user, const wt_stored_verdict *verdict), void *user, wt_error *err);
 
 typedef struct wt_stored_knockout {

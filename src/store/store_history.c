@@ -66,8 +66,11 @@ int wt_store_put_verdict(wt_run_store *s, const wt_stored_verdict *v, wt_error *
     return wt_sql_run(s, st, "write to", err);
 }
 
-int wt_store_clear_verdicts(wt_run_store *s, wt_error *err) {
-    return wt_sql_run(s, wt_sql_of(s, WT_SQL_CLEAR_VERDICTS, err), "write to", err);
+int wt_store_remove_verdict(wt_run_store *s, int64_t individual, wt_error *err) {
+    sqlite3_stmt *st = wt_sql_of(s, WT_SQL_REMOVE_VERDICT, err);
+    if (!st) return -1;
+    sqlite3_bind_int64(st, 1, individual);
+    return wt_sql_run(s, st, "write to", err);
 }
 
 int wt_store_each_verdict(wt_run_store *s, int (*each)(void *, const wt_stored_verdict *), void *user, wt_error *err) {

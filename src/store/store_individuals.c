@@ -60,7 +60,8 @@ int wt_store_individual(wt_run_store *s, int64_t id, wt_stored_individual *i, wt
     if (!st) return -1;
     sqlite3_bind_int64(st, 1, id);
     int rc = wt_sql_step(s, st, "read", err);
-    if (rc == 1) read_row(st, i); /* the row stays until the statement is used again */
+    if (rc == 1) read_row(st, i);
+    if (rc == 1) s->held = st; /* its strings are the row's */
     return rc;
 }
 
@@ -87,6 +88,7 @@ int wt_store_find_individual(wt_run_store *s, const char *name, wt_stored_indivi
     int rc = name[0] ? wt_sql_step(s, st, "read", err) : 0;
     if (rc != 1) return rc;
     read_row(st, i);
+    s->held = st;
     if (strcmp(i->name, name) == 0 || strcasecmp(i->label, name) == 0) return 1;
     /* a beginning of a name: all that have it must be the same strategy */
     const int64_t id = i->id;

@@ -10,13 +10,14 @@
 typedef enum wt_sql {
     WT_SQL_SET, WT_SQL_GET, WT_SQL_ADD_INDIVIDUAL, WT_SQL_UPDATE_INDIVIDUAL, WT_SQL_INDIVIDUAL, WT_SQL_INDIVIDUALS,
     WT_SQL_FIND_INDIVIDUAL, WT_SQL_PUT_SCORE, WT_SQL_SCORES, WT_SQL_PUT_VALUE, WT_SQL_VALUE, WT_SQL_PUT_GENERATION,
-    WT_SQL_GENERATIONS, WT_SQL_PUT_VERDICT, WT_SQL_CLEAR_VERDICTS, WT_SQL_VERDICTS, WT_SQL_PUT_KNOCKOUT, WT_SQL_KNOCKOUTS,
+    WT_SQL_GENERATIONS, WT_SQL_PUT_VERDICT, WT_SQL_REMOVE_VERDICT, WT_SQL_VERDICTS, WT_SQL_PUT_KNOCKOUT, WT_SQL_KNOCKOUTS,
     WT_SQL_BEGIN, WT_SQL_COMMIT, WT_SQL_ROLLBACK, WT_SQL_LIMIT,
 } wt_sql;
 
 struct wt_run_store {
     sqlite3 *db;
     sqlite3_stmt *statements[WT_SQL_LIMIT];
+    sqlite3_stmt *held; /* whose row a caller still looks at; let go by the next call */
     char *path;
     int lock; /* of the writer's lock file, -1: none */
 };

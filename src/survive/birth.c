@@ -37,7 +37,7 @@ static const wt_individual *pick(const wt_parents *p, wt_rng *rng) {
 /* What may be done to this parent. */
 static uint32_t allowed_for(const wt_contest *c, const wt_individual *parent) {
     uint32_t all = (1u << WT_MADE_LIMIT) - 1;
-    if (!c->rules->rule_species) all &= ~(1u << WT_OPERATOR_RANDOM);
+    if (!c->rules->rule_species && !parent->pinned) return 1u << WT_MADE_FREEZE; /* a human's child is pinned first of all */
     if (parent->pinned || !c->rules->pinned_species || !parent->types) all &= ~(1u << WT_MADE_FREEZE);
     return all;
 }
@@ -46,7 +46,7 @@ static int make(wt_contest *c, const wt_parents *parents, const wt_operator_coun
                 wt_individual *child, wt_error *err) {
     wt_scope scope = c->scope;
     child->parents[0] = child->parents[1] = 0;
-    child->pinned = false;
+    child->pinned = scope.all_pinned = !c->rules->rule_species;
     child->made_with = WT_OPERATOR_RANDOM;
     if (parents->count == 0) return wt_strategy_random(&child->strategy, &scope, rng, err);
     const wt_individual *a = pick(parents, rng);
@@ -62,7 +62,7 @@ static int make(wt_contest *c, const wt_parents *parents, const wt_operator_coun
     if (made == WT_OPERATOR_CROSS) {
         const wt_individual *b = pick(parents, rng);
         child->parents[1] = b->id;
-        child->pinned = scope.all_pinned = a->pinned && b->pinned;
+        child->pinned = scope.all_pinned = a->pinned && (b->pinned || !c->rules->rule_species);
         return wt_strategy_cross(&child->strategy, &a->strategy, &b->strategy, &scope, rng, err);
     }
     wt_operator done;

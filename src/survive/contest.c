@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,7 +176,8 @@ static int remember(wt_contest *c, wt_individual *i, wt_error *err) {
                               .plan = i->types ? i->types : "",
                               .cause = i->cause};
     int rc = wt_store_put_individual(c->store, &s, err);
-    if (rc == 0) i->id = s.id;
+    if (rc == 0 && s.id != i->id)
+        rc = wt_fail(err, WT_ERR_MISMATCH, "the run's next individual is %" PRId64 ", not %" PRId64 ": somebody else wrote to it", s.id, i->id);
     free(text);
     return rc;
 }
@@ -200,24 +202,31 @@ static int make_candidate(wt_contest *c, wt_individual *i, wt_error *err) {
     return i->candidate ? 0 : -1;
 }
 
-/* Scores of some chunks of a part, from the store or measured now. */
+/* Runs the candidate. Returns 1 where the strategy itself is at fault, with what it broke in *err. */
+static int run_exam(wt_contest *c, wt_individual *i, wt_exam *exam, size_t first, size_t count, wt_chunk_score *scores, float *klds,
+                    wt_error *err) {
+    wt_error own = {0};
+    if (make_candidate(c, i, &own) == 0 && wt_exam_run(exam, i->candidate, i->plan, first, count, scores, klds, &own) == 0) return 0;
+    if (err) *err = own;
+    return is_lethal(&own) ? 1 : -1;
+}
+
+/* Scores of some chunks of a part, from the store or measured now; 1 as run_exam. A store that fails is nobody's death. */
 static int score(wt_contest *c, wt_individual *i, wt_exam *exam, const char *part, size_t first, size_t count,
                  wt_chunk_score *scores, float *klds, wt_error *err) {
     const size_t scored = wt_exam_scored(exam);
     wt_stored_score *rows = wt_calloc(count, sizeof *rows, err);
     if (!rows) return -1;
-    int known = wt_store_scores(c->store, i->name, i->budget, part, (uint32_t)first, count, rows, klds, scored, err), rc = -1;
-    if (known == 1) {
-        for (size_t k = 0; k < count; k++)
+    int known = wt_store_scores(c->store, i->name, i->budget, part, (uint32_t)first, count, rows, klds, scored, err);
+    int rc = known < 0 ? -1 : known == 1 ? 0 : run_exam(c, i, exam, first, count, scores, klds, err);
+    for (size_t k = 0; rc == 0 && k < count; k++) {
+        if (known)
             scores[k] = (wt_chunk_score){rows[k].kld, rows[k].logp, rows[k].logp_reference, rows[k].same_top};
-        rc = 0;
-    } else if (known == 0 && make_candidate(c, i, err) == 0 &&
-               wt_exam_run(exam, i->candidate, i->plan, first, count, scores, klds, err) == 0) {
-        for (size_t k = 0; k < count; k++)
+        else
             rows[k] = (wt_stored_score){(uint32_t)(first + k), scores[k].kld, scores[k].logp, scores[k].logp_reference,
                                         scores[k].same_top};
-        rc = wt_store_put_scores(c->store, i->name, i->budget, part, rows, count, klds, scored, err);
     }
+    if (rc == 0 && !known) rc = wt_store_put_scores(c->store, i->name, i->budget, part, rows, count, klds, scored, err);
     free(rows);
     return rc;
 }
@@ -231,9 +240,10 @@ int wt_contest_measure(wt_contest *c, wt_individual *i, size_t until, wt_error *
     if (c->positions && !i->klds && !(i->klds = wt_calloc(chunks * scored, sizeof *i->klds, err))) return -1;
     const size_t first = i->measured, count = until - first;
     if (first == 0) c->counts.evaluations++;
-    if (score(c, i, c->search, "search", first, count, i->scores + first, i->klds ? i->klds + first * scored : NULL, &own) != 0) {
+    int rc = score(c, i, c->search, "search", first, count, i->scores + first, i->klds ? i->klds + first * scored : NULL, &own);
+    if (rc != 0) {
         if (err) *err = own;
-        if (!is_lethal(&own)) return -1;
+        if (rc < 0) return -1;
         die(c, i, "finite", own.message);
         return remember(c, i, err);
     }
@@ -253,6 +263,20 @@ int wt_contest_hold_out(wt_contest *c, wt_individual *i, wt_chunk_score *scores,
 
 int wt_contest_export(wt_contest *c, wt_individual *i, const char *path, wt_error *err) {
     return make_candidate(c, i, err) == 0 ? wt_candidate_write(i->candidate, path, err) : -1;
+}
+
+double wt_contest_violation(const wt_contest *c, const wt_individual *i) {
+    const wt_measured m = wt_contest_view(c, i);
+    double sum = 0;
+    for (unsigned k = 0; k < c->rules->constraint_count; k++) {
+        const wt_rule_constraint *rule = &c->rules->constraints[k];
+        const wt_axis *axis = wt_axis_find(rule->axis);
+        if (!axis || (!axis->exact && i->measured == 0)) continue; /* an outside command's: of finalists */
+        const double v = axis->value(&m);
+        if (rule->max && v > *rule->max) sum += (v - *rule->max) / (fabs(*rule->max) + 1e-12);
+        if (rule->min && v < *rule->min) sum += (*rule->min - v) / (fabs(*rule->min) + 1e-12);
+    }
+    return sum;
 }
 
 wt_measured wt_contest_view(const wt_contest *c, const wt_individual *i) {

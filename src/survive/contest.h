@@ -76,11 +76,14 @@ int wt_contest_plan(wt_contest *c, wt_individual *individual, wt_error *err);
 int wt_contest_measure(wt_contest *c, wt_individual *individual, size_t until, wt_error *err);
 void wt_contest_rest(wt_individual *individual);
 
-/* Scores on all of holdout, [its chunks], with klds (may be NULL). */
+/* Scores on all of holdout, [its chunks], with klds (may be NULL). 1 where the strategy breaks a law there, which *err tells. */
 int wt_contest_hold_out(wt_contest *c, wt_individual *individual, wt_chunk_score *scores, float *klds, wt_error *err);
 
 /* Writes its file. */
 int wt_contest_export(wt_contest *c, wt_individual *individual, const char *path, wt_error *err);
+
+/* By what share it breaks the constraints on the search text, in sum; 0: it meets them all. */
+double wt_contest_violation(const wt_contest *c, const wt_individual *individual);
 
 /* What axes see of it. */
 wt_measured wt_contest_view(const wt_contest *c, const wt_individual *individual);

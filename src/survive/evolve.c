@@ -19,6 +19,9 @@
 /* Candidates are kept in memory through a race while they take no more than this, bytes. */
 #define HELD_BYTES ((uint64_t)2 << 30)
 
+/* Generations in a row without anybody new who can be measured: no further one will change that. */
+enum { MOST_IDLE = 20, MOST_BARREN = 3 };
+
 /* Humans of other sizes than about the budget's tell nothing. */
 #define HUMAN_LEAST 0.55
 
@@ -28,6 +31,9 @@ typedef struct loop {
     const wt_evolve_calls *calls;
     const wt_axis *first; /* axis */
     uint64_t next_id, generation, stale, deaths, eliminated, born, block;
+    uint64_t known;      /* generations that the store has from before: they happen again, whatever the clock says */
+    uint64_t finished;   /* evaluations at the last generation's end */
+    uint64_t idle;       /* generations in a row that measured nobody new */
     double best;
     wt_individual **pool; /* who races */
     size_t pool_count;
@@ -147,8 +153,9 @@ static const char *end_reason(const loop *l) {
     const wt_rules *r = l->c->rules;
     if (r->evaluations && l->c->counts.evaluations >= r->evaluations) return "evaluations spent";
     if (r->tokens && l->c->counts.tokens >= r->tokens) return "tokens spent";
-    if (r->minutes > 0 && l->calls->clock(l->calls->user) >= r->minutes * 60) return "minutes spent";
     if (r->patience && l->stale >= r->patience) return "no progress";
+    if (l->idle >= MOST_IDLE) return "nothing new is born";
+    if (l->generation >= l->known && r->minutes > 0 && l->calls->clock(l->calls->user) >= r->minutes * 60) return "minutes spent";
     return NULL;
 }
 
@@ -249,21 +256,6 @@ static int race(loop *l, wt_race_entry *entries) {
     return 0;
 }
 
-/* By what share the individual breaks the constraints. */
-static double violation(const loop *l, const wt_individual *i) {
-    const wt_measured m = wt_contest_view(l->c, i);
-    double sum = 0;
-    for (unsigned k = 0; k < l->c->rules->constraint_count; k++) {
-        const wt_rule_constraint *rule = &l->c->rules->constraints[k];
-        const wt_axis *axis = wt_axis_find(rule->axis);
-        if (!axis) continue; /* an outside command's: of finalists */
-        const double v = axis->value(&m);
-        if (rule->max && v > *rule->max) sum += (v - *rule->max) / (fabs(*rule->max) + 1e-12);
-        if (rule->min && v < *rule->min) sum += (*rule->min - v) / (fabs(*rule->min) + 1e-12);
-    }
-    return sum;
-}
-
 /* Fills the numbers that selection sees of `n` individuals. */
 static int fill_standings(const loop *l, wt_individual *const *list, size_t n, wt_standings *s, double **storage) {
     const wt_rules *r = l->c->rules;
@@ -279,7 +271,7 @@ static int fill_standings(const loop *l, wt_individual *const *list, size_t n, w
             const double v = axis ? axis->value(&m) : 0;
             values[i * axes + k] = axis && axis->higher ? -v : v;
         }
-        broken[i] = violation(l, list[i]);
+        broken[i] = wt_contest_violation(l->c, list[i]);
         for (size_t c = 0; c < cases; c++)
             per_case[i * cases + c] = c < list[i]->measured ? l->first->of_chunk(&list[i]->scores[c]) : NAN;
     }
@@ -384,6 +376,7 @@ static double diversity(const wt_evolution *e) {
 }
 
 static int record(loop *l, uint64_t deaths, uint64_t eliminated, uint64_t born) {
+    if (l->generation < l->known) return 0; /* its row says how long it took when it happened */
     const wt_cache_counts cache = wt_workbench_counts(l->c->study->bench);
     const wt_exam_counts exam = wt_exam_count(l->c->search);
     double rates[WT_MADE_LIMIT];
@@ -426,7 +419,7 @@ static int generation(loop *l) {
     wt_evolution *e = l->e;
     const wt_rules *r = l->c->rules;
     const size_t children = l->generation == 0 ? r->population + r->offspring : r->offspring;
-    const uint64_t deaths = l->deaths, eliminated = l->eliminated, born = l->born;
+    const uint64_t deaths = l->deaths, eliminated = l->eliminated, born = l->born, evaluations = l->c->counts.evaluations;
     double tried[WT_MADE_LIMIT] = {0}, stayed[WT_MADE_LIMIT] = {0};
     wt_race_entry *entries = wt_calloc(e->population_count + children + 1, sizeof *entries, l->err);
     l->pool = wt_calloc(e->population_count + children + 1, sizeof *l->pool, l->err);
@@ -449,6 +442,8 @@ static int generation(loop *l) {
                      ? -1
                      : 0;
         sweep(e);
+        l->idle = l->c->counts.evaluations > evaluations ? 0 : l->idle + 1;
+        l->finished = l->c->counts.evaluations;
         if (rc == 0) rc = record(l, l->deaths - deaths, l->eliminated - eliminated, l->born - born);
     }
     free(entries);
@@ -465,6 +460,27 @@ static uint64_t size_of(const wt_contest *c) {
     return bytes && bytes->max ? (uint64_t)*bytes->max : 0;
 }
 
+static int count_generation(void *user, const wt_stored_generation *g) {
+    if (g->number + 1 > *(uint64_t *)user) *(uint64_t *)user = g->number + 1;
+    return 0;
+}
+
+/* How it ended, and the count of evaluations by which it ends the same without a clock. */
+static int note_end(loop *l, const char *reason) {
+    char text[24];
+    snprintf(l->e->ended, sizeof l->e->ended, "%s", reason);
+    snprintf(text, sizeof text, "%" PRIu64, l->finished);
+    return wt_store_set(l->c->store, "repeat_evaluations", text, l->err);
+}
+
+/* Whether nobody lives, and it looks as if nobody ever will. */
+static int check_barren(const loop *l) {
+    if (l->e->population_count > 0 || l->generation < MOST_BARREN) return 0;
+    wt_fail(l->err, WT_ERR_ARGUMENT, "no strategy lived in %d generations; the last died of %s", MOST_BARREN,
+            l->last_death[0] ? l->last_death : "nothing that is known");
+    return wt_hint(l->err, "the rules ask for what cannot be: allow more bytes or memory, or more types");
+}
+
 int wt_evolve(wt_contest *c, const wt_evolve_calls *calls, wt_evolution *e, wt_error *err) {
     const wt_rules *r = c->rules;
     loop l = {.c = c, .e = e, .calls = calls, .best = INFINITY, .block = r->race_block ? r->race_block : 8, .err = err};
@@ -473,17 +489,22 @@ int wt_evolve(wt_contest *c, const wt_evolve_calls *calls, wt_evolution *e, wt_e
     l.first = axis && axis->of_chunk ? axis : wt_axis_find("kld");
     l.hold = (r->population + r->offspring) * e->size <= HELD_BYTES;
     if (!(e->population = wt_calloc(r->population + 1, sizeof *e->population, err))) return -1;
-    int rc = add_humans(&l);
+    wt_error own = {0};
+    l.err = &own;
+    int rc = wt_store_each_generation(c->store, count_generation, &l.known, &own) == 0 ? add_humans(&l) : -1;
     sweep(e);
     const char *reason = NULL;
     while (rc == 0 && !(reason = end_reason(&l))) {
         rc = generation(&l);
         if (rc == 0) e->generations = ++l.generation;
+        if (rc == 0) rc = check_barren(&l);
     }
-    if (rc != 0 && err && err->code == WT_ERR_INTERRUPTED) {
+    if (rc != 0 && own.code == WT_ERR_INTERRUPTED) {
+        sweep(e); /* those of the generation that was cut off */
         reason = "interrupted";
         rc = 0;
     }
-    if (reason) snprintf(e->ended, sizeof e->ended, "%s", reason);
+    if (rc == 0 && reason) rc = note_end(&l, reason);
+    if (rc != 0 && err) *err = own;
     return rc;
 }

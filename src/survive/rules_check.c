@@ -31,8 +31,12 @@ int wt_rules_check(const wt_rules *r, wt_error *err) {
     const double parts = r->calibrate + r->search + (r->holdout_text ? 0 : r->holdout);
     for (unsigned i = 0; i < r->constraint_count; i++)
         if (check_constraint(&r->constraints[i], err) != 0) return -1;
-    for (unsigned i = 0; i < r->axis_count; i++)
+    for (unsigned i = 0; i < r->axis_count; i++) {
         if (!wt_axis_find(r->axes[i].axis)) return unknown_axis(r->axes[i].axis, err);
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(r->axes[i].axis, r->axes[k].axis) == 0)
+                return wt_fail(err, WT_ERR_ARGUMENT, "the rules name the axis '%s' twice", r->axes[i].axis);
+    }
     for (unsigned i = 0; i < r->type_count; i++) {
         const int type = wt_type_by_name(r->types[i]);
         if (type >= 0 && wt_encoder_of((wt_type)type)->exists) continue;

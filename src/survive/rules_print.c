@@ -73,7 +73,10 @@ static void print_axes(FILE *f, const wt_rules *r) {
 
 static void print_types(FILE *f, const wt_rules *r) {
     fputs("types: [", f);
-    for (unsigned i = 0; i < r->type_count; i++) fprintf(f, "%s%s", i ? ", " : "", r->types[i]);
+    for (unsigned i = 0; i < r->type_count; i++) {
+        fputs(i ? ", " : "", f);
+        print_text(f, r->types[i]);
+    }
     fputs("]\n", f);
 }
 

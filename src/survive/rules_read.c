@@ -15,7 +15,8 @@
 #include "base/size.h"
 #include "survive/rules_table.h"
 
-enum { MOST_TEXT = 1 << 20, MOST_ITEMS = 256 };
+/* libyaml's time grows with the square of open brackets: what no rules need is refused before it begins. */
+enum { MOST_TEXT = 1 << 16, MOST_ITEMS = 256, MOST_BRACKETS = 1024 };
 
 typedef struct reader {
     wt_rules *rules;
@@ -177,7 +178,10 @@ static int check_members(const reader *r, const yaml_node_t *map, const char *kn
         if (!word) return -1;
         const char *found = strstr(known, word);
         const size_t n = strlen(word);
-        if (n && found && (found == known || found[-1] == ' ') && (found[n] == ' ' || found[n] == '\0')) continue;
+        if (n && found && (found == known || found[-1] == ' ') && (found[n] == ' ' || found[n] == '\0')) {
+            if (member(r, map, word) != value) return fail_at(r, key, "twice the key", word);
+            continue;
+        }
         fail_at(r, key, "unknown key", word);
         return wt_hint(r->err, "known here are: %s", known);
     }
@@ -185,7 +189,7 @@ static int check_members(const reader *r, const yaml_node_t *map, const char *kn
 }
 
 static int read_constraints(const reader *r, const yaml_node_t *list) {
-    size_t count;
+    size_t count = 0;
     if (expect_list(r, list, "constraints", &count) != 0) return -1;
     for (size_t i = 0; i < count; i++) {
         yaml_node_t *n = node_of(r, list->data.sequence.items.start[i]);
@@ -194,6 +198,8 @@ static int read_constraints(const reader *r, const yaml_node_t *list) {
         const char *name = axis ? text_of(r, axis, "axis") : NULL;
         double low, high;
         if (!axis) return fail_at(r, n, "a constraint without", "axis");
+        const wt_rule_constraint *before = name ? wt_rules_constraint(r->rules, name) : NULL;
+        if (before && ((min && before->min) || (max && before->max))) return fail_at(r, n, "twice a constraint on", name);
         if (!name || (min && read_limit(r, min, name, "min", &low) != 0) || (max && read_limit(r, max, name, "max", &high) != 0) ||
             wt_rules_bound(r->rules, name, min ? &low : NULL, max ? &high : NULL, r->err) != 0)
             return -1;
@@ -202,7 +208,7 @@ static int read_constraints(const reader *r, const yaml_node_t *list) {
 }
 
 static int read_axes(const reader *r, const yaml_node_t *list) {
-    size_t count;
+    size_t count = 0;
     if (expect_list(r, list, "axes", &count) != 0 || count == 0) return r->err && r->err->message[0] ? -1 : 0;
     if (!(r->rules->axes = wt_calloc(count, sizeof *r->rules->axes, r->err))) return -1;
     for (size_t i = 0; i < count; i++) {
@@ -213,16 +219,16 @@ static int read_axes(const reader *r, const yaml_node_t *list) {
         yaml_node_t *axis = plain ? n : member(r, n, "axis"), *weight = plain ? NULL : member(r, n, "weight");
         if (!axis) return fail_at(r, n, "an axis without", "axis");
         a->weight = 1;
+        r->rules->axis_count++; /* from here on it is released with the rules */
         if (read_text(r, axis, "axis", &a->axis) != 0 || (weight && read_number(r, weight, "weight", 0, 1e9, &a->weight) != 0))
             return -1;
         if (!a->axis) return fail_at(r, axis, "an axis without", "a name");
-        r->rules->axis_count++;
     }
     return 0;
 }
 
 static int read_types(const reader *r, const yaml_node_t *list) {
-    size_t count;
+    size_t count = 0;
     if (expect_list(r, list, "types", &count) != 0 || count == 0) return r->err && r->err->message[0] ? -1 : 0;
     if (!(r->rules->types = wt_calloc(count, sizeof *r->rules->types, r->err))) return -1;
     for (size_t i = 0; i < count; i++) {
@@ -235,7 +241,7 @@ static int read_types(const reader *r, const yaml_node_t *list) {
 }
 
 static int read_species(const reader *r, const yaml_node_t *list) {
-    size_t count;
+    size_t count = 0;
     if (expect_list(r, list, "species", &count) != 0) return -1;
     r->rules->rule_species = r->rules->pinned_species = false;
     for (size_t i = 0; i < count; i++) {
@@ -291,27 +297,57 @@ static int read_section(const reader *r, const char *section, const yaml_node_t 
     return 0;
 }
 
+static int fail_yaml(const yaml_parser_t *p, const char *name, wt_error *err) {
+    if (p->error == YAML_MEMORY_ERROR) return wt_fail_memory(err, MOST_TEXT);
+    if (p->error == YAML_READER_ERROR) /* which knows no line yet */
+        return wt_fail(err, WT_ERR_FORMAT, "'%s', byte %zu: %s", name, p->problem_offset, p->problem ? p->problem : "not UTF-8");
+    return wt_fail(err, WT_ERR_FORMAT, "'%s', line %zu, column %zu: %s", name, p->problem_mark.line + 1, p->problem_mark.column + 1,
+                   p->problem ? p->problem : "not YAML");
+}
+
+/* That nothing stands behind the first document, which would be read by nobody. */
+static int expect_end(yaml_parser_t *parser, const char *name, wt_error *err) {
+    yaml_document_t more;
+    if (!yaml_parser_load(parser, &more)) return fail_yaml(parser, name, err);
+    yaml_node_t *root = yaml_document_get_root_node(&more);
+    const size_t line = root ? root->start_mark.line + 1 : 0;
+    yaml_document_delete(&more);
+    return line == 0 ? 0 : wt_fail(err, WT_ERR_FORMAT, "'%s', line %zu, column 1: a second document; rules are one", name, line);
+}
+
+/* Messages quote the file: what would command a terminal becomes a question mark. */
+static void defuse(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < 32 || *text == 127) *text = '?';
+}
+
 int wt_rules_parse(wt_rules *rules, const char *text, size_t len, const char *name, wt_error *err) {
     yaml_parser_t parser;
     yaml_document_t document;
     wt_error own = {0};
     if (wt_rules_init(rules, err) != 0) return -1;
-    if (len > MOST_TEXT) return wt_fail(err, WT_ERR_FORMAT, "'%s' is too large for rules: %zu bytes", name, len);
+    if (len > MOST_TEXT)
+        return wt_fail(err, WT_ERR_FORMAT, "'%s' is too large for rules: %zu bytes", name, len);
+    size_t brackets = 0;
+    for (size_t i = 0; i < len; i++) brackets += text[i] == '[' || text[i] == '{';
+    if (brackets > MOST_BRACKETS) return wt_fail(err, WT_ERR_FORMAT, "'%s' has %zu brackets, more than rules need", name, brackets);
     if (!yaml_parser_initialize(&parser)) return wt_fail_memory(err, sizeof parser);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     int rc = -1;
     if (!yaml_parser_load(&parser, &document)) {
-        wt_fail(&own, WT_ERR_FORMAT, "'%s', line %zu, column %zu: %s", name, parser.problem_mark.line + 1,
-                parser.problem_mark.column + 1, parser.problem ? parser.problem : "not YAML");
+        fail_yaml(&parser, name, &own);
     } else {
         yaml_node_t *root = yaml_document_get_root_node(&document);
         const reader r = {rules, &document, name, &own};
         rc = root ? read_section(&r, "", root) : 0; /* an empty file is all defaults */
         yaml_document_delete(&document);
+        if (rc == 0 && root) rc = expect_end(&parser, name, &own);
     }
     yaml_parser_delete(&parser);
     if (rc != 0) {
         wt_rules_release(rules);
+        defuse(own.message);
+        defuse(own.hint);
         if (err) *err = own;
     }
     return rc;
