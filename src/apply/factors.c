@@ -77,7 +77,7 @@ static wt_hash name_of(const wt_site_tensor *site, const wt_encoding *e) {
 const wt_feedback *wt_factors_get(wt_factors *f, const wt_transform *t, size_t i, const wt_encoding *e, const float *x,
                                   const float *h, bool *measured, wt_error *err) {
     const wt_site_tensor *site = wt_transform_at(t, i);
-    const size_t cols = site->cols, bytes = cols * cols * sizeof(float);
+    const size_t cols = site->cols, bytes = cols * cols * 6 + cols * 2355; /* apply/feedback.h */
     const wt_hash site_name = name_of(site, e);
     name *known = &f->names[site_name.low % MOST_NAMES];
     factor *item = wt_hash_equal(known->site, site_name) ? find(f, known->key) : NULL;

@@ -23,6 +23,11 @@ bool wt_strategy_needs_sensitivity(const wt_strategy *s) {
     return false;
 }
 
+bool wt_strategy_needs_gram(const wt_strategy *s) {
+    return s->genes[WT_GENE_FEEDBACK_DAMP].number > 0 || s->genes[WT_GENE_ROTATE_RESIDUAL].rotation.hadamard ||
+           s->genes[WT_GENE_ROTATE_VALUE].rotation.hadamard;
+}
+
 /* The plan being made. */
 typedef struct maker {
     wt_plan *plan;
@@ -33,8 +38,19 @@ typedef struct maker {
     wt_option_cost (*costs)[WT_TYPE_LIMIT];
     double (*errors)[WT_TYPE_LIMIT];
     size_t *type_counts;
+    wt_alloc_item *items;                  /* [item_count] the matrices' choices */
+    size_t *place, item_count;             /* [item_count] which tensor of the plan an item is */
+    uint64_t fixed;                        /* bytes of the file that are no matrices */
     wt_error *err;
 } maker;
+
+/* After a law was found broken: goes on to look for others where somebody wants to know them all. */
+static int broken(const maker *m) {
+    wt_laws *laws = m->options->laws;
+    if (!laws || !m->err) return -1;
+    if (laws->count < WT_MOST_LAWS) laws->items[laws->count++] = *m->err;
+    return 0;
+}
 
 static uint64_t padded(uint64_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
@@ -65,48 +81,96 @@ static int check_pins(const maker *m) {
     if (missing == 0 || m->options->ignore_missing_pins) return 0;
     wt_fail(m->err, WT_ERR_MISMATCH, "the strategy pins %zu matri%s that the model lacks: %s%s", missing,
             missing == 1 ? "x" : "ces", names, used + 110 >= sizeof names ? ", ..." : "");
-    return wt_hint(m->err, "it was found on another model; --ignore-missing-pins passes over them");
+    wt_hint(m->err, "it was found on another model; --ignore-missing-pins passes over them");
+    return broken(m);
 }
 
 /* What matrix i may be: its pin, or the strategy's types that fit, or stand-ins. *fitted counts those that some type fits. */
 static int list_types(maker *m, size_t i, size_t *fitted) {
     wt_planned *p = &m->plan->tensors[i];
     const wt_pin *pin = wt_pins_find(&m->strategy->genes[WT_GENE_ALLOC_PINS].pins, p->site->name);
-    const uint64_t allowed = m->strategy->genes[WT_GENE_ALLOC_TYPES].types;
+    uint64_t allowed = m->strategy->genes[WT_GENE_ALLOC_TYPES].types, bytes;
     size_t n = 0;
-    uint64_t bytes;
-    if (pin) {
-        if (!wt_type_row_bytes(pin->type, p->site->cols, &bytes))
-            return wt_fail(m->err, WT_ERR_ARGUMENT, "the strategy pins '%s' to %s, whose blocks its rows of %zu do not fit",
-                           p->site->name, wt_type_find(pin->type)->name, p->site->cols);
-        m->types[i][n++] = pin->type;
+    if (pin && !wt_type_row_bytes(pin->type, p->site->cols, &bytes)) {
+        wt_fail(m->err, WT_ERR_ARGUMENT, "the strategy pins '%s' to %s, whose blocks its rows of %zu do not fit",
+                p->site->name, wt_type_find(pin->type)->name, p->site->cols);
+        if (broken(m) != 0) return -1;
+    } else if (pin) {
+        allowed = UINT64_C(1) << pin->type;
         p->pinned = true;
-        (*fitted)++;
     }
-    for (uint32_t t = 0; !pin && t < WT_TYPE_LIMIT; t++) {
-        if (!(allowed >> t & 1) || !wt_type_row_bytes((wt_type)t, p->site->cols, &bytes)) continue;
-        m->types[i][n++] = (wt_type)t;
+    for (uint32_t t = 0; t < WT_TYPE_LIMIT; t++) {
+        if ((allowed >> t & 1) && wt_type_row_bytes((wt_type)t, p->site->cols, &bytes)) m->types[i][n++] = (wt_type)t;
     }
-    *fitted += !pin && n;
-    for (size_t k = 0; n == 0 && k < sizeof SUBSTITUTES / sizeof *SUBSTITUTES; k++) {
-        if (!wt_type_row_bytes(SUBSTITUTES[k], p->site->cols, &bytes)) continue;
-        for (; k < sizeof SUBSTITUTES / sizeof *SUBSTITUTES; k++) m->types[i][n++] = SUBSTITUTES[k];
-        p->substitute = true;
+    *fitted += n > 0;
+    p->substitute = n == 0;
+    for (size_t k = 0; p->substitute && k < sizeof SUBSTITUTES / sizeof *SUBSTITUTES; k++) {
+        if (wt_type_row_bytes(SUBSTITUTES[k], p->site->cols, &bytes)) m->types[i][n++] = SUBSTITUTES[k];
     }
+    for (size_t k = 0; k < n; k++) m->costs[i][k].bytes = padded(bytes_of(p->site, m->types[i][k]));
     m->type_counts[i] = n;
+    m->place[m->item_count] = i;
+    m->items[m->item_count++] = (wt_alloc_item){m->costs[i], n};
     return 0;
 }
 
 static int list_all_types(maker *m) {
-    size_t fitted = 0, matrices = 0;
+    size_t fitted = 0;
     for (size_t i = 0; i < m->plan->count; i++) {
-        if (!m->plan->tensors[i].site->matrix) continue;
-        matrices++;
-        if (list_types(m, i, &fitted) != 0) return -1;
+        if (m->plan->tensors[i].site->matrix && list_types(m, i, &fitted) != 0) return -1;
     }
-    if (fitted > 0 || matrices == 0) return 0;
+    if (fitted > 0 || m->item_count == 0) return 0;
     wt_fail(m->err, WT_ERR_ARGUMENT, "no type of alloc.types fits the rows of any matrix");
-    return wt_hint(m->err, "K types and IQ types have blocks of 256 weights; Q4_0 to Q8_0 and IQ4_NL of 32");
+    wt_hint(m->err, "K types and IQ types have blocks of 256 weights; Q4_0 to Q8_0 and IQ4_NL of 32");
+    return broken(m);
+}
+
+static void set_type(maker *m, size_t i, size_t k) {
+    wt_planned *p = &m->plan->tensors[i];
+    p->type = m->types[i][k];
+    p->bytes = bytes_of(p->site, p->type);
+}
+
+static int count_file(maker *m) {
+    const wt_statistics *s = wt_workbench_calibration(m->bench)->statistics;
+    wt_gguf_writer *w = wt_plan_announce(wt_workbench_gguf(m->bench), m->plan, s, NULL, m->err);
+    if (!w) return -1;
+    m->plan->file_bytes = wt_gguf_writer_file_bytes(w);
+    wt_gguf_writer_abandon(w);
+    return 0;
+}
+
+/* The budget is the file's: what is not matrices comes off it first. Known before anything is measured. */
+static int check_budget(maker *m) {
+    const uint64_t budget = m->options->budget;
+    uint64_t least, most, now = 0;
+    for (size_t n = 0; n < m->item_count; n++) {
+        set_type(m, m->place[n], 0);
+        now += padded(m->plan->tensors[m->place[n]].bytes);
+    }
+    if (count_file(m) != 0) return -1;
+    m->fixed = m->plan->file_bytes - now;
+    wt_allocate_range(m->items, m->item_count, &least, &most);
+    least += m->fixed;
+    most += m->fixed;
+    if (budget == 0 && least != most) {
+        wt_fail(m->err, WT_ERR_ARGUMENT, "the strategy leaves types open, and there is no budget to choose them by");
+        wt_hint(m->err, "give a size: --size 3.2MiB, or --bpw 3.5");
+        return broken(m);
+    }
+    if (budget && least > budget) {
+        wt_fail(m->err, WT_ERR_ARGUMENT,
+                "a budget of %" PRIu64 " bytes is too small: the smallest file of this strategy has %" PRIu64, budget, least);
+        wt_hint(m->err, "give more, or allow smaller types in alloc.types");
+        return broken(m);
+    }
+    if (budget && least != most && (double)most < WT_ALLOC_FILL * (double)budget) {
+        wt_fail(m->err, WT_ERR_ARGUMENT,
+                "a budget of %" PRIu64 " bytes is too large: the largest file of this strategy has %" PRIu64, budget, most);
+        wt_hint(m->err, "give less, or allow larger types in alloc.types");
+        return broken(m);
+    }
+    return 0;
 }
 
 /* ---- prices and errors ---- */
@@ -155,7 +219,7 @@ static int measure_errors(maker *m, const wt_progress *progress) {
         }
         for (size_t k = 0; k < m->type_counts[i]; k++) {
             const double relative = probe > 0 ? m->errors[i][k] / probe : m->errors[i][k];
-            m->costs[i][k] = (wt_option_cost){padded(bytes_of(p->site, m->types[i][k])), p->price * relative};
+            m->costs[i][k].cost = p->price * relative;
         }
     }
     return 0;
@@ -163,74 +227,20 @@ static int measure_errors(maker *m, const wt_progress *progress) {
 
 /* ---- the choice ---- */
 
-static void choose(maker *m, size_t i, size_t k) {
-    wt_planned *p = &m->plan->tensors[i];
-    p->type = m->types[i][k];
-    p->bytes = bytes_of(p->site, p->type);
-    p->error = m->errors[i][k];
-    p->cost = m->costs[i][k].cost;
-}
-
-static int count_file(maker *m) {
-    const wt_statistics *s = wt_workbench_calibration(m->bench)->statistics;
-    wt_gguf_writer *w = wt_plan_announce(wt_workbench_gguf(m->bench), m->plan, s, NULL, m->err);
-    if (!w) return -1;
-    m->plan->file_bytes = wt_gguf_writer_file_bytes(w);
-    wt_gguf_writer_abandon(w);
-    return 0;
-}
-
-static int fail_budget(const maker *m, uint64_t least) {
-    wt_fail(m->err, WT_ERR_ARGUMENT, "a budget of %" PRIu64 " bytes is too small: the smallest file of this strategy has %" PRIu64,
-            m->options->budget, least);
-    return wt_hint(m->err, "give more, or allow smaller types in alloc.types");
-}
-
-/* The budget is the file's: what is not matrices comes off it first. */
 static int allocate(maker *m) {
     wt_plan *plan = m->plan;
-    wt_alloc_item *items = wt_calloc(plan->count + 1, sizeof *items, m->err);
-    size_t *chosen = wt_calloc(plan->count + 1, sizeof *chosen, m->err), *place = wt_calloc(plan->count + 1, sizeof *place, m->err);
-    size_t n = 0;
-    uint64_t least, most, now = 0;
-    int rc = -1;
-    if (!items || !chosen || !place) goto done;
-    for (size_t i = 0; i < plan->count; i++) {
-        if (!plan->tensors[i].site->matrix) continue;
-        choose(m, i, 0);
-        now += padded(plan->tensors[i].bytes);
-        place[n] = i;
-        items[n++] = (wt_alloc_item){m->costs[i], m->type_counts[i]};
+    size_t *chosen = wt_calloc(m->item_count + 1, sizeof *chosen, m->err);
+    if (!chosen) return -1;
+    const uint64_t rest = m->options->budget ? m->options->budget - m->fixed : UINT64_MAX / 2;
+    const int rc = wt_allocate(m->items, m->item_count, rest, m->fixed, chosen, m->err);
+    for (size_t n = 0; rc == 0 && n < m->item_count; n++) {
+        const size_t i = m->place[n];
+        set_type(m, i, chosen[n]);
+        plan->tensors[i].error = m->errors[i][chosen[n]];
+        plan->tensors[i].cost = m->costs[i][chosen[n]].cost;
+        plan->cost += plan->tensors[i].cost;
     }
-    if (count_file(m) != 0) goto done;
-    const uint64_t fixed = plan->file_bytes - now, budget = m->options->budget;
-    wt_allocate_range(items, n, &least, &most);
-    if (budget == 0 && least != most) {
-        wt_fail(m->err, WT_ERR_ARGUMENT, "the strategy leaves types open, and there is no budget to choose them by");
-        wt_hint(m->err, "give a size: --size 3.2MiB, or --bpw 3.5");
-        goto done;
-    }
-    if (budget && least + fixed > budget) {
-        fail_budget(m, least + fixed);
-        goto done;
-    }
-    if (budget && most + fixed < budget && least != most && (double)(most + fixed) < 0.999 * (double)budget) {
-        wt_fail(m->err, WT_ERR_ARGUMENT, "a budget of %" PRIu64 " bytes is too large: the largest file of this strategy has %" PRIu64,
-                budget, most + fixed);
-        wt_hint(m->err, "give less, or allow larger types in alloc.types");
-        goto done;
-    }
-    if (wt_allocate(items, n, budget ? budget - fixed : most, fixed, chosen, m->err) != 0) goto done;
-    plan->cost = 0;
-    for (size_t k = 0; k < n; k++) {
-        choose(m, place[k], chosen[k]);
-        plan->cost += plan->tensors[place[k]].cost;
-    }
-    rc = 0;
-done:
-    free(items);
     free(chosen);
-    free(place);
     return rc;
 }
 
@@ -258,13 +268,37 @@ static int list_tensors(maker *m) {
     m->costs = wt_calloc(plan->count + 1, sizeof *m->costs, m->err);
     m->errors = wt_calloc(plan->count + 1, sizeof *m->errors, m->err);
     m->type_counts = wt_calloc(plan->count + 1, sizeof *m->type_counts, m->err);
-    if (!plan->tensors || !m->types || !m->costs || !m->errors || !m->type_counts) return -1;
+    m->items = wt_calloc(plan->count + 1, sizeof *m->items, m->err);
+    m->place = wt_calloc(plan->count + 1, sizeof *m->place, m->err);
+    if (!plan->tensors || !m->types || !m->costs || !m->errors || !m->type_counts || !m->items || !m->place) return -1;
     for (size_t i = 0; i < plan->count; i++) {
         const wt_site_tensor *s = wt_transform_at(plan->transform, i);
         plan->tensors[i] = (wt_planned){.site = s, .type = s->changed ? WT_F32 : s->source->type};
         plan->tensors[i].bytes = bytes_of(s, plan->tensors[i].type);
     }
     return 0;
+}
+
+/* Where the strategy's own transform breaks a law, the other laws are looked at on the model as it is. */
+static int make_transform(maker *m) {
+    const wt_model *model = wt_workbench_model(m->bench);
+    const wt_calibration *calibration = wt_workbench_calibration(m->bench);
+    if ((m->plan->transform = wt_transform_new(model, m->strategy, calibration, m->err))) return 0;
+    wt_strategy plain;
+    if (broken(m) != 0) return -1;
+    wt_strategy_init(&plain);
+    m->plan->transform = wt_transform_new(model, &plain, calibration, m->err);
+    return m->plan->transform ? 0 : -1;
+}
+
+/* What needs no weight and no text. */
+static int check_laws(maker *m) {
+    if (make_transform(m) != 0 || list_tensors(m) != 0 || check_pins(m) != 0 || list_all_types(m) != 0 ||
+        check_budget(m) != 0)
+        return -1;
+    if (!m->options->laws || m->options->laws->count == 0) return 0;
+    if (m->err) *m->err = m->options->laws->items[0];
+    return -1;
 }
 
 static int make(maker *m, const wt_progress *progress) {
@@ -274,9 +308,7 @@ static int make(maker *m, const wt_progress *progress) {
     plan->cache_k = s->genes[WT_GENE_CACHE_K].type;
     plan->cache_v = s->genes[WT_GENE_CACHE_V].type;
     if (wt_strategy_name(s, plan->name, m->err) != 0 || !(plan->text = wt_strategy_print(s, m->err)) ||
-        wt_encoding_init(&plan->encoding, s, m->err) != 0 ||
-        !(plan->transform = wt_transform_new(wt_workbench_model(m->bench), s, wt_workbench_calibration(m->bench), m->err)) ||
-        list_tensors(m) != 0 || check_pins(m) != 0 || list_all_types(m) != 0 || price_all(m, progress) != 0 ||
+        wt_encoding_init(&plan->encoding, s, m->err) != 0 || check_laws(m) != 0 || price_all(m, progress) != 0 ||
         measure_errors(m, progress) != 0 || allocate(m) != 0)
         return -1;
     label(plan);
@@ -287,7 +319,10 @@ int wt_plan_make(wt_plan *plan, wt_workbench *bench, const wt_strategy *strategy
                  const wt_progress *progress, wt_error *err) {
     *plan = (wt_plan){0};
     maker m = {.plan = plan, .bench = bench, .strategy = strategy, .options = options, .err = err};
+    if (options->laws) options->laws->count = 0;
     int rc = make(&m, progress);
+    free(m.items);
+    free(m.place);
     free(m.types);
     free(m.costs);
     free(m.errors);

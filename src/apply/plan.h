@@ -32,14 +32,23 @@ typedef struct wt_plan {
     char name[WT_STRATEGY_NAME];
 } wt_plan;
 
+/* Laws that a strategy breaks on a model, one error each; those beyond so many are not told. */
+enum { WT_MOST_LAWS = 24 };
+typedef struct wt_laws {
+    wt_error items[WT_MOST_LAWS];
+    size_t count;
+} wt_laws;
+
 typedef struct wt_plan_options {
     uint64_t budget;            /* bytes of the file; 0: none, and every matrix has to be pinned */
     bool ignore_missing_pins;   /* pins of tensors that the model lacks are passed over */
+    wt_laws *laws;              /* filled with all that are broken, not the first alone; NULL: nobody asks. Takes an `err` */
 } wt_plan_options;
 
 /*
  * Makes the plan. Laws that the strategy breaks on this model are errors that name them: pins of tensors it lacks (all listed), types
- * that rows do not fit, a budget below the smallest file (which is said) or above the largest, folds that it has no site for. The
+ * that rows do not fit, a budget below the smallest file (which is said) or above the largest, folds that it has no site for; they are
+ * looked at before anything is measured. A plan whose matrices are all of one size has no largest file: any budget will do. The
  * strategy's `sens` is measured where it asks for it. Release with wt_plan_release (NULL-safe, idempotent).
  */
 int wt_plan_make(wt_plan *plan, wt_workbench *bench, const wt_strategy *strategy, const wt_plan_options *options,
@@ -48,6 +57,9 @@ void wt_plan_release(wt_plan *plan);
 
 /* Whether the strategy's price asks for sensitivity. */
 bool wt_strategy_needs_sensitivity(const wt_strategy *strategy);
+
+/* Whether it uses Gram matrices where there are any: for error feedback, and for what the inputs of rotated matrices are like. */
+bool wt_strategy_needs_gram(const wt_strategy *strategy);
 
 /* Bytes of the cache of keys and values at `context` tokens with the plan's types. */
 uint64_t wt_plan_cache_bytes(const wt_plan *plan, const wt_model *model, uint64_t context);

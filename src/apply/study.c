@@ -26,16 +26,21 @@ static char *temporary_name(wt_error *err) {
 
 static int measure(wt_study *s, const wt_model *model, const wt_study_options *o, const wt_progress *progress,
                    wt_error *err) {
-    const bool gram = !o->no_gram && !o->gram && !o->imatrix;
+    const bool gram = !o->no_gram && !o->gram;
     char *path = gram ? temporary_name(err) : NULL;
     if (gram && !path) return -1;
     const wt_statistics_options options = {.dataset = o->dataset, .gram = path};
-    s->statistics = wt_statistics_measure(model, o->chunks, &options, progress, err);
-    if (s->statistics && gram) s->gram = wt_gram_open(path, err);
+    wt_statistics *measured = wt_statistics_measure(model, o->chunks, &options, progress, err);
+    if (measured && gram) s->gram = wt_gram_open(path, err);
     if (path) unlink(path);
     free(path);
     s->tokens = o->chunks->count * o->chunks->context;
-    return s->statistics && (!gram || s->gram) ? 0 : -1;
+    const int rc = measured && (!gram || s->gram) ? 0 : -1;
+    if (s->statistics) /* the file's are what was asked for */
+        wt_statistics_free(measured);
+    else
+        s->statistics = measured;
+    return rc;
 }
 
 int wt_study_open(wt_study *s, const wt_gguf *gguf, const wt_study_options *o, const wt_progress *progress,
@@ -43,7 +48,7 @@ int wt_study_open(wt_study *s, const wt_gguf *gguf, const wt_study_options *o, c
     *s = (wt_study){0};
     if (o->imatrix && !(s->statistics = wt_statistics_read(o->imatrix, err))) return -1;
     if (o->gram && !(s->gram = wt_gram_open(o->gram, err))) return -1;
-    if (!o->imatrix && o->chunks) {
+    if (o->chunks && (!o->imatrix || (!o->gram && !o->no_gram))) {
         wt_model *model = wt_model_from_gguf(gguf, err);
         int rc = model ? measure(s, model, o, progress, err) : -1;
         wt_model_close(model);

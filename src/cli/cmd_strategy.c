@@ -9,14 +9,18 @@
 #include "apply/humans.h"
 #include "apply/scope.h"
 #include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/quantize_strategy.h"
 #include "cli/source.h"
 #include "cli/strategy_report.h"
 
 typedef struct settings {
     const char *verb, *first, *second;
     const char *model, *types, *operator;
-    uint64_t seed;
-    bool pinned, no_importance, json;
+    const char *size, *text, *imatrix, *gram;
+    double bpw;
+    uint64_t seed, context, chunks, threads;
+    bool pinned, no_importance, ignore_missing_pins, requantize, json;
 } settings;
 
 /* What a verb works with: options taken apart, files opened. */
@@ -150,16 +154,40 @@ static int run_human(work *w, wt_error *err) {
     return rc;
 }
 
+/* The plan, or the laws that there is none for; its own exit status in *status. */
+static int run_check(work *w, wt_error *err) {
+    const settings *o = w->options;
+    const wt_strategy_job job = {
+        .strategy = o->first,
+        .size = o->size,
+        .bpw = o->bpw,
+        .studio = {.model = o->model,
+                   .text = {o->text, (size_t)o->context, (size_t)o->chunks, o->seed},
+                   .imatrix = o->imatrix,
+                   .gram = o->gram,
+                   .no_text = o->imatrix != NULL},
+        .ignore_missing_pins = o->ignore_missing_pins,
+        .allow_requantize = o->requantize,
+        .json = o->json,
+        .every_law = true,
+        .threads = o->threads,
+    };
+    if (o->size && o->bpw > 0) return wt_usage(err, "--size and --bpw do not go together");
+    wt_interrupt_watch();
+    return wt_strategy_job_run(&job, err);
+}
+
 typedef struct verb {
     const char *name, *needs; /* what has to be given, for the message */
     int least, most;          /* arguments */
-    int (*run)(work *w, wt_error *err);
+    int (*run)(work *w, wt_error *err); /* -1, or an exit status */
 } verb;
 
 static const verb VERBS[] = {
     {"random", "no arguments", 0, 0, run_random}, {"show", "a FILE", 1, 1, run_show},
     {"mutate", "a FILE", 1, 1, run_mutate},       {"cross", "two FILEs", 2, 2, run_cross},
     {"diff", "two FILEs", 2, 2, run_diff},        {"human", "at most a NAME", 0, 1, run_human},
+    {"check", "a FILE", 1, 1, run_check},
 };
 enum { VERB_COUNT = sizeof VERBS / sizeof *VERBS };
 
@@ -174,7 +202,7 @@ static int unknown_verb(const char *name, wt_error *err) {
     if (near)
         wt_hint(err, "did you mean 'wildtype strategy %s'?", near);
     else
-        wt_hint(err, "verbs: random, show, mutate, cross, diff, human; 'wildtype strategy --help' explains them");
+        wt_hint(err, "verbs: random, show, mutate, cross, diff, human, check; 'wildtype strategy --help' explains them");
     return WT_EXIT_USAGE;
 }
 
@@ -195,14 +223,14 @@ static int run(const void *given, wt_error *err) {
     const int rc = v->run(&w, err);
     wt_scope_release_model(&w.scope);
     wt_gguf_close(w.gguf);
-    return rc == 0 ? WT_EXIT_DONE : WT_EXIT_FAILED;
+    return rc < 0 ? WT_EXIT_FAILED : rc;
 }
 
 static const wt_argument ARGUMENTS[] = {
     {"VERB", offsetof(settings, verb),
      "random: draws a strategy. show: prints it in canonical form, with its size and what its genes are, as comments. "
      "mutate: changes it in one place. cross: mixes two. diff: compares two gene by gene. human: prints what people "
-     "made."},
+     "made. check: plans it on a model, and prints the plan, or every law that the strategy breaks there."},
     {"FILE", offsetof(settings, first),
      "A strategy; '-' reads standard input. Of 'human': a preset of llama.cpp (Q4_K_M), 'sensitivity' or "
      "'target-size'; without one, they are listed."},
@@ -226,8 +254,8 @@ static const wt_option OPTIONS[] = {
      .value = "MODEL",
      SETTING(model),
      .help =
-         "The model whose tensors may be pinned: a GGUF file or 'seedling', the one that is built in. Default: none; "
-         "seedling with --pinned and for presets."},
+         "The model whose tensors may be pinned, or that is planned for: a GGUF file or 'seedling', the one that is built in. "
+         "Default: none; seedling with --pinned, for presets and for 'check'."},
     {.name = "pinned",
      .kind = WT_OPTION_FLAG,
      SETTING(pinned),
@@ -249,6 +277,66 @@ static const wt_option OPTIONS[] = {
      .kind = WT_OPTION_FLAG,
      SETTING(no_importance),
      .help = "Humans as they choose without an importance matrix."},
+    {.name = "size",
+     .kind = WT_OPTION_TEXT,
+     .value = "SIZE",
+     SETTING(size),
+     .help = "Of 'check': what the file may have at most, in bytes or with a unit (3.2MiB, 14GB)."},
+    {.name = "bpw",
+     .kind = WT_OPTION_NUMBER,
+     .value = "BITS",
+     SETTING(bpw),
+     .min = 0.1,
+     .max = 32,
+     .help = "Of 'check', instead of --size: so many bits of the file for each weight."},
+    {.name = "text",
+     .letter = 'f',
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(text),
+     .help = "Of 'check': the text to measure the model on; '-' is standard input. Without it and --imatrix the model writes "
+             "its own."},
+    {.name = "imatrix",
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(imatrix),
+     .help = "Of 'check': statistics of 'wildtype calibrate' or llama-imatrix instead of measuring them."},
+    {.name = "gram",
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(gram),
+     .help = "Of 'check': Gram matrices of 'wildtype calibrate --gram' instead of measuring them."},
+    {.name = "context",
+     .letter = 'c',
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(context),
+     .min = 4,
+     .max = 1 << 24,
+     .help = "Of 'check': tokens per chunk of the text. Default: 512, or the training context where that is shorter."},
+    {.name = "chunks",
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(chunks),
+     .min = 1,
+     .max = 1000000000,
+     .help = "Of 'check': uses the first N chunks of the text only. Default: all, or 32 of a self-written text."},
+    {.name = "ignore-missing-pins",
+     .kind = WT_OPTION_FLAG,
+     SETTING(ignore_missing_pins),
+     .help = "Of 'check': passes over types that it pins to matrices which the model lacks."},
+    {.name = "allow-requantize",
+     .kind = WT_OPTION_FLAG,
+     SETTING(requantize),
+     .help = "Of 'check': accepts a model that is quantized already."},
+    {.name = "threads",
+     .letter = 't',
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(threads),
+     .min = 1,
+     .max = 1024,
+     .help = "Threads. Default: all processors. The result does not depend on it."},
     {.name = "json", .kind = WT_OPTION_FLAG, SETTING(json), .help = "Prints JSON; docs/json.md lists the keys."},
     {0},
 };
@@ -260,6 +348,8 @@ static const wt_example EXAMPLES[] = {
     {"wildtype strategy human Q4_K_M --model model.gguf", "What llama.cpp's preset does, tensor by tensor."},
     {"wildtype strategy mutate a.strategy --seed 2 | wildtype strategy diff a.strategy -",
      "Changes a strategy in one place and shows where."},
+    {"wildtype strategy check a.strategy --model model.gguf --size 3.2MiB",
+     "Which type every matrix would get, or every reason why not."},
     {0},
 };
 
@@ -273,7 +363,8 @@ const wt_command WT_COMMAND_STRATEGY = {
                 "mutate FILE [--seed N] [--model MODEL] [--operator NAME]\n"
                 "cross FILE FILE [--seed N]\n"
                 "diff FILE FILE\n"
-                "human [NAME] [--model MODEL] [--no-importance]",
+                "human [NAME] [--model MODEL] [--no-importance]\n"
+                "check FILE [--model MODEL] [--size SIZE | --bpw BITS] [--text FILE] [--imatrix FILE]",
     .description =
         "A strategy says how a model is quantized: which types its tensors get, what is moved or rotated before, and "
         "how blocks are encoded. It is a text of genes; docs/strategies.md explains the language.\n"

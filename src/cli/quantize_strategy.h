@@ -13,6 +13,7 @@ typedef struct wt_strategy_job {
     const char *output;         /* NULL: plan only */
     wt_studio_request studio;
     bool ignore_missing_pins, allow_requantize, json;
+    bool every_law;             /* all laws that are broken are printed, as data, not the first alone as an error */
     uint64_t threads;
 } wt_strategy_job;
 

@@ -9,6 +9,7 @@ typedef struct wt_studio_request {
     const char *model;         /* as in wt_source_open */
     wt_text_request text;
     const char *imatrix, *gram; /* files instead of measuring; NULL: none */
+    bool no_gram;              /* as in wt_study_options */
     bool no_text;              /* with an imatrix: do not write a text where none is given */
     size_t encoded_bytes;
 } wt_studio_request;
