@@ -22,8 +22,8 @@ static int compile(wt_program *program, const wt_strategy *s, wt_gene gene, wt_e
 
 /* Everything that encoding depends on, and nothing that it does not: the canonical text of the genes that have a say. */
 static int make_key(wt_encoding *e, const wt_strategy *s, wt_error *err) {
-    static const wt_gene GENES[] = {WT_GENE_ENCODE_WEIGHT, WT_GENE_ENCODE_GRID, WT_GENE_ENCODE_PASSES,
-                                    WT_GENE_ENCODE_BIAS, WT_GENE_FEEDBACK_DAMP, WT_GENE_FEEDBACK_ORDER};
+    static const wt_gene GENES[] = {WT_GENE_ENCODE_WEIGHT, WT_GENE_ENCODE_GRID,   WT_GENE_ENCODE_PASSES,
+                                    WT_GENE_ENCODE_BIAS,   WT_GENE_FEEDBACK_DAMP, WT_GENE_FEEDBACK_ORDER};
     const size_t count = e->damp > 0 ? 6 : 4; /* without feedback its order says nothing */
     e->key = (wt_hash){0};
     for (size_t i = 0; i < count; i++) {
@@ -100,11 +100,12 @@ void wt_encoding_weigh(const wt_encoding *e, wt_type type, const float *x, const
     /* A mean of squares is at most the largest square, but for rounding. Where a weight is no number, nothing is promised. */
     const float square = row <= 1e30 ? 2.0f * most * most : 0.0f;
     if (!(row <= 1e30)) most = 0.0f;
-    const wt_row inputs[WT_ELEMENT_VARIABLES] = {[WT_ELEMENT_X] = {.values = x, .most = most},
-                                                 [WT_ELEMENT_H] = {.values = h ? h : &one, .scalar = !h, .most = h_most},
-                                                 [WT_ELEMENT_V] = {.values = v, .most = square},
-                                                 [WT_ELEMENT_A] = {.values = a, .most = most},
-                                                 [WT_ELEMENT_R] = {.values = &mean, .scalar = true}};
+    const wt_row inputs[WT_ELEMENT_VARIABLES] = {
+        [WT_ELEMENT_X] = {.values = x, .most = most},
+        [WT_ELEMENT_H] = {.values = h ? h : &one, .scalar = !h, .most = h_most},
+        [WT_ELEMENT_V] = {.values = v, .most = square},
+        [WT_ELEMENT_A] = {.values = a, .most = most},
+        [WT_ELEMENT_R] = {.values = &mean, .scalar = true}};
     wt_program_run(&e->weight, inputs, n, w);
     for (size_t i = 0; i < n; i++) w[i] = w[i] > 0.0f ? w[i] : 0.0f;
 }
@@ -228,9 +229,16 @@ int wt_encoding_run(const wt_encoding *e, const char *name, wt_type type, const 
             return wt_fail(err, WT_ERR_FORMAT, "cannot encode '%s': row %zu holds a weight that is not finite, or huge",
                            name, r);
     }
-    job k = {.encoding = e, .type = type, .search = wt_encoding_search(e, type), .x = x, .h = h,
-             .h_most = h ? wt_encoding_largest(h, cols) : 0.0f, .rows = rows, .cols = cols,
-             .row_bytes = (size_t)row_bytes, .dst = dst};
+    job k = {.encoding = e,
+             .type = type,
+             .search = wt_encoding_search(e, type),
+             .x = x,
+             .h = h,
+             .h_most = h ? wt_encoding_largest(h, cols) : 0.0f,
+             .rows = rows,
+             .cols = cols,
+             .row_bytes = (size_t)row_bytes,
+             .dst = dst};
     if (feedback && wt_encoding_feeds_back(e, type)) k.feedback = feedback;
     k.stride = (k.feedback ? FEEDBACK_ROWS + 2 : 3) * cols;
     k.scratch = wt_alloc_aligned((size_t)wt_threads_get() * k.stride, sizeof(float), err);

@@ -36,7 +36,8 @@ typedef struct machine {
     const wt_row *inputs;
     place places[WT_PROGRAM_PLACES];
     bound_step bound[WT_EXPR_MAX_NODES];
-    float tiles[WT_PROGRAM_PLACES + 1][TILE] __attribute__((aligned(64))); /* slots, numbers, copied inputs; then scratch */
+    float tiles[WT_PROGRAM_PLACES + 1][TILE]
+        __attribute__((aligned(64))); /* slots, numbers, copied inputs; then scratch */
 } machine;
 
 /* ---- steps ---- */
@@ -139,8 +140,7 @@ INLINE vec fused_sum(int op, vec a, vec b) { return fused(op == 3 ? 5 : op, a, b
     X(name##_first, 1, code, value(T, B, C)) X(name##_last, 2, code, value(A, B, T))
 #define FOUR(X, name, code, value)                                                                                     \
     X(name##_places, 0, code, value(A, B, C, D)) X(name##_first, 1, code, value(T, B, C, D))
-#define PICK(X, name, code, value)                                                                                     \
-    FOUR(X, name, code, value) X(name##_last, 2, code, value(A, B, C, T))
+#define PICK(X, name, code, value) FOUR(X, name, code, value) X(name##_last, 2, code, value(A, B, C, T))
 
 #define V_COPY(a) (a)
 #define V_ADD(a, b) ((a) + (b))
@@ -199,8 +199,7 @@ INLINE vec fused_sum(int op, vec a, vec b) { return fused(op == 3 ? 5 : op, a, b
 #define FUSED_FOUR(X, o1, o2, o3)                                                                                      \
     X(four_##o1##_##o2##_##o3##_places, 0, WT_STEP_FOUR(o1, o2, o3),                                                   \
       fused_sum(o2, fused_sum(o1, A, B), fused(o3, C, D)))                                                             \
-    X(four_##o1##_##o2##_##o3##_first, 1, WT_STEP_FOUR(o1, o2, o3),                                                    \
-      fused_sum(o2, fused_sum(o1, T, B), fused(o3, C, D)))
+    X(four_##o1##_##o2##_##o3##_first, 1, WT_STEP_FOUR(o1, o2, o3), fused_sum(o2, fused_sum(o1, T, B), fused(o3, C, D)))
 #define THREES(X, o1)                                                                                                  \
     FUSED_THREE(X, o1, 0)                                                                                              \
     FUSED_THREE(X, o1, 1)                                                                                              \
@@ -272,7 +271,8 @@ static void bind_steps(machine *m, const wt_step *steps, size_t count, float *ou
 /* Values begin .. begin + n - 1; n is a multiple of TILE. */
 static void run_tiles(const bound_step *steps, size_t begin, size_t n) {
     const vec none = vec_set(0.0f);
-    for (size_t k = begin; k < begin + n; k += TILE) steps->run(steps, k, none, none, none, none, none, none, none, none);
+    for (size_t k = begin; k < begin + n; k += TILE)
+        steps->run(steps, k, none, none, none, none, none, none, none, none);
 }
 
 /* ---- one stretch ---- */
