@@ -105,7 +105,7 @@ static double bench(int rule, wt_cpu_level level, size_t n, bool known, bool jso
 }
 
 int main(int argc, char **argv) {
-    static const size_t LENGTHS[] = {256, 1024, LONGEST};
+    static const size_t LENGTHS[] = {256, 768, 1024, 2048, LONGEST};
     const bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
     if (argc > 1 && !json) {
         fprintf(stderr, "usage: bench_expression [--json]\n");

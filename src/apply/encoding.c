@@ -22,8 +22,8 @@ static int compile(wt_program *program, const wt_strategy *s, wt_gene gene, wt_e
 
 /* Everything that encoding depends on, and nothing that it does not: the canonical text of the genes that have a say. */
 static int make_key(wt_encoding *e, const wt_strategy *s, wt_error *err) {
-    static const wt_gene GENES[] = {WT_GENE_ENCODE_WEIGHT, WT_GENE_ENCODE_GRID, WT_GENE_ENCODE_PASSES,
-                                    WT_GENE_ENCODE_BIAS, WT_GENE_FEEDBACK_DAMP, WT_GENE_FEEDBACK_ORDER};
+    static const wt_gene GENES[] = {WT_GENE_ENCODE_WEIGHT, WT_GENE_ENCODE_GRID,   WT_GENE_ENCODE_PASSES,
+                                    WT_GENE_ENCODE_BIAS,   WT_GENE_FEEDBACK_DAMP, WT_GENE_FEEDBACK_ORDER};
     const size_t count = e->damp > 0 ? 6 : 4; /* without feedback its order says nothing */
     e->key = (wt_hash){0};
     for (size_t i = 0; i < count; i++) {
@@ -67,11 +67,20 @@ bool wt_encoding_feeds_back(const wt_encoding *e, wt_type type) { return e->damp
 
 /* ---- rules on weights and columns ---- */
 
-void wt_encoding_weigh(const wt_encoding *e, wt_type type, const float *x, const float *h, size_t n, float *w,
-                       float *scratch) {
+float wt_encoding_largest(const float *x, size_t n) {
+    float largest = 1.0f; /* 0 would promise nothing */
+    for (size_t i = 0; i < n; i++) {
+        if (!(fabsf(x[i]) <= WT_EXPR_MAX_NUMBER)) return 0.0f;
+        largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
+    }
+    return largest;
+}
+
+void wt_encoding_weigh(const wt_encoding *e, wt_type type, const float *x, const float *h, float h_most, size_t n,
+                       float *w, float *scratch) {
     const size_t block = wt_type_find(type)->block;
     const float one = 1.0f;
-    float *v = scratch, *a = scratch + n, mean;
+    float *v = scratch, *a = scratch + n, mean, most = 1.0f;
     double row = 0;
     for (size_t i = 0; i < n; i += block) {
         double sum = 0;
@@ -85,13 +94,18 @@ void wt_encoding_weigh(const wt_encoding *e, wt_type type, const float *x, const
             a[j] = largest;
         }
         row += sum;
+        most = largest > most ? largest : most;
     }
     mean = (float)(row / (double)n);
-    const wt_row inputs[WT_ELEMENT_VARIABLES] = {[WT_ELEMENT_X] = {.values = x},
-                                                 [WT_ELEMENT_H] = {.values = h ? h : &one, .scalar = !h},
-                                                 [WT_ELEMENT_V] = {.values = v},
-                                                 [WT_ELEMENT_A] = {.values = a},
-                                                 [WT_ELEMENT_R] = {.values = &mean, .scalar = true}};
+    /* A mean of squares is at most the largest square, but for rounding. Where a weight is no number, nothing is promised. */
+    const float square = row <= 1e30 ? 2.0f * most * most : 0.0f;
+    if (!(row <= 1e30)) most = 0.0f;
+    const wt_row inputs[WT_ELEMENT_VARIABLES] = {
+        [WT_ELEMENT_X] = {.values = x, .most = most},
+        [WT_ELEMENT_H] = {.values = h ? h : &one, .scalar = !h, .most = h_most},
+        [WT_ELEMENT_V] = {.values = v, .most = square},
+        [WT_ELEMENT_A] = {.values = a, .most = most},
+        [WT_ELEMENT_R] = {.values = &mean, .scalar = true}};
     wt_program_run(&e->weight, inputs, n, w);
     for (size_t i = 0; i < n; i++) w[i] = w[i] > 0.0f ? w[i] : 0.0f;
 }
@@ -145,6 +159,7 @@ typedef struct job {
     wt_type type;
     wt_search search;
     const float *x, *h;
+    float h_most; /* see wt_encoding_largest */
     size_t rows, cols, row_bytes;
     const wt_feedback *feedback;
     uint8_t *dst;
@@ -159,13 +174,13 @@ static int encode_rows(const job *k, size_t first, size_t count, float *scratch,
     uint8_t *to = k->dst + first * k->row_bytes;
     if (!k->feedback) {
         for (size_t r = 0; r < count; r++) {
-            wt_encoding_weigh(k->encoding, k->type, x + r * k->cols, k->h, k->cols, w, scratch);
+            wt_encoding_weigh(k->encoding, k->type, x + r * k->cols, k->h, k->h_most, k->cols, w, scratch);
             wt_encode(k->type, x + r * k->cols, w, k->cols, &k->search, to + r * k->row_bytes);
         }
         return 0;
     }
     for (size_t r = 0; r < count; r++)
-        wt_encoding_weigh(k->encoding, k->type, x + r * k->cols, k->h, k->cols, w + r * k->cols, scratch);
+        wt_encoding_weigh(k->encoding, k->type, x + r * k->cols, k->h, k->h_most, k->cols, w + r * k->cols, scratch);
     return wt_feedback_encode(k->feedback, k->type, x, w, count, &k->search, to, err);
 }
 
@@ -214,8 +229,16 @@ int wt_encoding_run(const wt_encoding *e, const char *name, wt_type type, const 
             return wt_fail(err, WT_ERR_FORMAT, "cannot encode '%s': row %zu holds a weight that is not finite, or huge",
                            name, r);
     }
-    job k = {.encoding = e, .type = type, .search = wt_encoding_search(e, type), .x = x, .h = h, .rows = rows,
-             .cols = cols, .row_bytes = (size_t)row_bytes, .dst = dst};
+    job k = {.encoding = e,
+             .type = type,
+             .search = wt_encoding_search(e, type),
+             .x = x,
+             .h = h,
+             .h_most = h ? wt_encoding_largest(h, cols) : 0.0f,
+             .rows = rows,
+             .cols = cols,
+             .row_bytes = (size_t)row_bytes,
+             .dst = dst};
     if (feedback && wt_encoding_feeds_back(e, type)) k.feedback = feedback;
     k.stride = (k.feedback ? FEEDBACK_ROWS + 2 : 3) * cols;
     k.scratch = wt_alloc_aligned((size_t)wt_threads_get() * k.stride, sizeof(float), err);

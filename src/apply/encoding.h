@@ -27,12 +27,15 @@ wt_search wt_encoding_search(const wt_encoding *e, wt_type type);
 /* Whether blocks of `type` are encoded with error feedback, where there is a Gram matrix. */
 bool wt_encoding_feeds_back(const wt_encoding *e, wt_type type);
 
+/* A bound of |x[i]|, i < n, of use as wt_encoding_weigh's h_most; 0 where one is no number or beyond the range of expressions. */
+float wt_encoding_largest(const float *x, size_t n);
+
 /*
- * w [n] = what errors in a row x [n] of blocks of `type` weigh, h [n] (NULL: 1) the mean square of the activations. At least 0, and
- * finite. `scratch` [2, n].
+ * w [n] = what errors in a row x [n] of blocks of `type` weigh, h [n] (NULL: 1) the mean square of the activations, none above h_most
+ * (0: not known, which takes longer and gives the same). At least 0, and finite. `scratch` [2, n].
  */
-void wt_encoding_weigh(const wt_encoding *e, wt_type type, const float *x, const float *h, size_t n, float *w,
-                       float *scratch);
+void wt_encoding_weigh(const wt_encoding *e, wt_type type, const float *x, const float *h, float h_most, size_t n,
+                       float *w, float *scratch);
 
 /* priority [cols] of the columns of x [rows, cols] in the order of feedback. */
 int wt_encoding_prioritise(const wt_encoding *e, const float *x, size_t rows, size_t cols, const float *h,

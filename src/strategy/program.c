@@ -201,7 +201,8 @@ static uint8_t emit(compiler *c, uint8_t code, const size_t *at, int count) {
         step.form = (uint8_t)turn(&step, chained);
     else if (c->count > 0)
         c->steps[c->count - 1].kept = 1; /* its result is for a later step */
-    else if (c->count > 0) c->steps[c->count - 1].kept = true; /* its result is for a later step */
+    else if (c->count > 0)
+        c->steps[c->count - 1].kept = true; /* its result is for a later step */
     c->used = used + 1;
     c->steps[c->count++] = step;
     return (uint8_t)used;

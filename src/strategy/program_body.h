@@ -24,22 +24,46 @@ typedef struct place {
 /* A step with its operands found. */
 struct bound_step {
     run_step *run;
-    float *to; /* one tile */
+    bool stores, ends;
+    float *to; /* where it stores: one tile, or, where `moves` is all bits, a row */
+    size_t moves;
     place operands[4];
+    float *scratch; /* one tile */
 };
 
 typedef struct machine {
     const wt_program *program;
     const wt_row *inputs;
     place places[WT_PROGRAM_PLACES];
-    bound_step bound[2 * WT_EXPR_MAX_NODES + 1];
-    float tiles[WT_PROGRAM_PLACES + 1][TILE] __attribute__((aligned(64))); /* slots, numbers, copied inputs; then scratch */
+    bound_step bound[WT_EXPR_MAX_NODES];
+    float tiles[WT_PROGRAM_PLACES + 1][TILE]
+        __attribute__((aligned(64))); /* slots, numbers, copied inputs; then scratch */
 } machine;
 
 /* ---- steps ---- */
 
 #define TILE_REGISTERS t0, t1, t2, t3, t4, t5, t6, t7
-#define RUN_NEXT s[1].run(s + 1, k, TILE_REGISTERS)
+
+/*
+ * How a step ends. Adding 0 makes 0 of -0, which results must not be; no operator tells the two apart. Whether to store is a branch, and
+ * no step of its own, because processors guess branches better than jumps.
+ */
+#define RUN_NEXT                                                                                                       \
+    do {                                                                                                               \
+        if (s->stores) {                                                                                               \
+            float *const to = s->to + (k & s->moves);                                                                  \
+            vec_store(to, t0 + 0.0f);                                                                                  \
+            vec_store(to + WIDTH, t1 + 0.0f);                                                                          \
+            vec_store(to + 2 * WIDTH, t2 + 0.0f);                                                                      \
+            vec_store(to + 3 * WIDTH, t3 + 0.0f);                                                                      \
+            vec_store(to + 4 * WIDTH, t4 + 0.0f);                                                                      \
+            vec_store(to + 5 * WIDTH, t5 + 0.0f);                                                                      \
+            vec_store(to + 6 * WIDTH, t6 + 0.0f);                                                                      \
+            vec_store(to + 7 * WIDTH, t7 + 0.0f);                                                                      \
+            if (s->ends) return;                                                                                       \
+        }                                                                                                              \
+        s[1].run(s + 1, k, TILE_REGISTERS);                                                                            \
+    } while (0)
 
 INLINE vec operand(const bound_step *s, int which, size_t k, size_t lane) {
     return vec_load(s->operands[which].at + (k & s->operands[which].moves) + lane * WIDTH);
@@ -72,40 +96,21 @@ INLINE vec operand(const bound_step *s, int which, size_t k, size_t lane) {
         RUN_NEXT;                                                                                                      \
     }
 
-#define STORE_TILE(to, value)                                                                                          \
-    do {                                                                                                               \
-        float *const at = (to);                                                                                        \
-        vec_store(at, value(t0));                                                                                      \
-        vec_store(at + WIDTH, value(t1));                                                                              \
-        vec_store(at + 2 * WIDTH, value(t2));                                                                          \
-        vec_store(at + 3 * WIDTH, value(t3));                                                                          \
-        vec_store(at + 4 * WIDTH, value(t4));                                                                          \
-        vec_store(at + 5 * WIDTH, value(t5));                                                                          \
-        vec_store(at + 6 * WIDTH, value(t6));                                                                          \
-        vec_store(at + 7 * WIDTH, value(t7));                                                                          \
-    } while (0)
-#define AS_IT_IS(value) (value)
-#define WITHOUT_MINUS_0(value) ((value) + 0.0f) /* adding 0 makes 0 of -0; no operator tells them apart before */
-
-static void keep(const bound_step *s, size_t k, TILE_PARAMETERS) {
-    STORE_TILE(s->to, AS_IT_IS);
-    RUN_NEXT;
-}
-
-static void finish(const bound_step *s, size_t k, TILE_PARAMETERS) { STORE_TILE(s->to + k, WITHOUT_MINUS_0); }
-
 /* Long values: a register at a time, through memory. */
 #define LONG_STEP(name, value)                                                                                         \
     static void name(const bound_step *s, size_t k, TILE_PARAMETERS) {                                                 \
-        STORE_TILE(s->to, AS_IT_IS);                                                                                   \
+        float *const at = s->scratch;                                                                                  \
+        vec_store(at, t0), vec_store(at + WIDTH, t1), vec_store(at + 2 * WIDTH, t2), vec_store(at + 3 * WIDTH, t3);    \
+        vec_store(at + 4 * WIDTH, t4), vec_store(at + 5 * WIDTH, t5), vec_store(at + 6 * WIDTH, t6);                   \
+        vec_store(at + 7 * WIDTH, t7);                                                                                 \
         _Pragma("GCC unroll 1") for (size_t lane = 0; lane < 8; lane++) {                                              \
-            const vec tile = vec_load(s->to + lane * WIDTH);                                                           \
+            const vec tile = vec_load(at + lane * WIDTH);                                                              \
             (void)tile;                                                                                                \
-            vec_store(s->to + lane * WIDTH, value);                                                                    \
+            vec_store(at + lane * WIDTH, value);                                                                       \
         }                                                                                                              \
-        t0 = vec_load(s->to), t1 = vec_load(s->to + WIDTH), t2 = vec_load(s->to + 2 * WIDTH);                          \
-        t3 = vec_load(s->to + 3 * WIDTH), t4 = vec_load(s->to + 4 * WIDTH), t5 = vec_load(s->to + 5 * WIDTH);          \
-        t6 = vec_load(s->to + 6 * WIDTH), t7 = vec_load(s->to + 7 * WIDTH);                                            \
+        t0 = vec_load(at), t1 = vec_load(at + WIDTH), t2 = vec_load(at + 2 * WIDTH), t3 = vec_load(at + 3 * WIDTH);    \
+        t4 = vec_load(at + 4 * WIDTH), t5 = vec_load(at + 5 * WIDTH), t6 = vec_load(at + 6 * WIDTH);                   \
+        t7 = vec_load(at + 7 * WIDTH);                                                                                 \
         RUN_NEXT;                                                                                                      \
     }
 
@@ -135,8 +140,7 @@ INLINE vec fused_sum(int op, vec a, vec b) { return fused(op == 3 ? 5 : op, a, b
     X(name##_first, 1, code, value(T, B, C)) X(name##_last, 2, code, value(A, B, T))
 #define FOUR(X, name, code, value)                                                                                     \
     X(name##_places, 0, code, value(A, B, C, D)) X(name##_first, 1, code, value(T, B, C, D))
-#define PICK(X, name, code, value)                                                                                     \
-    FOUR(X, name, code, value) X(name##_last, 2, code, value(A, B, C, T))
+#define PICK(X, name, code, value) FOUR(X, name, code, value) X(name##_last, 2, code, value(A, B, C, T))
 
 #define V_COPY(a) (a)
 #define V_ADD(a, b) ((a) + (b))
@@ -195,8 +199,7 @@ INLINE vec fused_sum(int op, vec a, vec b) { return fused(op == 3 ? 5 : op, a, b
 #define FUSED_FOUR(X, o1, o2, o3)                                                                                      \
     X(four_##o1##_##o2##_##o3##_places, 0, WT_STEP_FOUR(o1, o2, o3),                                                   \
       fused_sum(o2, fused_sum(o1, A, B), fused(o3, C, D)))                                                             \
-    X(four_##o1##_##o2##_##o3##_first, 1, WT_STEP_FOUR(o1, o2, o3),                                                    \
-      fused_sum(o2, fused_sum(o1, T, B), fused(o3, C, D)))
+    X(four_##o1##_##o2##_##o3##_first, 1, WT_STEP_FOUR(o1, o2, o3), fused_sum(o2, fused_sum(o1, T, B), fused(o3, C, D)))
 #define THREES(X, o1)                                                                                                  \
     FUSED_THREE(X, o1, 0)                                                                                              \
     FUSED_THREE(X, o1, 1)                                                                                              \
@@ -250,26 +253,26 @@ static void bind_steps(machine *m, const wt_step *steps, size_t count, float *ou
     const place *p = m->places;
     bound_step *bound = m->bound;
     for (const wt_step *s = steps; s < steps + count; s++) {
+        const bool ends = s->to == WT_PROGRAM_OUT;
         bound->run = STEPS[s->form][s->code];
-        bound->to = m->tiles[WT_PROGRAM_PLACES];
+        bound->stores = s->kept || ends;
+        bound->ends = ends;
+        bound->to = ends ? out : m->tiles[s->to];
+        bound->moves = ends ? SIZE_MAX : 0;
         bound->operands[0] = p[s->a];
         bound->operands[1] = p[s->b];
         bound->operands[2] = p[s->c];
         bound->operands[3] = p[s->d];
-        bound++;
-        if (!s->kept || s->to == WT_PROGRAM_OUT) continue;
-        bound->run = keep;
-        bound->to = m->tiles[s->to];
+        bound->scratch = m->tiles[WT_PROGRAM_PLACES];
         bound++;
     }
-    bound->run = finish;
-    bound->to = out;
 }
 
 /* Values begin .. begin + n - 1; n is a multiple of TILE. */
 static void run_tiles(const bound_step *steps, size_t begin, size_t n) {
     const vec none = vec_set(0.0f);
-    for (size_t k = begin; k < begin + n; k += TILE) steps->run(steps, k, none, none, none, none, none, none, none, none);
+    for (size_t k = begin; k < begin + n; k += TILE)
+        steps->run(steps, k, none, none, none, none, none, none, none, none);
 }
 
 /* ---- one stretch ---- */
