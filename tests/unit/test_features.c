@@ -297,6 +297,54 @@ static void test_cache_on_disk(void **state) {
 
 /* ---- errors from a sample of rows ---- */
 
+/* All rows: the error is that of what wt_workbench_encode encodes, by the Gram matrix where errors are fed back. */
+static void test_full_errors(void **state) {
+    (void)state;
+    const char *const genes[] = {"", "feedback.damp = 0.1\nrotate.value = hadamard 3\nfold.ffn_mid = 0.3 * log(act)"};
+    for (size_t k = 0; k < 2; k++) {
+        wt_error err = {0};
+        studied s;
+        studied_open(&s, NULL, NULL);
+        wt_strategy strategy = strategy_of(genes[k]);
+        wt_encoding encoding;
+        assert_int_equal(wt_encoding_init(&encoding, &strategy, &err), 0);
+        wt_transform *t = wt_transform_new(wt_workbench_model(s.study.bench), &strategy, wt_workbench_calibration(s.study.bench), &err);
+        for (size_t i = 2; i < wt_transform_count(t); i += 4) {
+            const wt_site_tensor *site = wt_transform_at(t, i);
+            const wt_type type = WT_Q3_K;
+            if (!site->matrix || site->cols > 256) continue;
+            const size_t n = site->rows * site->cols, cols = site->cols;
+            double error, lost = 0, whole = 0, *gram = calloc(cols * cols, sizeof *gram);
+            float *x = calloc(n, sizeof *x), *h = calloc(cols, sizeof *h), *q = calloc(n, sizeof *q);
+            assert_int_equal(wt_workbench_errors_sampled(s.study.bench, t, i, &encoding, &type, 1, 1, &error, &err), 0);
+            wt_encoded *e = wt_workbench_encode(s.study.bench, t, i, &encoding, type, &err);
+            assert_int_equal(wt_transform_read(t, i, x, &err), 0);
+            assert_int_equal(wt_transform_mean_square(t, i, h, &err), 0);
+            if (k == 1) assert_int_equal(wt_transform_gram(t, i, gram, NULL, &err), 0);
+            for (size_t c = 0; k == 0 && c < cols; c++) gram[c * cols + c] = h[c];
+            wt_codec_of(type)->decode(e->data, q, n);
+            for (size_t r = 0; r < site->rows; r++) {
+                for (size_t c = 0; c < cols; c++) {
+                    const double *g = gram + c * cols, a = x[r * cols + c], b = a - q[r * cols + c];
+                    for (size_t d = 0; d < cols; d++) {
+                        lost += b * g[d] * ((double)x[r * cols + d] - q[r * cols + d]);
+                        whole += a * g[d] * x[r * cols + d];
+                    }
+                }
+            }
+            assert_near(site->name, error, lost / whole, 1e-5);
+            wt_encoded_release(e);
+            free(gram);
+            free(x);
+            free(h);
+            free(q);
+        }
+        wt_transform_free(t);
+        wt_strategy_release(&strategy);
+        studied_close(&s);
+    }
+}
+
 typedef struct ranked {
     double value;
     size_t at;
@@ -406,6 +454,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_sensitivity_is_the_divergence),
         cmocka_unit_test(test_sensitivity_does_not_depend_on_threads),
         cmocka_unit_test(test_cache_on_disk),
+        cmocka_unit_test(test_full_errors),
         cmocka_unit_test(test_sampled_errors),
         cmocka_unit_test(test_presets_as_strategies),
     };
