@@ -11,6 +11,8 @@ enum { MOST_STATES = 1024 }; /* of a list; more are thinned out */
 
 /* States worse than the best known by more than this share are dropped: so many are kept for the budget's filling. */
 #define SLACK 0.004
+/* The share of the cost that is paid for filling the budget by moves that the lists do not have. */
+#define MOST_FOR_FILLING 0.05
 
 void wt_allocate_range(const wt_alloc_item *items, size_t count, uint64_t *least, uint64_t *most) {
     *least = *most = 0;
@@ -246,11 +248,68 @@ done:
     return rc;
 }
 
+/* ---- filling ---- */
+
+/* Another option for one item, against the one it has. */
+typedef struct move {
+    size_t item, option;
+    int64_t bytes;
+    double cost;
+} move;
+
+enum { MOST_MOVES = 4096 }; /* that are paired: with more items, one of them nearly always fills */
+
+static void make_move(solver *s, const move *m) {
+    s->chosen[m->item] = m->option;
+    s->bytes = (uint64_t)((int64_t)s->bytes + m->bytes);
+    s->cost += m->cost;
+}
+
+/*
+ * Lists hold no state that a smaller one beats, so none that only fills. The cheapest move of one item, or of two, that brings the bytes
+ * between `enough` and the budget is made, if it costs little.
+ */
+static int fill(solver *s, uint64_t enough, wt_error *err) {
+    const int64_t least = (int64_t)(enough - s->bytes), most = (int64_t)(s->budget - s->bytes);
+    size_t n = 0, best[2] = {SIZE_MAX, SIZE_MAX};
+    double limit = fabs(s->cost) * MOST_FOR_FILLING;
+    for (size_t i = 0; i < s->count; i++) n += s->items[i].count;
+    move *moves = wt_calloc(n + 1, sizeof *moves, err);
+    if (!moves) return -1;
+    n = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const wt_option_cost *o = s->items[i].options, *now = &o[s->chosen[i]];
+        for (size_t k = 0; k < s->items[i].count; k++)
+            if (k != s->chosen[i]) moves[n++] = (move){i, k, (int64_t)(o[k].bytes - now->bytes), o[k].cost - now->cost};
+    }
+    for (size_t a = 0; a < n; a++) {
+        if (moves[a].bytes < least || moves[a].bytes > most || moves[a].cost > limit) continue;
+        limit = moves[a].cost;
+        best[0] = a;
+    }
+    for (size_t a = 0; n <= MOST_MOVES && a < n; a++) {
+        for (size_t b = a + 1; b < n; b++) {
+            const int64_t bytes = moves[a].bytes + moves[b].bytes;
+            const double cost = moves[a].cost + moves[b].cost;
+            if (bytes < least || bytes > most || !(cost < limit) || moves[a].item == moves[b].item) continue;
+            limit = cost;
+            best[0] = a;
+            best[1] = b;
+        }
+    }
+    for (size_t k = 0; k < 2; k++)
+        if (best[k] != SIZE_MAX) make_move(s, &moves[best[k]]);
+    free(moves);
+    return 0;
+}
+
 int wt_allocate(const wt_alloc_item *items, size_t count, uint64_t budget, uint64_t fixed, size_t *chosen,
                 wt_error *err) {
     solver s = {.items = items, .count = count, .budget = budget, .chosen = chosen};
     if (count == 0) return 0;
     if (greedy(&s, err) != 0) return -1;
-    double enough = ceil((double)(budget + fixed) * WT_ALLOC_FILL) - (double)fixed;
-    return enumerate(&s, enough > 0 ? (uint64_t)enough : 0, err);
+    const double share = ceil((double)(budget + fixed) * WT_ALLOC_FILL) - (double)fixed;
+    const uint64_t enough = share > 0 ? (uint64_t)share : 0;
+    if (enumerate(&s, enough, err) != 0) return -1;
+    return s.bytes < enough ? fill(&s, enough, err) : 0;
 }

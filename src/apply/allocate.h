@@ -28,7 +28,7 @@ typedef struct wt_alloc_item {
 
 /*
  * chosen [count] = the option of each item: the least sum of costs with a sum of bytes of at most `budget`, and at least WT_ALLOC_FILL of
- * `whole` bytes in all (`fixed` bytes outside the items counted) where some choice near the optimum does that. Fails where
+ * `whole` bytes in all (`fixed` bytes outside the items counted) where a choice at most 5% dearer than the optimum does that. Fails where
  * even the smallest options exceed the budget. Deterministic.
  */
 int wt_allocate(const wt_alloc_item *items, size_t count, uint64_t budget, uint64_t fixed, size_t *chosen, wt_error *err);

@@ -122,34 +122,36 @@ static int get_factor(wt_workbench *b, const wt_transform *t, size_t i, const ma
 
 /* ---- errors ---- */
 
-/* sum over rows of e G e, or of h e², over that of the weights themselves. */
-static double relative_error(const float *x, const float *q, size_t rows, size_t cols, const float *h,
-                             const double *gram, double *scratch) {
-    double lost = 0, whole = 0;
-    for (size_t r = 0; r < rows; r++) {
-        const float *a = x + r * cols, *b = q + r * cols;
-        if (!gram) {
-            for (size_t c = 0; c < cols; c++) {
-                double e = (double)a[c] - b[c], u = h ? h[c] : 1;
-                lost += u * e * e;
-                whole += u * a[c] * a[c];
-            }
-            continue;
+/* sum over rows of u e², u the mean squares of the columns (NULL: 1). */
+static double diagonal_form(const float *e, size_t rows, size_t cols, const float *u) {
+    double sum = 0;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) sum += (u ? u[c] : 1.0) * e[r * cols + c] * e[r * cols + c];
+    return sum;
+}
+
+/*
+ * sum over rows of e G e. Rows lie side by side [cols, rows], so that a row of G goes by once for all of them and their sums are
+ * independent of each other; G is symmetric, and half of it is read.
+ */
+static int gram_form(const float *e, size_t rows, size_t cols, const double *gram, double *out, wt_error *err) {
+    double *across = wt_alloc_aligned(cols + 1, rows * sizeof(double), err), *products = across + cols * rows;
+    if (!across) return -1;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) across[c * rows + r] = e[r * cols + c];
+    double sum = 0;
+    for (size_t c = 0; c < cols; c++) {
+        const double *g = gram + c * cols, *own = across + c * rows;
+        for (size_t r = 0; r < rows; r++) products[r] = 0.5 * g[c] * own[r];
+        for (size_t d = c + 1; d < cols; d++) {
+            const double factor = g[d], *other = across + d * rows;
+            for (size_t r = 0; r < rows; r++) products[r] += factor * other[r];
         }
-        double *e = scratch;
-        for (size_t c = 0; c < cols; c++) e[c] = (double)a[c] - b[c];
-        for (size_t c = 0; c < cols; c++) {
-            const double *g = gram + c * cols;
-            double of_e = 0, of_x = 0;
-            for (size_t d = 0; d < cols; d++) {
-                of_e += g[d] * e[d];
-                of_x += g[d] * a[d];
-            }
-            lost += e[c] * of_e;
-            whole += a[c] * of_x;
-        }
+        for (size_t r = 0; r < rows; r++) sum += 2 * own[r] * products[r];
     }
-    return whole > 0 ? fmax(lost, 0) / whole : 0;
+    free(across);
+    *out = sum;
+    return 0;
 }
 
 /* What the errors of one matrix are measured with. */
@@ -158,8 +160,17 @@ typedef struct sample {
     float *x; /* [rows, cols] of the sample */
     size_t rows;
     double *gram;
+    double whole; /* the form of the weights themselves */
     const wt_feedback *feedback;
 } sample;
+
+/* What errors or weights e [rows, cols] make of the output's mean square. */
+static int form_of(const sample *s, const float *e, double *out, wt_error *err) {
+    const size_t cols = s->full.site->cols;
+    if (s->gram) return gram_form(e, s->rows, cols, s->gram, out, err);
+    *out = diagonal_form(e, s->rows, cols, s->full.h);
+    return 0;
+}
 
 static void release_sample(sample *s) {
     release_matrix(&s->full);
@@ -179,9 +190,10 @@ static int take_sample(wt_workbench *b, sample *s, const wt_transform *t, size_t
     if (!(s->x = wt_alloc_aligned(s->rows, cols * sizeof(float), err))) return -1;
     for (size_t r = 0; r < s->rows; r++) /* evenly spread */
         memcpy(s->x + r * cols, s->full.x + (r * rows + rows / 2) / s->rows * cols, cols * sizeof(float));
-    if (!s->feedback) return 0;
-    if (!(s->gram = wt_alloc_aligned(cols, cols * sizeof(double), err))) return -1;
-    return wt_transform_gram(t, i, s->gram, NULL, err) == 0 ? 0 : -1;
+    if (s->feedback && (!(s->gram = wt_alloc_aligned(cols, cols * sizeof(double), err)) ||
+                        wt_transform_gram(t, i, s->gram, NULL, err) != 0))
+        return -1;
+    return form_of(s, s->x, &s->whole, err);
 }
 
 static int error_of(const sample *s, const wt_encoding *e, wt_type type, double *error, wt_error *err) {
@@ -192,17 +204,18 @@ static int error_of(const sample *s, const wt_encoding *e, wt_type type, double 
                        wt_type_find(type)->name);
     void *blocks = wt_alloc_aligned(s->rows, (size_t)row_bytes, err);
     float *q = wt_alloc_aligned(weights, sizeof(float), err);
-    double *scratch = wt_alloc_aligned(cols, sizeof(double), err);
     int rc = -1;
-    if (blocks && q && scratch &&
+    if (blocks && q &&
         (rc = wt_encoding_run(e, s->full.site->name, type, s->x, s->rows, cols, s->full.h, s->feedback, blocks, err)) ==
             0) {
         wt_codec_of(type)->decode(blocks, q, weights);
-        *error = relative_error(s->x, q, s->rows, cols, s->full.h, s->gram, scratch);
+        double lost = 0;
+        for (size_t k = 0; k < weights; k++) q[k] = s->x[k] - q[k];
+        rc = form_of(s, q, &lost, err);
+        *error = s->whole > 0 ? fmax(lost, 0) / s->whole : 0;
     }
     free(blocks);
     free(q);
-    free(scratch);
     return rc;
 }
 

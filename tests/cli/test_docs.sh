@@ -60,6 +60,11 @@ documented genes.2
 wt strategy diff "$scratch/q4" "$scratch/q5" --json
 documented
 documented genes.0
+wt strategy check "$scratch/q4" --chunks 1 --json
+documented
+documented tensors.0
+wt strategy check "$scratch/q4" --chunks 1 --size 10 --json
+"$CLI_JSON" "$out" >/dev/null && documented laws.0
 
 command -v groff >/dev/null || {
     echo 'note: no groff here, the man pages were not rendered'

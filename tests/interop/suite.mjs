@@ -1,4 +1,4 @@
-// The interop suite: node suite.mjs logits|wrong|tokens|rounding|figures|quantize|transforms. The environment names the programs and folders
+// The interop suite: node suite.mjs logits|wrong|tokens|rounding|figures|quantize|transforms|strategies. The environment names the programs and folders
 // (CMakeLists.txt beside this file sets it): WILDTYPE, WT_LOGITS, MAKE_MODELS, MAKE_CANDIDATE, MAKE_TRANSFORMED, STOCK_QUANTIZE,
 // SOURCE, SCRATCH. Exits 1 on any difference. `wrong` reads what `logits` left in SCRATCH.
 import fs from "node:fs";
@@ -410,9 +410,38 @@ async function checkTransforms() {
     }
 }
 
+// ---- strategies ----
+
+/** Types by error; by sensitivity with everything that a strategy may do before and while it rounds; and another model's size. */
+const STRATEGIES = {
+    plain: [1700000, "alloc.price = error", "alloc.types = [Q2_K Q3_K Q4_K Q5_K Q6_K]"],
+    everything: [1450000, "alloc.price = sens", "alloc.types = [IQ2_XXS IQ2_S IQ3_XXS IQ4_XS Q4_K Q6_K]",
+        "rotate.residual = hadamard 7", "rotate.value = hadamard 3", "fold.attn_in = 0.2 * log(act)", "fold.attn_out = 0.2 * log(act)",
+        "fold.ffn_in = 0.3 * log(act)", "fold.ffn_mid = 0.2 * log(act)", "feedback.damp = 0.1", "feedback.order = h * w"],
+    small: [2100000, "alloc.price = sens * (1 + is_v)", "alloc.types = [Q4_0 Q5_1 Q8_0 IQ4_NL]", "fold.ffn_mid = 0.4 * log(act)",
+        "feedback.damp = 0.05", "encode.weight = h * sqrt(2 * v + x * x)", "encode.grid = { lo: -0.6, hi: 0.6, steps: 20 }"]
+};
+
+/** What strategies make loads in stock llama.cpp, which measures the divergence that we do. */
+async function checkStrategies() {
+    fs.mkdirSync(SCRATCH, {recursive: true});
+    const context = 128, chunks = 6;
+    console.log("strategy    bytes      KLD by us, activations rounded   by the judge; they may differ by 5% or 2e-4");
+    for (const [name, [size, ...genes]] of Object.entries(STRATEGIES)) {
+        const file = scratch(name, "gguf"), text = scratch(name, "strategy");
+        fs.writeFileSync(text, `strategy\n${genes.join("\n")}\n`);
+        run(WILDTYPE, ["quantize", seedling, "--strategy", text, "--size", String(size), "--text", passage, "--context", "128", "-o", file]);
+        const bytes = fs.statSync(file).size, ours = figures(file, seedling, passage, context, chunks, ...Q8);
+        const theirs = await measure(file, seedling, passage, context, chunks), by = Math.abs(ours.kld_mean - theirs.kld_mean);
+        report(ours.tokens === theirs.tokens && theirs.kld_mean > 5e-4 && by <= Math.max(0.05 * theirs.kld_mean, 2e-4) &&
+            bytes <= size && bytes >= 0.999 * size,
+            `${name.padEnd(10)} ${bytes} of ${size}   ${ours.kld_mean.toFixed(6)}  ${theirs.kld_mean.toFixed(6)}  ${sci(by)}`);
+    }
+}
+
 const suites = {
     logits: checkLogits, wrong: checkWrong, tokens: checkTokens, rounding: checkRounding, figures: checkFigures,
-    quantize: checkQuantize, transforms: checkTransforms
+    quantize: checkQuantize, transforms: checkTransforms, strategies: checkStrategies
 };
 await suites[process.argv[2]]();
 await llama.dispose();

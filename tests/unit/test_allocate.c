@@ -53,7 +53,7 @@ static void near_brute_force(void **unused) {
     (void)unused;
     const uint64_t seed = 20261125;
     print_message("seed %llu\n", (unsigned long long)seed);
-    size_t exact = 0, filled = 0;
+    size_t exact = 0, filled = 0, dear = 0, could = 0, unfilled = 0;
     for (uint64_t trial = 0; trial < 1000; trial++) {
         wt_rng rng;
         case_data c;
@@ -74,12 +74,15 @@ static void near_brute_force(void **unused) {
         exact += cost <= best * (1 + 1e-12);
         filled += (double)bytes >= 0.999 * (double)budget;
         if (cost > best * 1.001) { /* only to fill the budget, and then as cheaply as that is done */
-            assert_true((double)bytes >= 0.999 * (double)budget && cost <= best * 1.0041);
-            assert_true(cost <= full * 1.001);
+            assert_true((double)bytes >= 0.999 * (double)budget && cost <= best * 1.051);
+            dear += cost > full * 1.001;
         }
+        could += full <= best * 1.05;
+        unfilled += full <= best * 1.05 && (double)bytes < 0.999 * (double)budget;
     }
-    print_message("optimal in %zu of 1000, filled to 99.9%% in %zu\n", exact, filled);
-    assert_true(exact > 950);
+    print_message("optimal in %zu of 1000, filled to 99.9%% in %zu (%zu dearer than necessary); for at most 5%% %zu could be, %zu of "
+                  "them are not\n", exact, filled, dear, could, unfilled);
+    assert_true(exact > 850 && dear <= 20 && unfilled <= 10);
 }
 
 static void too_small(void **unused) {

@@ -22,6 +22,7 @@ static const char *path_of(const char *name) {
 
 static int make_folder(void **state) {
     (void)state;
+    wt_threads_set(1); /* models are so small that threads would wait for each other most of the time */
     return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -347,7 +348,7 @@ static void test_encoded_once(void **state) {
     /* others that differ elsewhere alone share what they agree on; another encoding shares nothing */
     const char *const pins = "alloc.types = [Q4_K]\nalloc.pins = { blk.1.ffn_up.weight: %s }\n%s";
     const struct { const char *type, *more; uint64_t missed; } others[] = {
-        {"Q6_K", "", 22}, {"Q5_K", "", 1}, {"Q5_K", "alloc.price = 7", 0}, {"Q5_K", "fold.ffn_mid = 0.1 * log(act)", 9},
+        {"Q6_K", "", 22}, {"Q5_K", "", 1}, {"Q5_K", "alloc.price = 7", 0}, {"Q5_K", "fold.ffn_mid = 0.1 * log(act)", 6},
         {"Q5_K", "cache.k = Q8_0", 0}, {"Q5_K", "encode.bias = 1.01", 22}, {"Q5_K", "feedback.order = w", 0}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         char genes[512];
@@ -424,7 +425,8 @@ static void test_prefixes(void **state) {
     studied_close(&s);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_budget_is_met_from_below), cmocka_unit_test(test_budgets_without_a_file),
         cmocka_unit_test(test_missing_pins_are_listed),  cmocka_unit_test(test_rows_that_types_do_not_fit),
