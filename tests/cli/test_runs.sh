@@ -53,12 +53,23 @@ expect_status 0
 expect_out 'divergence of'
 expect_equal 'model' seedling "$("$CLI_STORE" "$run" model)"
 
+# Every key of what was printed last is explained in docs/json.md.
+documented() {
+    local key
+    expect_json
+    for key in $(json --keys "$@"); do
+        grep -qE "^\| \`$key\` \||^Also .*\`$key\`|^\`.*\`$key\`" "$SOURCE/docs/json.md" || fail "docs/json.md does not explain the key $key"
+        checks=$((checks + 1))
+    done
+}
+
 # ---- runs ----
 wt runs "$scratch"
 expect_status 0
 expect_out "^$run +seedling +927.73 KiB +evaluations spent +[0-9]+ +[0-9]+ "
 wt runs "$scratch" --json
-expect_json
+documented
+documented runs.0
 expect_equal 'runs' 1 "$(json --count runs)"
 expect_equal 'size' 950000 "$(json runs.0.size)"
 expect_equal 'running' false "$(json runs.0.running)"
@@ -82,7 +93,7 @@ expect_out "^survivor +$name"
 expect_out '^human +IQ1_S'
 expect_out '^best '
 wt show "$run" --json
-expect_json
+for part in '' verdicts.0 best.0 generations.0; do documented $part; done
 expect_equal 'the first verdict' "survivor $name" "$(json verdicts.0.role) $(json verdicts.0.name)"
 expect_equal 'its divergence' "$survivor_kld" "$(json verdicts.0.kld_mean)"
 expect_equal 'that of summary.json' "$survivor_kld" "$("$CLI_JSON" "$run/summary.json" survivors.0.kld_mean)"
@@ -93,7 +104,7 @@ expect_out '^holdout '
 expect_out "^strategy \"$name\""
 expect_out '^plan'
 wt show "$run" "$name" --json
-expect_json
+documented
 expect_equal 'text' "$(cat "$run/$name.strategy")" "$(json text)"
 expect_equal 'bytes' "$(stat -c %s "$run/$name.gguf")" "$(json bytes)"
 cp "$out" "$scratch/individual"
@@ -103,7 +114,7 @@ expect_out 'human IQ1_S'
 # Its plan is what is in the file.
 wt inspect "$run/$name.gguf" --json
 expect_equal 'the type of a tensor' "$("$CLI_JSON" "$scratch/individual" plan | sed 's/.*"blk.1.ffn_up.weight":"\([^"]*\)".*/\1/')" \
-    "$(tr -d '\n ' <"$out" | sed 's/.*"name":"blk.1.ffn_up.weight","type":"\([^"]*\)".*/\1/')"
+    "$(tr -d '\n ' <"$out" | sed 's/.*"name":"blk.1.ffn_up.weight","shape":[^]]*\],"type":"\([^"]*\)".*/\1/')"
 wt show "$run" nobody
 expect_error "the run has no individual 'nobody'"
 wt show "$run" ''
@@ -137,7 +148,7 @@ expect_error "cannot use the run in '$run': it was begun with another model"
 
 # ---- pick ----
 wt pick "$run" --size 950000 --json
-expect_json
+documented
 expect_number 'bytes' "$(json bytes) <= 950000"
 best=$(json kld_mean)
 wt show "$run" --json
@@ -173,13 +184,13 @@ checks=$((checks + 1))
 [ $status = 130 ] || [ $status = 0 ] || fail 'neither done nor stopped'
 wt explain "$run" "$name" --pins 1 --json
 expect_status 0
-expect_json
+documented
+documented knockouts.0
 expect_equal 'stopped' false "$(json stopped)"
 expect_number 'knock-outs' "$(json --count knockouts) >= 5"
 expect_number 'sorted' "$(json knockouts.0.change) >= $(json knockouts.1.change)"
 expect_number 'inside its interval' "$(json knockouts.0.change) >= $(json knockouts.0.low) && $(json knockouts.0.change) <= $(json knockouts.0.high)"
 first=$(json knockouts.0.gene) change=$(json knockouts.0.change)
-# What it says is what measuring the altered strategy by hand says: the difference of two means.
 wt show "$run" "$name" --json
 expect_equal 'stored' "$first $change" "$(json knockouts.0.gene) $(json knockouts.0.change)"
 wt show "$run" "$name"
@@ -191,7 +202,7 @@ expect_error "the run has no individual 'nobody'"
 cp "$run/$name.gguf" "$scratch/before.gguf"
 wt evolve --resume "$run" --json
 expect_status 0
-expect_json
+for part in '' survivors.0 humans.0; do documented $part; done
 expect_equal 'the survivor' "$name" "$(json survivors.0.name)"
 cmp "$scratch/before.gguf" "$run/$name.gguf" || fail 'the survivor changed'
 
