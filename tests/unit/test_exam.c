@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "apply/scope.h"
 #include "apply/study.h"
 #include "measure/exam.h"
 #include "measure/state_cache.h"
@@ -39,18 +40,16 @@ static int set_up(void **state) {
     for (int i = 0; i < CHUNKS * CONTEXT; i++) tokens[i] = (int32_t)wt_rng_below(&rng, 200) + 10;
     if (wt_chunks_from_tokens(&chunks, tokens, CONTEXT, CHUNKS, &err) != 0) return -1;
     const wt_study_options options = {.chunks = &chunks, .dataset = "test", .no_gram = true};
-    wt_plan plan;
-    const wt_plan_options any = {.budget = wt_gguf_size(gguf)};
+    wt_scope scope;
+    wt_scope_init(&scope);
     if (wt_study_open(&study, gguf, &options, NULL, &err) != 0 || wt_strategy_parse(&base, TEXT, strlen(TEXT), "base", &err) != 0 ||
-        wt_plan_make(&plan, study.bench, &base, &any, NULL, &err) != 0) {
+        wt_scope_set_model(&scope, gguf, &err) != 0) {
         print_error("%s\n", err.message);
         return -1;
     }
-    for (size_t i = 0; i < plan.count; i++) {
-        const wt_planned *p = &plan.tensors[i];
-        if (p->site->matrix && wt_pins_set(&base.genes[WT_GENE_ALLOC_PINS].pins, p->site->name, p->type, &err) != 0) return -1;
-    }
-    wt_plan_release(&plan);
+    for (size_t i = 0; i < scope.tensor_count; i++)
+        if (wt_pins_set(&base.genes[WT_GENE_ALLOC_PINS].pins, scope.tensors[i].name, WT_Q8_0, &err) != 0) return -1;
+    wt_scope_release_model(&scope);
     wt_model_close(model);
     return 0;
 }
