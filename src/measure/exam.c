@@ -205,11 +205,12 @@ int wt_exam_run(wt_exam *e, const wt_candidate *candidate, const wt_plan *plan, 
 }
 
 int wt_exam_noise(wt_exam *e, size_t first, size_t count, wt_chunk_score *scores, wt_error *err) {
+    const wt_type cache = e->options.activations == WT_ACTIVATIONS_F32 ? WT_F32 : WT_F16; /* what the runtime keeps */
     const wt_engine_options options = {.context = e->chunks->context,
                                        .resident_bytes = RESIDENT_BYTES,
                                        .activations = e->options.activations,
-                                       .cache_k = WT_F16,
-                                       .cache_v = WT_F16};
+                                       .cache_k = cache,
+                                       .cache_v = cache};
     wt_engine *engine = wt_engine_open(e->exact_model, &options, err);
     run r = {.exam = e, .engine = engine, .err = err};
     int rc = engine ? run_chunks(&r, first, count, scores, NULL) : -1;

@@ -41,7 +41,10 @@ size_t wt_exam_scored(const wt_exam *exam); /* positions per chunk */
 int wt_exam_run(wt_exam *exam, const wt_candidate *candidate, const wt_plan *plan, size_t first, size_t count,
                 wt_chunk_score *scores, float *klds, wt_error *err);
 
-/* The same of the exact model with rounded activations: what a runtime loses though no weight is rounded. */
+/*
+ * The same of the exact model with rounded activations and an F16 cache: what a runtime loses though no weight is rounded. 0 where the
+ * options round nothing.
+ */
 int wt_exam_noise(wt_exam *exam, size_t first, size_t count, wt_chunk_score *scores, wt_error *err);
 
 typedef struct wt_exam_counts {

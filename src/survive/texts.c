@@ -7,10 +7,13 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-enum { PASSAGE = 64, LEAST_CHUNKS = 2 };
+enum { PASSAGE = 64, LEAST_CHUNKS = 2, LONGEST_WORD = 256, BYTES_PER_TOKEN = 5 };
 
 /* More shared passages than this is no chance and no proverb. */
 #define MOST_OVERLAP 0.005
+
+/* Of a text with itself more is usual: forms, logs and code say the same again. */
+#define MOST_REPEATED 0.5
 
 void wt_texts_release(wt_texts *t) {
     wt_chunks_release(&t->calibrate);
@@ -77,16 +80,26 @@ static int refuse_overlap(const char *text, size_t len, const char *holdout, siz
     return wt_hint(err, "a verdict on a text that was searched on is none: take another text, or leave it out for a part of the first");
 }
 
+static int refuse_repetition(const char *text, size_t begin, size_t len, wt_error *err) {
+    const double share = wt_texts_overlap(text, begin, text + begin, len - begin, NULL, err);
+    if (share < 0) return -1;
+    if (share <= MOST_REPEATED) return 0;
+    wt_fail(err, WT_ERR_ARGUMENT, "the text's last part, the holdout, repeats %.1f%% of its passages from what stands before", 100 * share);
+    return wt_hint(err, "a verdict on a text that was searched on is none: take a text that goes on, or another for the holdout");
+}
+
 /* ---- parts ---- */
 
-/* A part's end: the share of the text, moved to where a word begins. */
+/* A part's end: the share of the text, moved to where a word begins; in a text of few blanks, to where a character does. */
 static size_t boundary(const char *text, size_t len, double share) {
-    size_t at = (size_t)((double)len * (share < 1 ? share : 1));
-    while (at < len && !word_begins(text, at)) at++;
+    size_t at = (size_t)((double)len * (share < 1 ? share : 1)), word = at;
+    while (word < len && word < at + LONGEST_WORD && !word_begins(text, word)) word++;
+    if (word == len || word_begins(text, word)) return word;
+    while (at < len && ((unsigned char)text[at] & 0xc0) == 0x80) at++;
     return at;
 }
 
-static int cut_part(wt_chunks *chunks, const char *part, const wt_tokenizer *tokenizer, const char *text, size_t len, size_t context,
+static int cut_part(wt_chunks *chunks, const char *part, double share, const wt_tokenizer *tokenizer, const char *text, size_t len, size_t context,
                     uint64_t most, wt_error *err) {
     wt_error own = {0};
     int rc = wt_chunks_cut(chunks, tokenizer, text, len, context, most, &own);
@@ -97,7 +110,7 @@ static int cut_part(wt_chunks *chunks, const char *part, const wt_tokenizer *tok
     }
     wt_fail(err, WT_ERR_ARGUMENT, "the text's part '%s' has %zu bytes, which is less than %d chunks of %zu tokens", part, len, LEAST_CHUNKS,
             context);
-    return wt_hint(err, "it takes about %zu bytes of text in all, or a smaller context", (size_t)(context * LEAST_CHUNKS * 5 / 0.2));
+    return wt_hint(err, "it takes about %zu bytes of text in all, or a smaller context", (size_t)((double)(context * LEAST_CHUNKS * BYTES_PER_TOKEN) / share));
 }
 
 static uint64_t hash_of(const wt_texts *t) {
@@ -113,10 +126,14 @@ int wt_texts_cut(wt_texts *t, const wt_rules *r, size_t context, const wt_tokeni
     *t = (wt_texts){0};
     if (holdout && refuse_overlap(text, len, holdout, holdout_len, err) != 0) return -1;
     const double whole = r->calibrate + r->search + (holdout ? 0 : r->holdout);
+    double least = r->calibrate < r->search ? r->calibrate : r->search;
+    if (!holdout && r->holdout < least) least = r->holdout;
+    least /= whole;
     const size_t a = boundary(text, len, r->calibrate / whole), b = boundary(text, len, (r->calibrate + r->search) / whole);
-    if (cut_part(&t->calibrate, "calibrate", tokenizer, text, a, context, r->calibrate_chunks, err) != 0 ||
-        cut_part(&t->search, "search", tokenizer, text + a, b - a, context, r->search_chunks, err) != 0 ||
-        cut_part(&t->holdout, "holdout", tokenizer, holdout ? holdout : text + b, holdout ? holdout_len : len - b, context,
+    if (!holdout && refuse_repetition(text, b, len, err) != 0) return -1;
+    if (cut_part(&t->calibrate, "calibrate", least, tokenizer, text, a, context, r->calibrate_chunks, err) != 0 ||
+        cut_part(&t->search, "search", least, tokenizer, text + a, b - a, context, r->search_chunks, err) != 0 ||
+        cut_part(&t->holdout, "holdout", holdout ? 1 : least, tokenizer, holdout ? holdout : text + b, holdout ? holdout_len : len - b, context,
                  r->holdout_chunks, err) != 0) {
         wt_texts_release(t);
         return -1;
@@ -135,6 +152,7 @@ int wt_texts_deal(wt_texts *t, const wt_rules *r, size_t context, int32_t *token
     for (int i = 0; i < 3; i++) {
         int32_t *own = at + sizes[i] <= count ? wt_calloc(sizes[i] * context + 1, sizeof *own, err) : NULL;
         if (!own) {
+            if (at + sizes[i] > count) wt_fail(err, WT_ERR_ARGUMENT, "%zu chunks are fewer than the rules want", count);
             free(tokens);
             wt_texts_release(t);
             return -1;
