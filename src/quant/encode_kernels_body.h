@@ -579,6 +579,6 @@ static void try_pairs(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, 
 
 #define WT_ENCODE_KERNELS                                                                                              \
     {                                                                                                                  \
-        prepare, prepare_importance, largest, magnitude, extreme, least, least_half, symmetric, closed_form, spread,    \
-            scan, try_scales, try_codes, best_start, descend, fit, try_ranges, try_pairs, assign                             \
+        prepare, prepare_importance, largest, magnitude, extreme, least, least_half, symmetric, closed_form, spread,   \
+            scan, try_scales, try_codes, best_start, descend, fit, try_ranges, try_pairs, assign                       \
     }

@@ -56,7 +56,8 @@ static void encode_q2_0(const wt_encode_kernels *k, const float *x, const float 
         for (int j = 0; j < BLOCK / 4; j++) {
             uint32_t four;
             memcpy(&four, q + 4 * j, sizeof four);
-            b.qs[j] = (uint8_t)(four * 0x01041040u >> 24); /* shifted by 24, 18, 12 and 6: the top byte is what lies apart */
+            /* Shifted by 24, 18, 12 and 6, the four add up in the top byte, and nothing carries into it. */
+            b.qs[j] = (uint8_t)(four * 0x01041040u >> 24);
         }
         memcpy(to, &b, sizeof b);
     }

@@ -217,7 +217,7 @@ INLINE void lanes_store_bytes(int8_t *p, lanes a) {
 }
 INLINE lanes lanes_half(lanes a) { EACH(lanes, vcvt_f32_f16(vcvt_f16_f32(a.v[i]))); }
 
-/* Four of the WT_CELLS floats at p, by the indices of their bytes: a lookup sees 64 bytes, and leaves what lies outside. */
+/* Four of the WT_CELLS floats at p, by the indices of their bytes: a lookup sees 64 bytes and leaves what lies outside. */
 INLINE float32x4_t lookup_four(const float *p, uint8x16_t bytes) {
     const uint8_t *first = (const uint8_t *)p, *second = first + 64;
     uint8x16x4_t low = {{vld1q_u8(first), vld1q_u8(first + 16), vld1q_u8(first + 32), vld1q_u8(first + 48)}};
