@@ -1,8 +1,8 @@
 /*
- * bench_decode [--json] [--type NAME]: decoding to floats on one thread against the memory bandwidth of that thread, both in bytes
- * read and written a second. Bandwidth is memcpy's, between buffers far larger than the caches; decoding goes from such a
- * buffer to another, in turn with it, medians of the rounds. The share of the bandwidth is what counts: for the legacy and the
- * K types it is to be half.
+ * bench_decode [--json] [--type NAME]: decoding to floats on one thread against the memory bandwidth of that
+ * thread, both in bytes read and written a second. Bandwidth is memcpy's, between buffers far larger than the
+ * caches; decoding goes from such a buffer to another, in turn with it, medians of the rounds. The share of the
+ * bandwidth is what counts: for the legacy and the K types it is to be half.
  */
 #include <stdbool.h>
 #include <stdint.h>
