@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Speed, each figure a ratio inside one run: the forward pass against oneDNN's sgemm, and (with Node 20 and the npm package) prompt
-# processing against stock llama.cpp, side by side; and rules against hand-written loops. Usage: tools/bench.sh BUILD [--json]
+# processing against stock llama.cpp, side by side; decoding against memcpy; and rules against hand-written loops.
+# Usage: tools/bench.sh BUILD [--json]
 set -euo pipefail
 build=${1:?usage: tools/bench.sh BUILD [--json]}
 shift
@@ -25,6 +26,9 @@ done
 echo
 echo "memory of quantizing a model of a billion weights"
 "$build/bench/bench_quantize" "$build/wildtype" "$scratch" "$@"
+echo
+echo "decoding against the memory bandwidth of a thread"
+"$build/bench/bench_decode" "$@"
 echo
 echo "rules as programs against hand-written loops"
 "$build/bench/bench_expression" "$@"

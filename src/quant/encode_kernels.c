@@ -7,6 +7,8 @@ const wt_encode_kernels *wt_encode_kernels_at(wt_cpu_level level) {
 #if defined(__x86_64__)
     if (level >= WT_CPU_AVX512) return &wt_encode_kernels_avx512;
     if (level >= WT_CPU_AVX2) return &wt_encode_kernels_avx2;
+#elif defined(__aarch64__)
+    if (level >= WT_CPU_NEON) return &wt_encode_kernels_neon;
 #endif
     (void)level;
     return &PLAIN;

@@ -149,6 +149,12 @@ struct wt_encode_kernels {
     void (*symmetric)(const float *x, const float *w, size_t n, const wt_grid *grid, size_t groups,
                       const wt_symmetric_lanes *lanes);
 
+    /*
+     * The scale that takes most from the error, of those that each candidate's codes would have (times `bias`); max: the weight
+     * of the largest magnitude, not 0; n is even. Where nothing takes any: max on the grid's lowest code.
+     */
+    float (*closed_form)(const float *x, const float *w, size_t n, const wt_codes *codes, float max, float bias);
+
     void (*spread)(const float *x, size_t runs, size_t n, wt_lanes *lanes);
 
     void (*scan)(const wt_lanes *x, const wt_lanes *w, size_t n, const wt_codes *codes, wt_scan_lanes *l);
@@ -186,7 +192,7 @@ struct wt_encode_kernels {
 
 const wt_encode_kernels *wt_encode_kernels_at(wt_cpu_level level);
 
-extern const wt_encode_kernels wt_encode_kernels_avx2, wt_encode_kernels_avx512;
+extern const wt_encode_kernels wt_encode_kernels_avx2, wt_encode_kernels_avx512, wt_encode_kernels_neon;
 
 /* The nearest value of a grid of integers, or with a table. */
 static inline float wt_grid_nearest(const wt_grid *g, float y) {

@@ -212,6 +212,45 @@ static int least_half(const float *x, const float *w, size_t n, const wt_grid *g
     return first + best;
 }
 
+INLINE void closed_form_all(wt_grid_kind kind, const float *x, const float *w, size_t n, const wt_codes *codes,
+                            float max, float bias, float *best) {
+    const wt_grid grid = codes->grid;
+    const lanes zero = lanes_set(0.0f), plain = lanes_set(max / grid.lo);
+    union {
+        float f;
+        uint32_t u;
+    } most = {.f = 0.0f};
+    *best = max / grid.lo * bias;
+    for (size_t at = 0; at < codes->filled; at += WT_LANES) {
+        const lanes inverse = lanes_div(lanes_load(codes->top + at), lanes_set(max));
+        lanes qx[2] = {zero, zero}, qq[2] = {zero, zero}; /* even and odd weights, as in errors_of */
+        for (size_t i = 0; i < n; i += 2) {
+            for (size_t j = 0; j < 2; j++) {
+                lanes q = nearest(&grid, kind, lanes_mul(lanes_set(x[i + j]), inverse));
+                qx[j] = lanes_add(qx[j], lanes_mul(lanes_set(w[i + j] * x[i + j]), q));
+                qq[j] = lanes_add(qq[j], lanes_mul(lanes_mul(lanes_set(w[i + j]), q), q));
+            }
+        }
+        const lanes all_qx = lanes_add(qx[0], qx[1]), all_qq = lanes_add(qq[0], qq[1]);
+        const lanes scale = lanes_mul(ratio(all_qx, all_qq, plain), lanes_set(bias));
+        const lanes gain = lanes_mul(scale, lanes_sub(lanes_add(all_qx, all_qx), lanes_mul(scale, all_qq)));
+        const float here = lanes_largest(gain);
+        if (!(here > most.f)) continue;
+        most.f = here;
+        float scales[WT_LANES];
+        lanes_store(scales, scale);
+        most.u--; /* the float before it: what is above that gains as much */
+        *best = scales[lanes_first(lanes_above(gain, lanes_set(most.f)))];
+        most.u++;
+    }
+}
+
+static float closed_form(const float *x, const float *w, size_t n, const wt_codes *codes, float max, float bias) {
+    float best;
+    FOR_KIND(&codes->grid, closed_form_all, x, w, n, codes, max, bias, &best);
+    return best;
+}
+
 /* ---- runs without minima, side by side ---- */
 
 static void spread(const float *x, size_t runs, size_t n, wt_lanes *out) {
@@ -540,6 +579,6 @@ static void try_pairs(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, 
 
 #define WT_ENCODE_KERNELS                                                                                              \
     {                                                                                                                  \
-        prepare, prepare_importance, largest, magnitude, extreme, least, least_half, symmetric, spread, scan,          \
-            try_scales, try_codes, best_start, descend, fit, try_ranges, try_pairs, assign                             \
+        prepare, prepare_importance, largest, magnitude, extreme, least, least_half, symmetric, closed_form, spread,   \
+            scan, try_scales, try_codes, best_start, descend, fit, try_ranges, try_pairs, assign                       \
     }

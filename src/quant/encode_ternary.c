@@ -53,8 +53,12 @@ static void encode_q2_0(const wt_encode_kernels *k, const float *x, const float 
     wt_block_q2_0 b;
     for (size_t i = 0; i < n; i += BLOCK, to += sizeof b, x += BLOCK, w += BLOCK) {
         b.d = codes_scale(k, x, w, BLOCK, &codes, search, q);
-        for (int j = 0; j < BLOCK / 4; j++)
-            b.qs[j] = (uint8_t)(q[4 * j] | q[4 * j + 1] << 2 | q[4 * j + 2] << 4 | q[4 * j + 3] << 6);
+        for (int j = 0; j < BLOCK / 4; j++) {
+            uint32_t four;
+            memcpy(&four, q + 4 * j, sizeof four);
+            /* Shifted by 24, 18, 12 and 6, the four add up in the top byte, and nothing carries into it. */
+            b.qs[j] = (uint8_t)(four * 0x01041040u >> 24);
+        }
         memcpy(to, &b, sizeof b);
     }
 }

@@ -156,6 +156,89 @@ INLINE lanes lanes_gather(const float *p, const int32_t *at) {
 }
 #undef EACH
 
+#elif defined(WT_LANES_NEON) /* which aarch64 always has: the including file says that it is not to be plain C */
+
+#include <arm_neon.h>
+
+typedef struct lanes {
+    float32x4_t v[4];
+} lanes;
+typedef struct lane_mask {
+    uint32x4_t v[4];
+} lane_mask;
+
+#define EACH(type, expression)                                                                                         \
+    type r;                                                                                                            \
+    for (int i = 0; i < 4; i++) r.v[i] = expression;                                                                   \
+    return r
+INLINE lanes lanes_set(float a) { EACH(lanes, vdupq_n_f32(a)); }
+INLINE lanes lanes_load(const float *p) { EACH(lanes, vld1q_f32(p + 4 * i)); }
+INLINE void lanes_store(float *p, lanes a) {
+    for (int i = 0; i < 4; i++) vst1q_f32(p + 4 * i, a.v[i]);
+}
+INLINE lanes lanes_add(lanes a, lanes b) { EACH(lanes, vaddq_f32(a.v[i], b.v[i])); }
+INLINE lanes lanes_sub(lanes a, lanes b) { EACH(lanes, vsubq_f32(a.v[i], b.v[i])); }
+INLINE lanes lanes_mul(lanes a, lanes b) { EACH(lanes, vmulq_f32(a.v[i], b.v[i])); }
+INLINE lanes lanes_div(lanes a, lanes b) { EACH(lanes, vdivq_f32(a.v[i], b.v[i])); }
+/* By selection: NEON's own maximum and minimum give NaN where one operand is. */
+INLINE lanes lanes_max(lanes a, lanes b) { EACH(lanes, vbslq_f32(vcgtq_f32(a.v[i], b.v[i]), a.v[i], b.v[i])); }
+INLINE lanes lanes_min(lanes a, lanes b) { EACH(lanes, vbslq_f32(vcltq_f32(a.v[i], b.v[i]), a.v[i], b.v[i])); }
+INLINE lanes lanes_abs(lanes a) { EACH(lanes, vabsq_f32(a.v[i])); }
+INLINE lane_mask lanes_above(lanes a, lanes b) { EACH(lane_mask, vcgtq_f32(a.v[i], b.v[i])); }
+INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { EACH(lanes, vbslq_f32(m.v[i], a.v[i], b.v[i])); }
+INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { EACH(lane_mask, vandq_u32(a.v[i], b.v[i])); }
+INLINE bool lanes_any(lane_mask a) {
+    return vmaxvq_u32(vorrq_u32(vorrq_u32(a.v[0], a.v[1]), vorrq_u32(a.v[2], a.v[3]))) != 0;
+}
+INLINE int lanes_first(lane_mask a) {
+    uint16x8_t low = vcombine_u16(vmovn_u32(a.v[0]), vmovn_u32(a.v[1]));
+    uint16x8_t high = vcombine_u16(vmovn_u32(a.v[2]), vmovn_u32(a.v[3]));
+    uint8x16_t bytes = vcombine_u8(vmovn_u16(low), vmovn_u16(high));
+    uint8x8_t nibbles = vshrn_n_u16(vreinterpretq_u16_u8(bytes), 4); /* four bits a lane */
+    return __builtin_ctzll(vget_lane_u64(vreinterpret_u64_u8(nibbles), 0)) / 4;
+}
+INLINE float lanes_largest(lanes a) {
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.v[0], a.v[1]), vmaxq_f32(a.v[2], a.v[3])));
+}
+INLINE float32x4_t halves_from(int first) {
+    const uint16x4_t each = {0, 1, 2, 3};
+    return vcvt_f32_f16(vreinterpret_f16_u16(vadd_u16(vdup_n_u16((uint16_t)first), each)));
+}
+INLINE lanes lanes_halves(int first) { EACH(lanes, halves_from(first + 4 * i)); }
+INLINE lanes lanes_round(lanes a) { EACH(lanes, vrndnq_f32(a.v[i])); }
+INLINE lanes lanes_power(lanes a) {
+    const uint32x4_t exponent = vdupq_n_u32(0x7f800000u);
+    EACH(lanes, vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a.v[i]), exponent)));
+}
+INLINE void lanes_store_bytes(int8_t *p, lanes a) {
+    int16x4_t q[4];
+    for (int i = 0; i < 4; i++) q[i] = vmovn_s32(vcvtq_s32_f32(a.v[i]));
+    vst1q_s8(p, vcombine_s8(vmovn_s16(vcombine_s16(q[0], q[1])), vmovn_s16(vcombine_s16(q[2], q[3]))));
+}
+INLINE lanes lanes_half(lanes a) { EACH(lanes, vcvt_f32_f16(vcvt_f16_f32(a.v[i]))); }
+
+/* Four of the WT_CELLS floats at p, by the indices of their bytes: a lookup sees 64 bytes and leaves what lies outside. */
+INLINE float32x4_t lookup_four(const float *p, uint8x16_t bytes) {
+    const uint8_t *first = (const uint8_t *)p, *second = first + 64;
+    uint8x16x4_t low = {{vld1q_u8(first), vld1q_u8(first + 16), vld1q_u8(first + 32), vld1q_u8(first + 48)}};
+    uint8x16x4_t high = {{vld1q_u8(second), vld1q_u8(second + 16), vld1q_u8(second + 32), vld1q_u8(second + 48)}};
+    return vreinterpretq_f32_u8(vqtbx4q_u8(vqtbl4q_u8(low, bytes), high, vsubq_u8(bytes, vdupq_n_u8(64))));
+}
+INLINE float32x4_t lookup_cells(const wt_cells *t, float32x4_t c, float32x4_t y) {
+    uint32x4_t at = vmulq_n_u32(vcvtq_u32_f32(c), 0x04040404u); /* 4 c in every byte, and 0..3 */
+    uint8x16_t bytes = vreinterpretq_u8_u32(vaddq_u32(at, vdupq_n_u32(0x03020100u)));
+    uint32x4_t above = vcgtq_f32(y, lookup_four(t->split, bytes));
+    return vbslq_f32(above, lookup_four(t->above, bytes), lookup_four(t->below, bytes));
+}
+INLINE lanes lanes_lookup(const wt_cells *t, lanes c, lanes y) { EACH(lanes, lookup_cells(t, c.v[i], y.v[i])); }
+
+INLINE lanes lanes_gather(const float *p, const int32_t *at) {
+    float r[WT_LANES];
+    for (int i = 0; i < WT_LANES; i++) r[i] = p[at[i]];
+    return lanes_load(r);
+}
+#undef EACH
+
 #else /* plain C, of which a compiler makes what it can */
 
 #include <math.h>

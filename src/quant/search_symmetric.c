@@ -69,22 +69,13 @@ void wt_cells_of_odd(wt_cells *cells, int hi) {
 }
 
 /*
- * The bits of floats that are not negative are in order as integers, whose maxima a compiler turns into vectors; those of
+ * The bits of floats that are not negative are in order as integers, whose minima a compiler turns into vectors; those of
  * negative ones are below them.
  */
 static int32_t bits_of(float v) {
     int32_t u;
     memcpy(&u, &v, sizeof u);
     return u;
-}
-
-/* The largest of n values, or 0 where none is positive. */
-static float largest_of(const float *v, size_t n) {
-    int32_t most = 0;
-    for (size_t i = 0; i < n; i++) most = bits_of(v[i]) > most ? bits_of(v[i]) : most;
-    float largest;
-    memcpy(&largest, &most, sizeof most);
-    return largest;
 }
 
 /* The smallest of n values that are not negative. */
@@ -135,25 +126,14 @@ static bool try_scales(const wt_encode_kernels *k, scan *s, const float *x, cons
     return true;
 }
 
-/* The candidate that takes most from the error with the scale its codes would have. */
-static float closed_form(const scan *s, size_t count, float plain, float bias) {
-    float scale[WT_MAX_CANDIDATES], gain[WT_MAX_CANDIDATES];
-    fitted_scales(s, count, plain, bias, scale);
-    for (size_t i = 0; i < count; i++) gain[i] = scale[i] * (2.0f * s->qx[i] - scale[i] * s->qq[i]);
-    float most = largest_of(gain, count);
-    size_t best = 0;
-    while (best + 1 < count && gain[best] != most) best++;
-    return scale[best];
-}
-
 uint16_t wt_search_scale(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_codes *codes,
                          const wt_search *search) {
     float max = k->extreme(x, n);
     if (fabsf(max) < WT_NOTHING) return 0;
+    if (search->passes < 1) return wt_search_half(k->closed_form(x, w, n, codes, max, search->bias));
     scan s;
     float scale[WT_MAX_CANDIDATES], plain = max / codes->grid.lo, best = plain, least = INFINITY;
     scan_run(k, &s, x, w, n, max, codes);
-    if (search->passes < 1) return wt_search_half(closed_form(&s, codes->filled, plain, search->bias));
     for (int pass = 0; pass < search->passes; pass++) {
         fitted_scales(&s, codes->filled, plain, search->bias, scale);
         /* Beside the refitted ones, the plain choice: the extreme weight exactly on the lowest code. */
