@@ -351,6 +351,7 @@ static int choose(desk *d, const wt_tensor *t, wt_assignment *a, wt_error *err) 
     const wt_preset_request *r = d->request;
     const wt_type_rule *rule;
     if (find_rule(r, d->patterns, t->name, &rule, err) != 0) return -1;
+    if (rule && r->decided) r->decided[rule - r->rules] = true;
     const bool apart = rule && strcmp(t->name, "per_layer_token_embd.weight") == 0; /* a table of its own */
     const int named = r->embedding_type >= 0 && is_embedding(t->name) && !apart ? r->embedding_type
                       : r->output_type >= 0 && is_output(t->name)               ? r->output_type

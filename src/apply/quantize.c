@@ -291,12 +291,18 @@ static int copy_tensor(run *r, const wt_tensor *t) {
 
 /* ---- the file ---- */
 
-static int refuse(const wt_gguf *source, const wt_quantization_review *review, const char *path, wt_error *err) {
+static int refuse(const wt_gguf *source, const wt_statistics *statistics, const wt_quantization_review *review,
+                  const char *path, wt_error *err) {
     if (wt_refuse_source(source, path, err) != 0) return -1;
     if (review->unwritten && !review->needy) /* what a person can mend comes first */
         return wt_fail(err, WT_ERR_UNSUPPORTED, "cannot quantize '%s': this build does not write %s",
                        review->unwritten->name, wt_type_find(review->unwritten_type)->name);
     if (!review->needy) return 0;
+    if (statistics) {
+        wt_fail(err, WT_ERR_ARGUMENT, "cannot quantize '%s' to %s: it needs importance, and '%s' has none for it",
+                review->needy->name, wt_type_find(review->needy_type)->name, wt_statistics_path(statistics));
+        return wt_hint(err, "'wildtype calibrate' measures every matrix; or give this one a larger type");
+    }
     wt_fail(err, WT_ERR_ARGUMENT,
             "cannot quantize '%s' to %s: it needs importance statistics, and there are none for it",
             review->needy->name, wt_type_find(review->needy_type)->name);
@@ -307,7 +313,7 @@ int wt_quantize(const wt_gguf *source, const wt_quantization *plan, const char *
                 wt_error *err) {
     wt_quantization_review review;
     if (wt_quantize_review(source, plan, &review, err) != 0) return -1;
-    int rc = refuse(source, &review, path, err);
+    int rc = refuse(source, plan->statistics, &review, path, err);
     run r = {.source = source, .progress = progress, .total = (double)review.weights, .err = err};
     wt_quantization_review_release(&review);
     if (rc != 0 || !(r.writer = announce(source, plan, path, err))) return -1;

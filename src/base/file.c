@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -103,18 +104,37 @@ fail:
     return NULL;
 }
 
+/* Whether the file is where this process prints: a report would be lost in it, or it in the report. */
+static bool is_printed_to(const struct stat *file) {
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        struct stat st;
+        if (fstat(fd, &st) == 0 && st.st_dev == file->st_dev && st.st_ino == file->st_ino) return true;
+    }
+    return false;
+}
+
+/* The name to write under, to be freed: where a link leads, so that the file behind it is replaced and not the link. */
+static char *behind_links(const char *path, wt_error *err) {
+    char *real = realpath(path, NULL); /* NULL where there is no such file yet */
+    if (!real) real = strdup(path);
+    if (!real) wt_fail_memory(err, strlen(path));
+    return real;
+}
+
 int wt_output_open(wt_output *out, const char *path, wt_error *err) {
     *out = (wt_output){0};
-    size_t n = strlen(path);
     struct stat st;
     mode_t mode = 0666;
     if (stat(path, &st) == 0) {
         if (!S_ISREG(st.st_mode)) return wt_fail(err, WT_ERR_IO, "cannot write '%s': not a regular file", path);
+        if (is_printed_to(&st))
+            return wt_fail(err, WT_ERR_IO, "cannot write '%s': standard output or error goes there", path);
         mode = st.st_mode & 0777; /* replacing a file keeps its permissions */
     }
-    if (!(out->path = wt_calloc(n + 1, 1, err)) || !(out->temporary = wt_calloc(n + 12, 1, err))) goto fail;
-    memcpy(out->path, path, n);
-    snprintf(out->temporary, n + 12, "%s.tmp-XXXXXX", path);
+    if (!(out->path = behind_links(path, err))) goto fail;
+    const size_t n = strlen(out->path);
+    if (!(out->temporary = wt_calloc(n + 12, 1, err))) goto fail;
+    snprintf(out->temporary, n + 12, "%s.tmp-XXXXXX", out->path);
     int fd = mkstemp(out->temporary);
     if (fd < 0) {
         wt_fail_errno(err, errno, "cannot write '%s'", path);

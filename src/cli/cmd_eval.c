@@ -57,7 +57,7 @@ static size_t choose_context(const work *w) {
 static int read_cache_type(const char *option, const char *name, wt_type *type, wt_error *err) {
     int found = wt_type_by_name(name);
     if (found < 0) {
-        wt_fail(err, WT_ERR_ARGUMENT, "cannot use %s '%s': there is no such type", option, name);
+        wt_usage(err, "wrong value '%s' of option '%s': there is no such type", name, option);
         return wt_hint(err, "choose from F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0 and IQ4_NL");
     }
     *type = (wt_type)found;
@@ -71,7 +71,7 @@ static int read_options(work *w, wt_error *err) {
     if (strcasecmp(s->activations, "q8") == 0) {
         w->engine.activations = WT_ACTIVATIONS_Q8;
     } else if (strcasecmp(s->activations, "f32") != 0) {
-        wt_fail(err, WT_ERR_ARGUMENT, "cannot use --activations '%s': it is neither f32 nor q8", s->activations);
+        wt_usage(err, "wrong value '%s' of option '--activations': neither f32 nor q8", s->activations);
         return wt_hint(err, "q8 rounds as llama.cpp's CPU kernels do");
     }
     if (read_cache_type("--cache-k", s->cache_k, &w->engine.cache_k, err) != 0) return -1;
@@ -200,7 +200,7 @@ static void describe(work *w) {
 static int evaluate(work *w, wt_error *err) {
     const settings *s = w->options;
     bool text = s->text || !s->tasks; /* tasks alone need no text */
-    if (read_options(w, err) != 0 || open_models(w, err) != 0) return -1;
+    if (open_models(w, err) != 0) return -1;
     describe(w);
     wt_interrupt_at_once(true);
     if (s->tasks && wt_tasks_read(&w->tasks, s->tasks, err) != 0) return -1;
@@ -213,6 +213,7 @@ static int evaluate(work *w, wt_error *err) {
 static int run(const void *given, wt_error *err) {
     work w = {.options = given};
     double start = wt_clock();
+    if (read_options(&w, err) != 0) return WT_EXIT_USAGE;
     wt_interrupt_watch();
     int rc = evaluate(&w, err);
     wt_progress_clear();

@@ -34,6 +34,7 @@ typedef struct work {
     wt_preset_request request;
     wt_type_rule rules[WT_MOST_VALUES];
     char *patterns[WT_MOST_VALUES]; /* the rules' own copies */
+    bool decided[WT_MOST_VALUES];   /* of the rules: about some matrix */
     wt_assignment *assignments;
     wt_quantization_review review;
     wt_file_type file_type;
@@ -137,7 +138,8 @@ static int read_request(work *w, wt_error *err) {
     const settings *s = w->options;
     int status = 0;
     w->request = (wt_preset_request){
-        .output_type = -1, .embedding_type = -1, .rules = w->rules, .allow_requantize = s->requantize};
+        .output_type = -1, .embedding_type = -1, .rules = w->rules, .decided = w->decided,
+        .allow_requantize = s->requantize};
     if (!s->type && !s->pure) {
         wt_usage(err, "no type is given: --type PRESET or --pure TYPE");
         wt_hint(err, "for example --type Q4_K_M; 'wildtype quantize --help' lists them");
@@ -182,6 +184,11 @@ static void note(const work *w) {
     if (r->zeros)
         wt_note("%llu of %llu columns have importance 0; they count as a millionth of their tensor's mean",
                 (unsigned long long)r->zeros, (unsigned long long)r->columns);
+    for (size_t i = 0; i < w->request.rule_count; i++) {
+        if (!w->decided[i])
+            wt_note("--tensor-type '%.200s' decides nothing: no matrix's name matches, or others come first", w->patterns[i]);
+    }
+    if (r->encoded == 0) wt_note("no tensor changes its type: the weights are copied");
     if (w->fallbacks)
         wt_note("the rows of %zu tensor%s do not fit the type; %s a type of smaller blocks", w->fallbacks,
                 w->fallbacks == 1 ? "" : "s", w->fallbacks == 1 ? "it gets" : "they get");
@@ -202,9 +209,17 @@ static int refuse_output(const work *w, wt_error *err) {
     return wt_hint(err, "give the quantized model a name of its own");
 }
 
+/* An imatrix is a GGUF file too, and has nothing to quantize. */
+static int refuse_no_model(const work *w, wt_error *err) {
+    if (wt_gguf_find_kv(w->gguf, "general.architecture")) return 0;
+    wt_fail(err, WT_ERR_FORMAT, "cannot quantize '%s': key 'general.architecture' is missing",
+            wt_source_name(w->options->model));
+    return wt_hint(err, "the file holds no model");
+}
+
 static int plan(work *w, wt_quantization *q, wt_error *err) {
     const settings *s = w->options;
-    if (!(w->gguf = wt_source_open(s->model, err))) return -1;
+    if (!(w->gguf = wt_source_open(s->model, err)) || refuse_no_model(w, err) != 0) return -1;
     if (s->imatrix && !(w->statistics = wt_statistics_read(s->imatrix, err))) return -1;
     if (refuse_output(w, err) != 0) return -1;
     w->request.has_importance = w->statistics != NULL;
@@ -251,7 +266,14 @@ static int refuse_mixture(const settings *s, wt_error *err) {
                          : s->embedding_type    ? "--token-embedding-type"
                          : s->rules.count       ? "--tensor-type"
                                                 : NULL;
-    const char *own = s->size ? "--size" : s->bpw > 0 ? "--bpw" : s->text ? "--text" : s->gram ? "--gram" : NULL;
+    const char *own = s->size                  ? "--size"
+                      : s->bpw > 0             ? "--bpw"
+                      : s->text                ? "--text"
+                      : s->gram                ? "--gram"
+                      : s->context             ? "--context"
+                      : s->chunks              ? "--chunks"
+                      : s->ignore_missing_pins ? "--ignore-missing-pins"
+                                               : NULL;
     if (s->strategy && preset) return wt_usage(err, "--strategy and %s do not go together", preset);
     if (!s->strategy && own) return wt_usage(err, "%s goes with --strategy", own);
     if (s->strategy && s->size && s->bpw > 0) return wt_usage(err, "--size and --bpw do not go together");

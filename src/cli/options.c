@@ -177,7 +177,8 @@ static wt_parsed parse_option(const wt_command *command, int argc, char **argv, 
         if (!o) return strcmp(common->name, "help") == 0 ? WT_PARSED_HELP : WT_PARSED_VERSION;
     } else if (!value) {
         const char *next = *i + 1 < argc ? argv[*i + 1] : NULL;
-        if (!next || strncmp(next, "--", 2) == 0) {
+        const bool letter = next && next[0] == '-' && next[1] && !next[2] && find(command->options, NULL, 0, next[1]);
+        if (!next || strncmp(next, "--", 2) == 0 || letter) {
             wt_usage(err, "option '%s' needs a value: %s", shown, o->value);
             if (next) wt_hint(err, "write --%s=%s if the value begins with dashes", o->name, next);
             return WT_PARSED_WRONG;

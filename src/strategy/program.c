@@ -1,6 +1,6 @@
 /*
  * Expressions to programs. Each operator's operands are computed to slots, and the slots are free again once they were read, so they are
- * handed out as a stack; the step right behind takes a result from registers. Which sums and products have to saturate is found by carrying bounds from the leaves up, by the very
+ * handed out as a stack. Which sums and products have to saturate is found by carrying bounds from the leaves up, by the very
  * arithmetic of the values: rounding is monotone, so where the bound of a result stays within range, so does the result, and the
  * bits are the same without its clamp.
  */
@@ -110,101 +110,13 @@ static int fusible(const compiler *c, size_t at) {
 
 static uint8_t generate(compiler *c, size_t at);
 
-static void swap(uint8_t *a, uint8_t *b) {
-    const uint8_t t = *a;
-    *a = *b;
-    *b = t;
-}
-
-static bool is_three(uint8_t code) { return code >= WT_STEP_THREE(0, 0) && code < WT_STEP_THREE(6, 0); }
-
-static bool is_four(uint8_t code) { return code >= WT_STEP_FOUR(0, 0, 0) && code < WT_STEP_FOUR(4, 0, 0); }
-
-/* Sums and the like, by number, with their operands the other way around. */
-static int reversed_of(int op) { return op == 1 ? 5 : op == 5 ? 1 : op; }
-
-/* Turns a step of three so that operand `chained` is its first or last. */
-static int turn_three(wt_step *s, int chained) {
-    const int first = (s->code - WT_STEP_THREE(0, 0)) / 6, second = (s->code - WT_STEP_THREE(0, 0)) % 6;
-    if (chained == 2) return WT_FORM_LAST;
-    if (chained == 1) {
-        swap(&s->a, &s->b);
-        s->code = (uint8_t)WT_STEP_THREE(reversed_of(first), second);
-    }
-    return WT_FORM_FIRST;
-}
-
-/* Turns a step of four so that operand `chained` is its first: the sides change places, and then the operands of the first. */
-static int turn_four(wt_step *s, int chained) {
-    int first = (s->code - WT_STEP_FOUR(0, 0, 0)) / 12, middle = (s->code - WT_STEP_FOUR(0, 0, 0)) / 3 % 4;
-    int last = (s->code - WT_STEP_FOUR(0, 0, 0)) % 3;
-    if (chained >= 2) {
-        const int t = first;
-        first = last;
-        last = t;
-        middle = middle == 1 ? 3 : middle;
-        swap(&s->a, &s->c);
-        swap(&s->b, &s->d);
-    }
-    if (chained % 2 == 1) {
-        swap(&s->a, &s->b);
-        first = first == 1 ? 3 : first;
-    }
-    s->code = (uint8_t)WT_STEP_FOUR(first, middle, last);
-    return WT_FORM_FIRST;
-}
-
-/* The comparison with its operands the other way around, and the one that holds where it does not (there is nothing but numbers). */
-static uint8_t mirrored(uint8_t code) {
-    static const uint8_t OF[] = {WT_OP_GT, WT_OP_GE, WT_OP_LT, WT_OP_LE, WT_OP_EQ, WT_OP_NE};
-    return OF[code - WT_OP_LT];
-}
-
-static uint8_t opposite(uint8_t code) {
-    static const uint8_t OF[] = {WT_OP_GE, WT_OP_GT, WT_OP_LE, WT_OP_LT, WT_OP_NE, WT_OP_EQ};
-    return OF[code - WT_OP_LT];
-}
-
-static int turn_pick(wt_step *s, int chained) {
-    if (chained == 1) {
-        swap(&s->a, &s->b);
-        s->code = mirrored(s->code);
-    }
-    if (chained == 2) {
-        swap(&s->c, &s->d);
-        s->code = opposite(s->code);
-    }
-    return chained < 2 ? WT_FORM_FIRST : WT_FORM_LAST;
-}
-
-static int turn(wt_step *s, int chained) {
-    if (is_three(s->code)) return turn_three(s, chained);
-    if (is_four(s->code)) return turn_four(s, chained);
-    if (s->code >= WT_OP_LT && s->code < WT_OP_COUNT) return turn_pick(s, chained);
-    return chained == 0 ? WT_FORM_FIRST : WT_FORM_LAST;
-}
-
-/*
- * A step on the subtrees at at[0..count-1]: its result takes the first slot that is free once they were read. The last of them that is
- * no leaf is what the step before computed: where the step can take it from there, `turn` puts it first or last.
- */
+/* A step on the subtrees at at[0..count-1]: its result takes the first slot that is free once they were read. */
 static uint8_t emit(compiler *c, uint8_t code, const size_t *at, int count) {
     const size_t used = c->used;
-    wt_step step = {code, WT_FORM_PLACES, 0, (uint8_t)used, LEAF, LEAF, LEAF, LEAF}; /* LEAF exists; not read */
-    uint8_t *places[] = {&step.a, &step.b, &step.c, &step.d};
-    int chained = -1;
-    for (int i = 0; i < count; i++) {
-        *places[i] = generate(c, at[i]);
-        if (!is_leaf(c, at[i])) chained = i;
-    }
-    if (chained >= 0)
-        step.form = (uint8_t)turn(&step, chained);
-    else if (c->count > 0)
-        c->steps[c->count - 1].kept = 1; /* its result is for a later step */
-    else if (c->count > 0)
-        c->steps[c->count - 1].kept = true; /* its result is for a later step */
+    uint8_t places[4] = {LEAF, LEAF, LEAF, LEAF}; /* some place that exists; not read */
+    for (int i = 0; i < count; i++) places[i] = generate(c, at[i]);
     c->used = used + 1;
-    c->steps[c->count++] = step;
+    c->steps[c->count++] = (wt_step){code, (uint8_t)used, places[0], places[1], places[2], places[3]};
     return (uint8_t)used;
 }
 
@@ -300,8 +212,8 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 
 /* Places that the step reads; 0 where there is no such step. */
 static int operands(uint8_t code) {
-    if (is_three(code)) return 3;
-    if (is_four(code)) return 4;
+    if (code >= WT_STEP_THREE(0, 0) && code < WT_STEP_THREE(5, 0)) return 3;
+    if (code >= WT_STEP_FOUR(0, 0, 0) && code < WT_STEP_FOUR(3, 0, 0)) return 4;
     if (code >= WT_STEP_ABS(0) && code < WT_STEP_SQRT(6)) return 2;
     if (code == WT_STEP_CLAMPED(WT_OP_ADD) || code == WT_STEP_CLAMPED(WT_OP_SUB) || code == WT_STEP_CLAMPED(WT_OP_MUL))
         return 2;
@@ -310,32 +222,20 @@ static int operands(uint8_t code) {
     return wt_op_of((wt_op)code)->truth ? 4 : wt_op_of((wt_op)code)->arity;
 }
 
-/* The operand that is the result of the step before, or -1. */
-static int chained_operand(const wt_step *s) {
-    return s->form == WT_FORM_FIRST ? 0 : s->form == WT_FORM_LAST ? operands(s->code) - 1 : -1;
-}
-
-static bool verify_form(const wt_step *s, bool is_first) {
-    if (operands(s->code) == 0 || s->form >= WT_FORMS || (is_first && s->form != WT_FORM_PLACES)) return false;
-    return s->form != WT_FORM_LAST || (operands(s->code) > 1 && !is_four(s->code));
-}
-
 static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count) {
     bool written[WT_PROGRAM_PLACES];
     if (count == 0 || count > WT_EXPR_MAX_NODES) return false;
     for (size_t i = 0; i < WT_PROGRAM_PLACES; i++) written[i] = i >= p->slots;
     for (size_t i = 0; i < count; i++) {
-        const wt_step *s = &steps[i];
-        const uint8_t places[] = {s->a, s->b, s->c, s->d};
-        if (!verify_form(s, i == 0)) return false;
+        const uint8_t places[] = {steps[i].a, steps[i].b, steps[i].c, steps[i].d};
+        if (operands(steps[i].code) == 0) return false;
         for (int k = 0; k < 4; k++) {
-            if (places[k] >= p->places) return false;
-            if (k < operands(s->code) && k != chained_operand(s) && !written[places[k]]) return false;
+            if (places[k] >= p->places || (k < operands(steps[i].code) && !written[places[k]])) return false;
         }
-        if ((s->to == WT_PROGRAM_OUT) != (i + 1 == count)) return false;
-        if (s->to == WT_PROGRAM_OUT) continue;
-        if (s->to >= p->slots) return false;
-        if (s->kept) written[s->to] = true;
+        if ((steps[i].to == WT_PROGRAM_OUT) != (i + 1 == count)) return false;
+        if (steps[i].to == WT_PROGRAM_OUT) continue;
+        if (steps[i].to >= p->slots) return false;
+        written[steps[i].to] = true;
     }
     return true;
 }

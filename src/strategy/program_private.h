@@ -10,16 +10,13 @@
 #define WT_PROGRAM_SLOTS 32 /* a slot in use holds at least two nodes of the tree */
 #define WT_PROGRAM_OUT 255  /* in `to`: where the result goes */
 
-/* Which operand is the result of the step before, kept in registers. LAST is c of three, d of four, b of two. */
-enum { WT_FORM_PLACES, WT_FORM_FIRST, WT_FORM_LAST, WT_FORMS };
-
 /* WT_OP_VARIABLE copies place a, a number or an input. A comparison's code picks. */
 #define WT_STEP_CLAMPED(op) (0x80 | (op))                        /* ADD, SUB and MUL: saturates */
+#define WT_STEP_ABS(op) (100 + (op))                             /* abs(a) op b */
+#define WT_STEP_SQRT(op) (106 + (op))                            /* sqrt(a) op b */
 #define WT_STEP_THREE(first, second) (32 + (first)*6 + (second)) /* (a first b) second c */
 #define WT_STEP_FOUR(first, middle, last)                                                                              \
-    (68 + (first)*12 + (middle)*3 + (last)) /* (a first b) middle (c last d); last 0..2, the others 0..3: 3 is 5 */
-#define WT_STEP_ABS(op) (116 + (op))        /* abs(a) op b */
-#define WT_STEP_SQRT(op) (122 + (op))       /* sqrt(a) op b */
+    (64 + (first)*9 + (middle)*3 + (last)) /* (a first b) middle (c last d); 0..2 each */
 
 void wt_program_run_reference(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 void wt_program_run_avx2(const wt_program *program, const wt_row *inputs, size_t n, float *out);

@@ -58,6 +58,14 @@ expect_out '^type +Q4_K, file type 14'
 wt quantize --type Q4_K_M --pure Q4_K --dry-run
 expect_out '^type +Q4_K_M, file type 15'
 expect_no_out ' Q6_K '
+wt quantize --type Q4_K_M --tensor-type ffn_down=Q8_0 --tensor-type 'blk\.0\.ffn_down=Q6_K' --tensor-type atn_q=Q6_K --dry-run
+expect_status 0
+expect_err "^note: --tensor-type 'blk\\\\.0\\\\.ffn_down' decides nothing"
+expect_err "^note: --tensor-type 'atn_q' decides nothing"
+expect_equal 'rules that decide nothing' 2 "$(grep -c 'decides nothing' "$err")"
+wt quantize --type F16 --dry-run
+expect_status 0
+expect_err '^note: no tensor changes its type'
 
 # ---- wrong words ----
 wt quantize --type Q4_K_N -o x.gguf
@@ -80,6 +88,12 @@ wt quantize -o x.gguf
 expect_usage_error 'no type is given'
 wt quantize --type Q8_0
 expect_usage_error 'no output is given'
+wt quantize --type Q4_K_M --pure -o x.gguf # as llama-quantize has it
+expect_usage_error "option '--pure' needs a value: TYPE"
+for option in --text=x --context=64 --chunks=2 --ignore-missing-pins; do
+    wt quantize --type Q8_0 -o x.gguf $option
+    expect_usage_error "${option%%=*} goes with --strategy"
+done
 
 # ---- what is refused ----
 wt quantize --type Q8_0 -o x.gguf --tensor-type 'attn_(q=Q4_K'
@@ -90,6 +104,9 @@ wt quantize --type Q8_0 -o nowhere/x.gguf
 expect_error "cannot write 'nowhere/x.gguf'"
 wt quantize --type Q8_0 -o .
 expect_error "cannot write '.': not a regular file"
+"$CLI_GGUF" "$seedling" "$made/no-model.gguf" remove general.architecture
+wt quantize "$made/no-model.gguf" --type Q8_0 -o x.gguf
+expect_error "cannot quantize '.*no-model.gguf': key 'general.architecture' is missing"
 wt quantize --type IQ2_XXS -o x.gguf
 expect_error "cannot quantize 'blk.0.attn_q.weight' to IQ2_XXS: it needs importance"
 expect_err '^hint: .*wildtype calibrate'
@@ -114,6 +131,22 @@ expect_status 0
 expect_out '^blk.1.ffn_up.weight +80 x 12 .* F16 .* does not fit Q4_K$'
 expect_err '^note: the rows of 1 tensor do not fit the type'
 
+# ---- what stands under the output's name ----
+echo old >"$made/target.gguf"
+ln -s target.gguf "$made/other-name.gguf"
+wt quantize --type Q8_0 -o "$made/other-name.gguf"
+expect_status 0
+[ -L "$made/other-name.gguf" ] || fail 'the link became a file'
+cmp "$made/target.gguf" "$made/q8.gguf" >/dev/null && fail 'that file is of another source'
+expect_equal 'bytes behind the link' "$(stat -c %s "$made/q8.gguf")" "$(stat -c %s "$made/target.gguf")"
+# "cannot write": its standard output or error; by a name that is no device, so that a mistake costs a scratch file
+command='wildtype quantize -o FILE >FILE'
+"$WILDTYPE" quantize --type Q8_0 -o "$made/printed" </dev/null >"$made/printed" 2>"$err"
+status=$?
+: >"$out"
+expect_error "cannot write '.*printed': standard output or error goes there"
+expect_equal 'bytes printed' 0 "$(stat -c %s "$made/printed")"
+
 # ---- importance, in the older format because a shell can write it ----
 le32() { printf "\\x$(printf %02x $(($1 & 255)))\\x$(printf %02x $(($1 >> 8 & 255)))\\x00\\x00"; }
 entry() { # NAME COLUMNS: the first column has 0, the others 1
@@ -137,7 +170,7 @@ expect_out '^quantize.imatrix.entries_count +u32 +2'
 wt compare "$made/q4.gguf" "$made/weighted.gguf" --imatrix "$made/stats.dat" --json
 expect_number 'what importance changed' "$(json total.error) > 0 && $(json total.weighted_error) > 0"
 wt quantize --type IQ2_XXS --imatrix "$made/stats.dat" -o x.gguf
-expect_error "cannot quantize 'blk.0.attn_k.weight' to IQ2_XXS: it needs importance"
+expect_error "cannot quantize 'blk.0.attn_k.weight' to IQ2_XXS: it needs importance, and '.*stats.dat' has none for it"
 { le32 1; entry blk.7.attn_q.weight 256; } >"$made/other.dat"
 wt quantize --type Q4_K_M --imatrix "$made/other.dat" -o x.gguf
 expect_error "cannot use the statistics in '.*other.dat'.*blk.7.attn_q.weight"

@@ -83,7 +83,7 @@ function logSoftmax(found) {
     return logp;
 }
 
-const scores = new Map(); // the same reference serves several candidates
+const scores = new Map(); // a reference serves several candidates, a candidate one reference: hundreds of MB each
 async function scoreOnce(...question) {
     const key = JSON.stringify(question);
     if (!scores.has(key)) scores.set(key, await score(...question));
@@ -107,7 +107,7 @@ const top = ({logp}) => logp.reduce((best, v, t) => v > logp[best] ? t : best, 0
 
 /** The figures of a candidate (with `cache`) against its reference by the names of `wildtype eval --json`; n is even. */
 export async function measure(candidate, reference, textFile, n, chunks, cache) {
-    const mine = await scoreOnce(candidate, textFile, n, chunks, cache);
+    const mine = await score(candidate, textFile, n, chunks, cache);
     const theirs = await scoreOnce(reference, textFile, n, chunks);
     const klds = theirs.map((p, i) => divergence(p, mine[i])), sorted = Float64Array.from(klds).sort();
     const per = n / 2 - 1, chunkMeans = Array.from({length: klds.length / per}, (_, c) =>
