@@ -87,8 +87,8 @@ wt_position *positions_of(studied *s, const wt_model *candidate, double *mean) {
         states[k] = calloc(count * width, sizeof(float));
         for (size_t i = 0; i < c->count; i++) {
             const size_t length = c->context;
-            const wt_batch batch = {.tokens = c->tokens + i * length, .lengths = &length, .sequences = 1,
-                                    .last_block = WT_ALL_BLOCKS};
+            const wt_batch batch = {
+                .tokens = c->tokens + i * length, .lengths = &length, .sequences = 1, .last_block = WT_ALL_BLOCKS};
             if (!engines[k] || wt_engine_run(engines[k], &batch, hidden, &err) != 0) fail_msg("%s", err.message);
             wt_engine_final_norm(engines[k], hidden + c->first * width, c->scored, states[k] + i * c->scored * width);
             memcpy(targets + i * c->scored, c->tokens + i * length + c->first + 1, c->scored * sizeof *targets);

@@ -50,7 +50,8 @@ static float *decoded(const wt_tensor *t, wt_type type, const void *data) {
 }
 
 static void assert_near(const char *what, double value, double expected, double relative) {
-    if (!(fabs(value - expected) <= relative * fabs(expected) + 1e-300)) fail_msg("%s: %.17g, not %.17g", what, value, expected);
+    if (!(fabs(value - expected) <= relative * fabs(expected) + 1e-300))
+        fail_msg("%s: %.17g, not %.17g", what, value, expected);
 }
 
 /* ---- features ---- */
@@ -97,7 +98,8 @@ static direct measure_directly(const studied *s, const wt_tensor *t) {
 static void check_features(studied *s) {
     wt_error err = {0};
     wt_strategy plain = strategy_of("");
-    wt_transform *t = wt_transform_new(wt_workbench_model(s->study.bench), &plain, wt_workbench_calibration(s->study.bench), &err);
+    wt_transform *t =
+        wt_transform_new(wt_workbench_model(s->study.bench), &plain, wt_workbench_calibration(s->study.bench), &err);
     const wt_features *f = wt_workbench_features(s->study.bench);
     double weights = 0, logs = 0, losses = 0;
     size_t matrices = 0, known = 0;
@@ -126,7 +128,8 @@ static void check_features(studied *s) {
         assert_near("rms_act", v[WT_TENSOR_RMS_ACT], d->rms_act > 0 ? d->rms_act / exp(logs / (double)known) : 1, 1e-5);
         assert_near("error", v[WT_TENSOR_ERROR], d->lost / exp(losses / (double)matrices), 1e-5);
         assert_near("probe", wt_features_probe_error(f, site->source), d->probe, 1e-9);
-        if (fabs(v[WT_TENSOR_SIZE] - log2(d->weights / (weights / (double)matrices))) > 1e-5) fail_msg("size of %s", site->name);
+        if (fabs(v[WT_TENSOR_SIZE] - log2(d->weights / (weights / (double)matrices))) > 1e-5)
+            fail_msg("size of %s", site->name);
         const double layers = wt_model_hparams(wt_workbench_model(s->study.bench))->n_layers - 1.0;
         const bool head = strcmp(site->name, "output.weight") == 0;
         assert_near("depth", v[WT_TENSOR_DEPTH], site->layer >= 0 ? site->layer / layers : head, 1e-6);
@@ -168,7 +171,8 @@ static void check_sensitivity(studied *s, size_t every) {
         assert_int_equal(wt_model_override(model, t->name, type, blocks, &err), 0);
         double mean;
         free(positions_of(s, model, &mean));
-        if (!(fabs(found.nats[i] - mean) <= 1e-9 * fmax(mean, 1e-3))) fail_msg("%s: %.17g, not %.17g", t->name, found.nats[i], mean);
+        if (!(fabs(found.nats[i] - mean) <= 1e-9 * fmax(mean, 1e-3)))
+            fail_msg("%s: %.17g, not %.17g", t->name, found.nats[i], mean);
         assert_int_equal(wt_model_override(model, t->name, t->type, NULL, &err), 0);
         free(blocks);
         compared++;
@@ -239,10 +243,12 @@ static void test_sensitivity_does_not_depend_on_threads(void **state) {
 static void values_of(studied *s, float *values, uint64_t *tokens) {
     wt_error err = {0};
     wt_strategy plain = strategy_of("");
-    wt_transform *t = wt_transform_new(wt_workbench_model(s->study.bench), &plain, wt_workbench_calibration(s->study.bench), &err);
+    wt_transform *t =
+        wt_transform_new(wt_workbench_model(s->study.bench), &plain, wt_workbench_calibration(s->study.bench), &err);
     wt_features *f = wt_workbench_features(s->study.bench);
     if (wt_features_need_sensitivity(f, NULL, &err) != 0) fail_msg("%s", err.message);
-    for (size_t i = 0; i < wt_transform_count(t); i++) wt_features_of(f, wt_transform_at(t, i), false, values + i * WT_TENSOR_VARIABLES);
+    for (size_t i = 0; i < wt_transform_count(t); i++)
+        wt_features_of(f, wt_transform_at(t, i), false, values + i * WT_TENSOR_VARIABLES);
     *tokens = wt_features_tokens(f);
     wt_transform_free(t);
     wt_strategy_release(&plain);
@@ -258,7 +264,10 @@ static size_t damage(const char *cache, int how) {
         files++;
         if (how == 0) snprintf(command, sizeof command, "truncate -s 300 '%.200s/%.200s'", cache, e->d_name);
         if (how == 1) snprintf(command, sizeof command, "truncate -s 0 '%.200s/%.200s'", cache, e->d_name);
-        if (how == 2) snprintf(command, sizeof command, "sed -i 's/: *[0-9][0-9.e-]*/: \"x\"/; s/^ *[0-9][0-9.e-]*/ null/' '%.200s/%.200s'", cache, e->d_name);
+        if (how == 2)
+            snprintf(command, sizeof command,
+                     "sed -i 's/: *[0-9][0-9.e-]*/: \"x\"/; s/^ *[0-9][0-9.e-]*/ null/' '%.200s/%.200s'", cache,
+                     e->d_name);
         assert_int_equal(system(command), 0);
     }
     if (d) closedir(d);
@@ -308,7 +317,8 @@ static void test_full_errors(void **state) {
         wt_strategy strategy = strategy_of(genes[k]);
         wt_encoding encoding;
         assert_int_equal(wt_encoding_init(&encoding, &strategy, &err), 0);
-        wt_transform *t = wt_transform_new(wt_workbench_model(s.study.bench), &strategy, wt_workbench_calibration(s.study.bench), &err);
+        wt_transform *t = wt_transform_new(wt_workbench_model(s.study.bench), &strategy,
+                                           wt_workbench_calibration(s.study.bench), &err);
         for (size_t i = 2; i < wt_transform_count(t); i += 4) {
             const wt_site_tensor *site = wt_transform_at(t, i);
             const wt_type type = WT_Q3_K;
@@ -372,7 +382,8 @@ static double rank_correlation(const double *a, const double *b, size_t n) {
 
 static void test_sampled_errors(void **state) {
     (void)state;
-    static const wt_type types[] = {WT_IQ2_XXS, WT_Q2_K, WT_IQ3_XXS, WT_Q3_K, WT_IQ4_XS, WT_Q4_K, WT_Q5_K, WT_Q6_K, WT_Q8_0};
+    static const wt_type types[] = {WT_IQ2_XXS, WT_Q2_K, WT_IQ3_XXS, WT_Q3_K, WT_IQ4_XS,
+                                    WT_Q4_K,    WT_Q5_K, WT_Q6_K,    WT_Q8_0};
     enum { TYPES = sizeof types / sizeof *types };
     const char *const genes[] = {"", "feedback.damp = 0.1\nfold.ffn_in = 0.3 * log(act)"};
     for (size_t k = 0; k < 2; k++) {
@@ -382,7 +393,8 @@ static void test_sampled_errors(void **state) {
         wt_strategy strategy = strategy_of(genes[k]);
         wt_encoding encoding;
         assert_int_equal(wt_encoding_init(&encoding, &strategy, &err), 0);
-        wt_transform *t = wt_transform_new(wt_workbench_model(s.study.bench), &strategy, wt_workbench_calibration(s.study.bench), &err);
+        wt_transform *t = wt_transform_new(wt_workbench_model(s.study.bench), &strategy,
+                                           wt_workbench_calibration(s.study.bench), &err);
         static double sampled[512], full[512];
         size_t n = 0, rows = 0, taken = 0;
         double worst = 0;
@@ -390,7 +402,8 @@ static void test_sampled_errors(void **state) {
             const wt_site_tensor *site = wt_transform_at(t, i);
             if (!site->matrix || (k == 1 && site->layer != 1)) continue; /* with feedback full errors take long */
             assert_int_equal(wt_workbench_errors(s.study.bench, t, i, &encoding, types, TYPES, sampled + n, &err), 0);
-            assert_int_equal(wt_workbench_errors_sampled(s.study.bench, t, i, &encoding, types, TYPES, 1, full + n, &err), 0);
+            assert_int_equal(
+                wt_workbench_errors_sampled(s.study.bench, t, i, &encoding, types, TYPES, 1, full + n, &err), 0);
             for (size_t j = 0; j < TYPES; j++, n++) worst = fmax(worst, fabs(sampled[n] / full[n] - 1));
             const size_t some = (site->rows + WT_SAMPLE_EVERY - 1) / WT_SAMPLE_EVERY;
             taken += some > WT_SAMPLE_LEAST ? some : WT_SAMPLE_LEAST;
@@ -421,7 +434,8 @@ static void test_presets_as_strategies(void **state) {
         assert_int_equal(wt_human(&human, presets[k], s.gguf, true, &err), 0);
         wt_plan plan = plan_of(&s, &human, 0);
         const wt_preset *preset = wt_preset_find(presets[k]);
-        const wt_preset_request request = {.preset = preset, .output_type = -1, .embedding_type = -1, .has_importance = true};
+        const wt_preset_request request = {
+            .preset = preset, .output_type = -1, .embedding_type = -1, .has_importance = true};
         wt_assignment *assigned = calloc(n, sizeof *assigned);
         size_t fallbacks;
         assert_int_equal(wt_preset_assign(s.gguf, &request, assigned, &fallbacks, &err), 0);

@@ -33,9 +33,10 @@ static int remove_folder(void **state) {
     return system(command);
 }
 
-static const char RICH[] = "alloc.price = sens\nalloc.types = [IQ2_XXS Q2_K Q3_K IQ4_XS Q4_K Q5_K Q6_K Q8_0]\n"
-                           "fold.ffn_in = 0.3 * log(act)\nfold.attn_out = 0.2 * log(act)\nrotate.residual = hadamard 7\n"
-                           "feedback.damp = 0.1\nfeedback.order = h * w\nencode.weight = h * sqrt(2 * v + x * x)\n";
+static const char RICH[] =
+    "alloc.price = sens\nalloc.types = [IQ2_XXS Q2_K Q3_K IQ4_XS Q4_K Q5_K Q6_K Q8_0]\n"
+    "fold.ffn_in = 0.3 * log(act)\nfold.attn_out = 0.2 * log(act)\nrotate.residual = hadamard 7\n"
+    "feedback.damp = 0.1\nfeedback.order = h * w\nencode.weight = h * sqrt(2 * v + x * x)\n";
 static const char PLAIN[] = "alloc.price = error\nalloc.types = [Q2_K Q3_K Q4_K Q5_K Q6_K Q8_0]\n";
 
 /* Writes the plan's candidate; bytes on disk. */
@@ -93,12 +94,16 @@ static void test_budgets_without_a_file(void **state) {
     wt_strategy strategy = strategy_of(PLAIN);
     unsigned long long budget, least, most;
     wt_error err = refusal_of(&s, &strategy, &(wt_plan_options){.budget = 1000});
-    assert_int_equal(sscanf(err.message, "a budget of %llu bytes is too small: the smallest file of this strategy has %llu",
-                            &budget, &least), 2);
+    assert_int_equal(sscanf(err.message,
+                            "a budget of %llu bytes is too small: the smallest file of this strategy has %llu", &budget,
+                            &least),
+                     2);
     assert_int_equal(budget, 1000);
     err = refusal_of(&s, &strategy, &(wt_plan_options){.budget = UINT64_C(1) << 40});
-    assert_int_equal(sscanf(err.message, "a budget of %llu bytes is too large: the largest file of this strategy has %llu",
-                            &budget, &most), 2);
+    assert_int_equal(sscanf(err.message,
+                            "a budget of %llu bytes is too large: the largest file of this strategy has %llu", &budget,
+                            &most),
+                     2);
     const uint64_t edges[] = {least, most};
     for (size_t k = 0; k < 2; k++) {
         wt_plan plan = plan_of(&s, &strategy, edges[k]);
@@ -153,9 +158,9 @@ static void test_missing_pins_are_listed(void **state) {
 /* Rows of 70 and 33 weights fit no block at all, those of 160 no K type. */
 static void test_rows_that_types_do_not_fit(void **state) {
     (void)state;
-    const random_model odd = {"odd", "llama", .layers = 2, .width = 160, .heads = 5, .kv_heads = 5, .head_dim = 32,
-                              .ffn = 256, .vocab = 300, .context = 512, .rope_base = 10000.0, .norm_eps = 1e-5,
-                              .untied = true};
+    const random_model odd = {
+        "odd",      "llama",      .layers = 2,    .width = 160,         .heads = 5,       .kv_heads = 5, .head_dim = 32,
+        .ffn = 256, .vocab = 300, .context = 512, .rope_base = 10000.0, .norm_eps = 1e-5, .untied = true};
     const char *path = path_of("odd.gguf");
     wt_error err = {0};
     assert_int_equal(random_model_write(&odd, 3, path, &err), 0);
@@ -164,8 +169,10 @@ static void test_rows_that_types_do_not_fit(void **state) {
     wt_strategy strategy = strategy_of("alloc.types = [Q4_K Q6_K]"); /* ffn_down alone has rows of 256 */
     unsigned long long budget, most;
     err = refusal_of(&s, &strategy, &(wt_plan_options){.budget = UINT64_C(1) << 40});
-    assert_int_equal(sscanf(err.message, "a budget of %llu bytes is too large: the largest file of this strategy has %llu",
-                            &budget, &most), 2);
+    assert_int_equal(sscanf(err.message,
+                            "a budget of %llu bytes is too large: the largest file of this strategy has %llu", &budget,
+                            &most),
+                     2);
     wt_plan plan = plan_of(&s, &strategy, most);
     size_t stand_ins = 0, fit = 0;
     for (size_t i = 0; i < plan.count; i++) {
@@ -191,8 +198,9 @@ static void test_rows_that_types_do_not_fit(void **state) {
     assert_holds(err.message, "pins 'blk.0.attn_q.weight' to Q3_K, whose blocks its rows of 160 do not fit");
     wt_strategy_release(&strategy);
     studied_close(&s);
-    const random_model small = {"small", "llama", .layers = 1, .width = 64, .heads = 2, .kv_heads = 2, .head_dim = 32,
-                                .ffn = 96, .vocab = 300, .context = 512, .rope_base = 10000.0, .norm_eps = 1e-5};
+    const random_model small = {"small",      "llama",        .layers = 1,          .width = 64,
+                                .heads = 2,   .kv_heads = 2,  .head_dim = 32,       .ffn = 96,
+                                .vocab = 300, .context = 512, .rope_base = 10000.0, .norm_eps = 1e-5};
     assert_int_equal(random_model_write(&small, 3, path, &err), 0);
     studied_open(&s, path, NULL);
     strategy = strategy_of("alloc.types = [Q4_K Q6_K]");
@@ -269,8 +277,8 @@ static void test_candidate_is_its_file(void **state) {
     check_candidate(&s, PLAIN, 1700000);
     check_candidate(&s, "alloc.types = [F16 F32 BF16 Q4_0]\nrotate.value = hadamard 2", 5000000);
     studied_close(&s);
-    static const char *const variants[] = {"llama-tied-gqa", "llama-biases", "llama-factors", "qwen2", "qwen3",
-                                           "gemma3-variant", "phi3", "phi3-long", "llama-fused-qkv"};
+    static const char *const variants[] = {"llama-tied-gqa", "llama-biases", "llama-factors", "qwen2",          "qwen3",
+                                           "gemma3-variant", "phi3",         "phi3-long",     "llama-fused-qkv"};
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         wt_error err = {0};
         const char *path = path_of(variants[i]);
@@ -278,7 +286,8 @@ static void test_candidate_is_its_file(void **state) {
         studied_open(&s, path, &(studied_options){.context = 32, .chunks = 2});
         const bool gemma = strncmp(variants[i], "gemma3", 6) == 0;
         char genes[512];
-        snprintf(genes, sizeof genes, "alloc.price = sens + 0.01\nalloc.types = [Q4_0 Q5_1 Q8_0 IQ4_NL]\nfold.ffn_mid = 0.3*log(act)\n"
+        snprintf(genes, sizeof genes,
+                 "alloc.price = sens + 0.01\nalloc.types = [Q4_0 Q5_1 Q8_0 IQ4_NL]\nfold.ffn_mid = 0.3*log(act)\n"
                  "fold.attn_in = 0.2 * log(w)\nrotate.value = hadamard 5\nfeedback.damp = 0.05\n%s",
                  gemma ? "" : "rotate.residual = hadamard 9");
         wt_strategy strategy = strategy_of(genes);
@@ -347,9 +356,16 @@ static void test_encoded_once(void **state) {
     wt_strategy_release(&strategy);
     /* others that differ elsewhere alone share what they agree on; another encoding shares nothing */
     const char *const pins = "alloc.types = [Q4_K]\nalloc.pins = { blk.1.ffn_up.weight: %s }\n%s";
-    const struct { const char *type, *more; uint64_t missed; } others[] = {
-        {"Q6_K", "", 22}, {"Q5_K", "", 1}, {"Q5_K", "alloc.price = 7", 0}, {"Q5_K", "fold.ffn_mid = 0.1 * log(act)", 6},
-        {"Q5_K", "cache.k = Q8_0", 0}, {"Q5_K", "encode.bias = 1.01", 22}, {"Q5_K", "feedback.order = w", 0}};
+    const struct {
+        const char *type, *more;
+        uint64_t missed;
+    } others[] = {{"Q6_K", "", 22},
+                  {"Q5_K", "", 1},
+                  {"Q5_K", "alloc.price = 7", 0},
+                  {"Q5_K", "fold.ffn_mid = 0.1 * log(act)", 6},
+                  {"Q5_K", "cache.k = Q8_0", 0},
+                  {"Q5_K", "encode.bias = 1.01", 22},
+                  {"Q5_K", "feedback.order = w", 0}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         char genes[512];
         snprintf(genes, sizeof genes, pins, others[i].type, others[i].more);
@@ -384,8 +400,10 @@ static void test_limit_is_kept(void **state) {
             write_candidate(&s, &plan, path_of("limit.gguf"));
             const wt_cache_counts counts = wt_workbench_counts(s.study.bench);
             if (limits[k]) assert_true(counts.bytes <= limits[k]);
-            if (limits[k] == 1) assert_int_equal(counts.entries, 0);
-            else assert_true(counts.entries > 0);
+            if (limits[k] == 1)
+                assert_int_equal(counts.entries, 0);
+            else
+                assert_true(counts.entries > 0);
             wt_plan_release(&plan);
         }
         unsigned char *bytes = bytes_of_file(path_of("limit.gguf"), &other);
@@ -409,9 +427,11 @@ static void test_prefixes(void **state) {
     studied s;
     studied_open(&s, NULL, NULL);
     wt_error err = {0};
-    wt_strategy a = strategy_of("alloc.types = [Q4_K]"), b = strategy_of("alloc.types = [Q4_K]\nalloc.pins = { blk.1.ffn_up.weight: Q6_K }");
+    wt_strategy a = strategy_of("alloc.types = [Q4_K]"),
+                b = strategy_of("alloc.types = [Q4_K]\nalloc.pins = { blk.1.ffn_up.weight: Q6_K }");
     wt_plan pa = plan_of(&s, &a, 0), pb = plan_of(&s, &b, 0);
-    wt_candidate *ca = wt_candidate_new(s.study.bench, &pa, NULL, &err), *cb = wt_candidate_new(s.study.bench, &pb, NULL, &err);
+    wt_candidate *ca = wt_candidate_new(s.study.bench, &pa, NULL, &err),
+                 *cb = wt_candidate_new(s.study.bench, &pb, NULL, &err);
     for (uint32_t k = 0; k <= 3; k++) {
         const wt_hash x = wt_candidate_prefix(ca, k), y = wt_candidate_prefix(cb, k);
         assert_int_equal(wt_hash_equal(x, y), k <= 1);
@@ -428,11 +448,16 @@ static void test_prefixes(void **state) {
 int main(int argc, char **argv) {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_budget_is_met_from_below), cmocka_unit_test(test_budgets_without_a_file),
-        cmocka_unit_test(test_missing_pins_are_listed),  cmocka_unit_test(test_rows_that_types_do_not_fit),
-        cmocka_unit_test(test_every_law_is_told),        cmocka_unit_test(test_candidate_is_its_file),
-        cmocka_unit_test(test_bytes_do_not_depend_on_threads), cmocka_unit_test(test_encoded_once),
-        cmocka_unit_test(test_limit_is_kept),            cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_budget_is_met_from_below),
+        cmocka_unit_test(test_budgets_without_a_file),
+        cmocka_unit_test(test_missing_pins_are_listed),
+        cmocka_unit_test(test_rows_that_types_do_not_fit),
+        cmocka_unit_test(test_every_law_is_told),
+        cmocka_unit_test(test_candidate_is_its_file),
+        cmocka_unit_test(test_bytes_do_not_depend_on_threads),
+        cmocka_unit_test(test_encoded_once),
+        cmocka_unit_test(test_limit_is_kept),
+        cmocka_unit_test(test_prefixes),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
