@@ -449,7 +449,7 @@ const wt_command WT_COMMAND_QUANTIZE = {
     .summary = "write a model with fewer bits per weight",
     .synopsis = "[MODEL] --type PRESET -o FILE [OPTION]...\n[MODEL] --pure TYPE -o FILE [OPTION]...\n"
                 "[MODEL] --type PRESET --dry-run [OPTION]...\n"
-                "[MODEL] --strategy FILE --size SIZE -o FILE [--text FILE] [OPTION]...",
+                "[MODEL] --strategy FILE --size SIZE -o FILE [OPTION]...",
     .description =
         "Writes a model with smaller weights, in a file that llama.cpp runs. Presets are llama-quantize's: the same tensors "
         "get the same types, with the same smaller blocks where rows do not fit. How a block is encoded is our own: scales are "
