@@ -437,7 +437,7 @@ static const wt_example EXAMPLES[] = {
      "Which tensor would get which type, and the file's size."},
     {"wildtype quantize model.gguf --type Q3_K_M --tensor-type ffn_down=Q5_K -o out.gguf",
      "A preset, with other types for some tensors."},
-    {"wildtype quantize model.gguf --strategy a.strategy --size 3.2MiB -f a.txt -o x.gguf",
+    {"wildtype quantize model.gguf --strategy a.strategy --size 3MiB -f a.txt -o x.gguf",
      "A strategy, at the size that fits; 'wildtype strategy human sensitivity' prints one."},
     {0},
 };
