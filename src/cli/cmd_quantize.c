@@ -421,7 +421,7 @@ static const wt_example EXAMPLES[] = {
      "Which tensor would get which type, and the file's size."},
     {"wildtype quantize model.gguf --type Q3_K_M --tensor-type ffn_down=Q5_K -o out.gguf",
      "A preset, with other types for some tensors."},
-    {"wildtype quantize model.gguf --strategy found.strategy --size 3.2MiB --text novel.txt -o out.gguf",
+    {"wildtype quantize model.gguf --strategy a.strategy --size 3MiB -f a.txt -o x.gguf",
      "A strategy, at the size that fits; 'wildtype strategy human sensitivity' prints one."},
     {0},
 };
@@ -433,7 +433,7 @@ const wt_command WT_COMMAND_QUANTIZE = {
     .summary = "write a model with fewer bits per weight",
     .synopsis = "[MODEL] --type PRESET -o FILE [OPTION]...\n[MODEL] --pure TYPE -o FILE [OPTION]...\n"
                 "[MODEL] --type PRESET --dry-run [OPTION]...\n"
-                "[MODEL] --strategy FILE --size SIZE -o FILE [--text FILE] [OPTION]...",
+                "[MODEL] --strategy FILE --size SIZE -o FILE [OPTION]...",
     .description =
         "Writes a model with smaller weights, in a file that llama.cpp runs. Presets are llama-quantize's: the same tensors "
         "get the same types, with the same smaller blocks where rows do not fit. How a block is encoded is our own: scales are "

@@ -14,6 +14,9 @@
 #define PACKED ((uint64_t)1 << 30)
 #define FACTORS ((uint64_t)512 << 20)
 
+/* The program, its libraries and their scratch, measured with the smallest of models. */
+#define PROGRAM ((uint64_t)64 << 20)
+
 /* Logits exist in pieces of so many tokens of the vocabulary. */
 enum { PIECE = 4096 };
 
@@ -57,7 +60,7 @@ void wt_evolve_cost_count(const wt_run_session *run, wt_evolve_cost *cost) {
     uint64_t largest, weights = weights_of(run->session.gguf, &largest);
     /* final states of both parts; a batch's activations and logits; a matrix as floats, its rounding and its packed form; a candidate */
     cost->least = times(search + holdout, 4 * (uint64_t)hp->width) +
-                  times(batch, 4 * (4 * (uint64_t)hp->width + 4 * query + 3 * (uint64_t)hp->ffn + 2 * PIECE)) + times(3 * largest, 4) + size;
+                  times(batch, 4 * (4 * (uint64_t)hp->width + 4 * query + 3 * (uint64_t)hp->ffn + 2 * PIECE)) + times(3 * largest, 4) + size + PROGRAM;
     cost->most = cost->least + 2 * lesser(PACKED, 4 * weights) + STATES + FACTORS + lesser(HELD, times(r->population + r->offspring, size)) +
                  (r->max_memory ? r->max_memory : wt_session_spare_memory()) / 4;
     cost->limit = r->max_memory ? r->max_memory : 2 * (uint64_t)wt_session_spare_memory();
