@@ -75,12 +75,13 @@ while [ "$killed" -lt "$kills" ]; do
     start "$folder" --threads $((1 + killed % 2)) --quiet
     wait_ms=$(((RANDOM * 32768 + RANDOM) % (took / 3 + 50)))
     sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
-    if kill -KILL "$child" 2>/dev/null; then
+    kill -KILL "$child" 2>/dev/null
+    wait "$child" 2>/dev/null
+    status=$?
+    if [ $status = 137 ]; then
         killed=$((killed + 1))
         echo "kill $killed after $wait_ms ms"
-        wait "$child" 2>/dev/null
-    else
-        end
+    else # it had come to its end before
         expect_status 0
         expect_same "$folder" "ended after $killed kills"
         whole=$((whole + 1))
@@ -101,7 +102,7 @@ for _ in $(seq 600); do
     kill -0 "$child" 2>/dev/null || break
     sleep 0.1
 done
-kill -INT "$child"
+kill -TERM "$child" # as Ctrl-C; of that the shell's children in the background hear nothing
 end
 expect_status 0
 grep -q '"ended": "interrupted"' "$folder/summary.json" || fail "no verdict of what there was at Ctrl-C"
