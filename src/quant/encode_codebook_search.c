@@ -2,7 +2,12 @@
  * The search for a codebook block. For each group of weights the rows that are best under some scale are found first
  * (encode_codebook_rows.c); from then on the error of a run under any scale is a few multiplications, and the scale of
  * the block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes the one of
- * the two integer scales around its own best scale that costs less; among the finalists all integer scales are tried.
+ * the two integer scales around its own best scale that costs less; the finalists try the two next to these as well.
+ *
+ * Finding the rows is most of the work, so that they are looked for only where a run's scale can be: where the run
+ * would cost little if every combination of values were in the book (narrow), and further only where a candidate for
+ * the block's scale asks for it (cover). Runs of few integer scales ask for nearly all: they are filled from end to
+ * end.
  *
  * Where the number of minus signs must be even and is not, the cheapest weight of each row is flipped: b loses twice
  * the smallest term. Where two groups of four share that rule, either is flipped.
@@ -16,11 +21,17 @@
 enum { BLOCK = 256, LANES = WT_BOOK_LANES, MAX_PARTS = 128, FINALISTS = 3, NEAR = 5, LARGEST_HALF = 0x7bff };
 enum { RUN_PARTS = 16, LOOKS = 3, FEW_LEVELS = 8 };
 
+/*
+ * Scales at which a free choice of values costs up to MARGIN times the least, and FLOOR of what zeros cost on top, are
+ * looked at. Without the floor a run that one weight dominates would leave nearly none: there the free choice is
+ * perfect.
+ */
+#define MARGIN 2.0f
+#define FLOOR 0.04f
+
+/* A book is left out where it gains less than DROP of what the other does, if a run's hi is below PLAIN_RANGE lo. */
 #define DROP 0.97f
 #define PLAIN_RANGE 10.0f
-
-#define FLOOR 0.04f
-#define MARGIN 2.0f
 
 typedef wt_book_envelope part;
 
@@ -39,11 +50,11 @@ typedef struct block {
     const float *w;
     float x[BLOCK]; /* magnitudes where the book has no signs */
     size_t n_runs, n_parts, n_units, unit_at[WT_BOOK_RUNS + 1];
-    bool wide;                                  /* envelopes have all rows from lo to hi */
-    float lo[WT_BOOK_RUNS], hi[WT_BOOK_RUNS];   /* the scales that a run may have */
-    float from[WT_BOOK_RUNS], to[WT_BOOK_RUNS]; /* between which its envelopes have all rows */
-    wt_book_point ends[2][MAX_PARTS];           /* the best rows at both */
-    float scales[WT_BOOK_RUNS]; /* the best of each run alone */
+    bool wide;                                  /* envelopes have all rows from lo to hi at once */
+    float lo[WT_BOOK_RUNS], hi[WT_BOOK_RUNS];   /* between which a run's scale may usefully lie */
+    float from[WT_BOOK_RUNS], to[WT_BOOK_RUNS]; /* between which its envelopes have all rows, where not wide */
+    wt_book_point ends[2][MAX_PARTS];           /* the best rows at these two */
+    float scales[WT_BOOK_RUNS];                 /* the best of each run alone */
     uint8_t signs[BLOCK / 8];
     unit units[WT_BOOK_GROUPS];
     part parts[MAX_PARTS];
@@ -144,8 +155,8 @@ static void look_at(look *c, float s, int at) {
 /* The rows that are best between the scales of two looks. */
 static void fill(look *c, int low, int high) {
     for (size_t p = 0; p < c->parts; p++)
-        wt_book_fill_between(c->b->kernels, c->groups + p * c->books, c->books, &c->points[low][p],
-                             &c->points[high][p], c->first + p);
+        wt_book_fill_between(c->b->kernels, c->groups + p * c->books, c->books, &c->points[low][p], &c->points[high][p],
+                             c->first + p);
 }
 
 /* All the rows that are best between two scales. */
@@ -155,8 +166,7 @@ static void look_between(block *b, size_t run, float lo, float hi) {
     look_at(&c, hi, 1);
     look_at(&c, lo, 0);
     fill(&c, 0, 1);
-    for (int i = 0; i < 2; i++)
-        memcpy(b->ends[i] + (c.first - b->parts), c.points[i], c.parts * sizeof *c.points[i]);
+    for (int i = 0; i < 2; i++) memcpy(b->ends[i] + (c.first - b->parts), c.points[i], c.parts * sizeof *c.points[i]);
     b->from[run] = lo;
     b->to[run] = hi;
 }
@@ -165,8 +175,8 @@ static void look_between(block *b, size_t run, float lo, float hi) {
 static bool plain(float lo, float hi) { return hi < PLAIN_RANGE * lo; }
 
 /*
- * Of a run that takes one of two books for all its groups, leaves out the one that is clearly the worse under a scale in
- * the middle.
+ * Of a run that takes one of two books for all its groups, leaves out the one that is clearly the worse under a scale
+ * in the middle.
  */
 static void drop_worse(look *c, block *b, float s, int at) {
     unit *u = &b->units[b->unit_at[c->run]];
@@ -187,7 +197,7 @@ static void drop_worse(look *c, block *b, float s, int at) {
     memmove(c->points[at], c->points[at] + u->parts, u->parts * sizeof *c->points[at]);
 }
 
-/* The same for a run of few integer scales, which can be far from its best; the middle parts the rows in question. */
+/* All the rows from lo to hi; the middle is looked at too, so that fewer rows are in question at once. */
 static void look_wide(block *b, size_t run, float lo, float hi) {
     look c;
     float middle = sqrtf(lo * hi);
@@ -239,7 +249,7 @@ static void scales_between(float lo, float hi, float *s) {
     for (int j = 1; j < LANES; j++) s[j] = s[j - 1] * step;
 }
 
-/* sum += what n weights from `at` on would cost under LANES scales if every combination of a book's values were in it. */
+/* sum += what n weights from `at` on cost under LANES scales where every combination of a book's values is allowed. */
 static void add_free(const block *b, const wt_book *book, size_t at, size_t n, const float *s, float *sum) {
     float a[8], b2[8];
     for (size_t i = at; i < at + n; i++) {
@@ -253,8 +263,8 @@ static void add_free(const block *b, const wt_book *book, size_t at, size_t n, c
 }
 
 /*
- * Where between lo and hi a run's best scale is looked for: where it would be good if every combination of values were in
- * the book. A book's rows cost more, but they do so under all scales.
+ * Where between lo and hi a run's best scale is looked for: where it would be good if every combination of values were
+ * in the book. A book's rows cost more, but they do so under all scales.
  */
 static void narrow(const block *b, size_t run, float *lo, float *hi) {
     const wt_book_shape *shape = b->shape;
@@ -360,7 +370,7 @@ static void add_half(batch *c, int d) {
     c->of[c->n++] = (candidate){.d = (uint16_t)d};
 }
 
-/* How carefully candidates are evaluated. */
+/* Candidates get the better of two k, at scales that the envelopes may not cover, or do; or the best of four. */
 typedef enum care { ROUGH, USUAL, THOROUGH } care;
 
 /* The k next below the run's best scale, for each of LANES d. */
@@ -377,7 +387,8 @@ static int within(const block *b, int k) { return k < 0 ? 0 : k < b->shape->leve
 static void evaluate(block *b, batch *c, care how) {
     float one[LANES], s[LANES], error[LANES];
     int k[LANES], first = how == THOROUGH ? -1 : 0, last = how == THOROUGH ? 2 : 1;
-    for (int j = 0; j < LANES; j++) one[j] = c->n > 0 ? wt_f16_to_f32(c->of[j < c->n ? j : 0].d) * b->shape->unit : 0.0f;
+    for (int j = 0; j < LANES; j++)
+        one[j] = c->n > 0 ? wt_f16_to_f32(c->of[j < c->n ? j : 0].d) * b->shape->unit : 0.0f;
     for (size_t run = 0; run < b->n_runs && c->n > 0; run++) {
         float least[LANES], lo = INFINITY, hi = 0.0f;
         set_k(b, run, one, k);
@@ -506,8 +517,7 @@ static void take(const block *b, uint16_t d, const uint8_t *k, wt_book_codes *be
 
 /* ---- the search ---- */
 
-static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *shape, const float *x,
-                    const float *w) {
+static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *shape, const float *x, const float *w) {
     bool magnitudes = shape->signs == WT_SIGNS_FREE || shape->signs == WT_SIGNS_EVEN;
     b->kernels = wt_book_kernels_of(k);
     b->shape = shape;
@@ -555,7 +565,7 @@ static int find_candidates(block *b, size_t strongest, const wt_search *search, 
         if (t > 0.5f) add_half(&c, half_of(largest / (t * b->shape->unit)));
         if (c.n == LANES) offer_batch(b, &c, USUAL, best, &n);
     }
-    if (!b->wide) offer_batch(b, &c, USUAL, best, &n);
+    if (!b->wide) offer_batch(b, &c, USUAL, best, &n); /* the others are ROUGH: most are hopeless */
     for (int i = 1; i <= top && strongest < b->n_runs; i += 2) {
         add_half(&c, half_of(b->scales[strongest] / ((float)i * b->shape->unit)));
         if (c.n == LANES) offer_batch(b, &c, ROUGH, best, &n);
