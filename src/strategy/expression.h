@@ -148,11 +148,10 @@ double wt_expr_distance(const wt_expr *a, const wt_expr *b, const wt_domain *dom
 
 /*
  * A step: place `to` = a OP b, or a < b ? c : d for a comparison, fused with its if(). Codes are those of wt_op and, fused, of
- * program_private.h, which says too what `form` is: which operand is the result of the step before, that needs no place then. Only
- * results that are `kept` are written to their place.
+ * program_private.h.
  */
 typedef struct wt_step {
-    uint8_t code, form, kept, to, a, b, c, d;
+    uint8_t code, to, a, b, c, d;
 } wt_step;
 
 /*
@@ -191,7 +190,7 @@ typedef struct wt_row {
 
 /*
  * out[i] for i < n, inputs [domain's count]. `out` may be one of the inputs (the same address). Thread-safe; no allocation,
- * 45 KB of stack.
+ * 60 KB of stack.
  */
 void wt_program_run(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 
