@@ -7,6 +7,16 @@
 #include "base/memory.h"
 #include "survive/rules_table.h"
 
+/* A byte as it is, or what YAML takes for a line's end or does not print, by its number. How many more bytes than one that was. */
+static int print_special(FILE *f, const unsigned char *c) {
+    if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) return fprintf(f, "\\x%02x", c[1]) > 0;
+    if (c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9)) return fprintf(f, "\\u20%02x", c[2] - 0x80) > 0 ? 2 : 0;
+    if (c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf) return fputs("\\ufeff", f) >= 0 ? 2 : 0;
+    if (c[0] == 0xef && c[1] == 0xbf && c[2] >= 0xbe) return fprintf(f, "\\uff%02x", c[2] + 0x40) > 0 ? 2 : 0;
+    putc(*c, f);
+    return 0;
+}
+
 /* A text in double quotes, as YAML reads it back. */
 static void print_text(FILE *f, const char *text) {
     putc('"', f);
@@ -16,7 +26,7 @@ static void print_text(FILE *f, const char *text) {
         else if (*c < 32 || *c == 127)
             fprintf(f, "\\x%02x", *c);
         else
-            putc(*c, f);
+            c += print_special(f, c);
     }
     putc('"', f);
 }
