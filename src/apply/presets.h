@@ -50,7 +50,7 @@ typedef struct wt_preset_request {
     int output_type, embedding_type; /* a wt_type, or -1: as the preset says */
     const wt_type_rule *rules;     /* the first that matches decides; for every preset, F16 too */
     size_t rule_count;
-    bool *decided;                 /* [rule_count] set to true for rules that decided about a matrix; NULL: not asked for */
+    bool *decided;                 /* [rule_count] set to true where a rule decides about a matrix; NULL: not wanted */
     bool has_importance;           /* some mixes are richer without */
     bool allow_requantize;
 } wt_preset_request;

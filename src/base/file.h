@@ -30,9 +30,9 @@ void wt_unmap_temporary(void *data, size_t bytes);
 char *wt_read_text(const char *path, size_t *len, wt_error *err);
 
 /*
- * An output being written; where the path is a link, what it leads to. Bytes go to a temporary name in the same folder; commit does flush, fsync, rename and fsync
- * of the folder, abandon removes it. Exactly one of the two must be called after a successful open; both leave the object
- * closed. Write errors (a full disk) are kept and reported by commit.
+ * An output being written; where the path is a link, what it leads to. Bytes go to a temporary name in the same folder;
+ * commit does flush, fsync, rename and fsync of the folder, abandon removes it. Exactly one of the two must be called after
+ * a successful open; both leave the object closed. Write errors (a full disk) are kept and reported by commit.
  */
 typedef struct wt_output {
     FILE *stream;

@@ -186,7 +186,8 @@ static void note(const work *w) {
                 (unsigned long long)r->zeros, (unsigned long long)r->columns);
     for (size_t i = 0; i < w->request.rule_count; i++) {
         if (!w->decided[i])
-            wt_note("--tensor-type '%.200s' decides nothing: no matrix's name matches, or others come first", w->patterns[i]);
+            wt_note("--tensor-type '%.200s' decides nothing: no matrix's name matches, or others come first",
+                    w->patterns[i]);
     }
     if (r->encoded == 0) wt_note("no tensor changes its type: the weights are copied");
     if (w->fallbacks)
