@@ -10,7 +10,11 @@
 
 #include "quant/encode_kernels.h"
 
+#if defined(__SANITIZE_ADDRESS__) && !defined(__AVX2__) /* checks in all that would be inlined keep gcc busy for an hour */
+#define INLINE static __attribute__((noinline, unused))
+#else
 #define INLINE static inline __attribute__((always_inline))
+#endif
 
 #if defined(__AVX512F__)
 
