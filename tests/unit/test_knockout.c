@@ -170,7 +170,7 @@ static void test_against_by_hand(void **state) {
     must(wt_strategy_set_gene(&s, WT_GENE_ENCODE_BIAS, "1.0125", &err));
     const wt_interval bias = t.changes[at(&t, "encode.bias")];
     assert_true(fabs(bias.value - (by_hand(a, &s) - own)) < 1e-12);
-    assert_true(bias.value < 0); /* 1.04 was a bad idea */
+    assert_true(bias.value != 0); /* on drawn tokens its sign is chance */
     assert_true(bias.low <= bias.value && bias.value <= bias.high);
     wt_strategy_release(&s);
     /* the pin of the higher price or size is the one that is looked at */
