@@ -450,7 +450,8 @@ static void threads_restore(int threads) {
 static double padded_rows(size_t rows) { return (double)((rows + WT_TILE_ROWS - 1) / WT_TILE_ROWS * WT_TILE_ROWS); }
 
 static void work_release(wt_engine *e, work *w) {
-    if (w->buffer_floats <= KEPT_BYTES / sizeof(float)) {
+    if (!w->buffers) { /* it never took any: what the engine has stays there */
+    } else if (w->buffer_floats <= KEPT_BYTES / sizeof(float)) {
         e->buffers = w->buffers;
         e->buffer_floats = w->buffer_floats;
     } else {
