@@ -99,6 +99,12 @@ static int draw(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, wt
     (void)scope;
     (void)err;
     out->grid.own = false;
+    if (wt_rng_uniform(rng) < 0.8) { /* about one code to either side, which is where people look */
+        out->grid.steps = 8 + (int)wt_rng_below(rng, MOST_STEPS / 2);
+        const double lo = -0.9 + 0.3 * wt_rng_normal(rng);
+        set_ends(gene, out, lo, 0.9 + 0.3 * wt_rng_normal(rng));
+        return 0;
+    }
     out->grid.steps = 1 + (int)wt_rng_below(rng, MOST_STEPS);
     const double a = gene->lo + (gene->hi - gene->lo) * wt_rng_uniform(rng);
     set_ends(gene, out, a, gene->lo + (gene->hi - gene->lo) * wt_rng_uniform(rng));

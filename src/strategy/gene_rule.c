@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "strategy/domains.h"
 #include "strategy/gene_kinds.h"
 
 /* Nodes of expressions that are drawn: enough for a few variables; variation adds more where it pays. */
@@ -78,9 +79,56 @@ static int draw_power(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out,
     return 0;
 }
 
+/* A factor of a price: a power of the variable, or what does the same where it is 0 or less somewhere. */
+static size_t print_factor(const wt_domain *domain, size_t variable, double power, char *out, size_t cap) {
+    const char *name = domain->variables[variable];
+    int n;
+    if (variable == WT_TENSOR_SIZE) /* a logarithm */
+        n = snprintf(out, cap, "exp(%.2g * %s)", power, name);
+    else if (variable == WT_TENSOR_DEPTH || variable >= WT_TENSOR_IS_Q)
+        n = snprintf(out, cap, "(1 + %.2g * %s)", exp(2 * power) - 1, name);
+    else
+        n = snprintf(out, cap, "pow(%s, %.2g)", name, power);
+    return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+}
+
+/*
+ * A product of one to four factors. What was measured of the model itself (the sensitivity or the error of a tensor) is one more often than
+ * not, with a power near 1: a price says what errors do, and what is searched is what else has a say.
+ */
+static int draw_product(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out, wt_error *err) {
+    enum { KINDS = WT_TENSOR_VARIABLES - WT_TENSOR_IS_Q };
+    char text[320];
+    size_t len = 0;
+    if (wt_rng_uniform(rng) < 0.7) {
+        const size_t which = wt_rng_below(rng, 3) ? WT_TENSOR_SENS : WT_TENSOR_ERROR;
+        len = print_factor(gene->domain, which, 1 + 0.25 * wt_rng_normal(rng), text, sizeof text);
+    }
+    for (uint64_t n = wt_rng_below(rng, 4) + (len == 0); n; n--) {
+        const bool kind = wt_rng_below(rng, 2) != 0;
+        const size_t which = kind ? WT_TENSOR_IS_Q + (size_t)wt_rng_below(rng, KINDS) : (size_t)wt_rng_below(rng, WT_TENSOR_SENS);
+        if (len) len += (size_t)snprintf(text + len, sizeof text - len, " * ");
+        len += print_factor(gene->domain, which, 0.4 * wt_rng_normal(rng), text + len, sizeof text - len);
+    }
+    if (wt_expr_parse(&out->rule, gene->domain, text, len, (wt_place){1, 1}, err) != 0) return -1;
+    wt_expr_canonical(&out->rule);
+    return 0;
+}
+
+static int draw_varied(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out) {
+    out->rule = wt_gene_default(wt_gene_number(gene))->rule;
+    for (uint64_t n = 1 + wt_rng_below(rng, 2); n; n--) wt_expr_mutate(&out->rule, gene->domain, rng);
+    wt_expr_canonical(&out->rule);
+    return 0;
+}
+
 static int draw(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, wt_gene_value *out, wt_error *err) {
     (void)scope;
-    if (gene->draw == WT_DRAW_POWER && wt_rng_uniform(rng) < 0.7) return draw_power(gene, rng, out, err);
+    if (gene->draw != WT_DRAW_PLAIN && wt_rng_uniform(rng) < 0.8) {
+        if (gene->draw == WT_DRAW_POWER) return draw_power(gene, rng, out, err);
+        if (gene->draw == WT_DRAW_PRODUCT) return draw_product(gene, rng, out, err);
+        if (gene->draw == WT_DRAW_VARIED) return draw_varied(gene, rng, out);
+    }
     wt_expr_random(&out->rule, gene->domain, rng, 1 + (size_t)wt_rng_below(rng, DRAWN_NODES));
     wt_expr_canonical(&out->rule);
     return 0;

@@ -113,11 +113,13 @@ static bool equal_set(const wt_gene_info *gene, const wt_gene_value *a, const wt
     return a->types == b->types;
 }
 
-/* Any subset, so that the number of types is any number as often. */
+/* Half of them all but a few: the allocation takes what it needs. The others any subset, so that their number is any as often. */
 static int draw_set(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, wt_gene_value *out, wt_error *err) {
     (void)gene;
     (void)err;
-    uint64_t from = scope->types, n = 1 + wt_rng_below(rng, (uint64_t)__builtin_popcountll(from));
+    const uint64_t count = (uint64_t)__builtin_popcountll(scope->types);
+    const bool most = wt_rng_below(rng, 2) != 0;
+    uint64_t from = scope->types, n = most ? count - wt_rng_below(rng, count < 6 ? count : 6) : 1 + wt_rng_below(rng, count);
     out->types = 0;
     while (n--) {
         const wt_type type = wt_type_any(from, rng);

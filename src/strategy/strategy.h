@@ -91,6 +91,8 @@ typedef enum wt_gene_draw {
     WT_DRAW_LOGARITHM, /* a number: evenly in its logarithm */
     WT_DRAW_NEAR,      /* a number: near its default */
     WT_DRAW_POWER,     /* a rule that is the log of a scale: mostly powers of a variable or two, else any expression */
+    WT_DRAW_PRODUCT,   /* a rule that is a price: mostly a product of powers, of what is measured more often, else any expression */
+    WT_DRAW_VARIED,    /* a rule: mostly its default after a few mutations, else any expression */
 } wt_gene_draw;
 
 /* A row of the table. */

@@ -45,6 +45,13 @@ static int set_types(wt_contest *c, wt_error *err) {
     return 0;
 }
 
+/* Whether anybody cares for an axis. Types of the cache cost fidelity and save nothing but memory: else they would be dead weight. */
+static bool asks_for(const wt_rules *r, const char *axis) {
+    for (unsigned i = 0; i < r->axis_count; i++)
+        if (strcmp(r->axes[i].axis, axis) == 0) return true;
+    return wt_rules_constraint(r, axis) != NULL;
+}
+
 int wt_contest_open(wt_contest *c, wt_error *err) {
     const wt_exam_options options = {
         .activations = c->rules->runtime == WT_RUNTIME_EXACT ? WT_ACTIVATIONS_F32 : WT_ACTIVATIONS_Q8,
@@ -59,6 +66,7 @@ int wt_contest_open(wt_contest *c, wt_error *err) {
         const wt_axis *axis = wt_axis_find(c->rules->constraints[i].axis);
         c->positions |= axis && axis->positions;
     }
+    if (!asks_for(c->rules, "memory")) c->scope.frozen |= 1u << WT_GENE_CACHE_K | 1u << WT_GENE_CACHE_V;
     if (wt_scope_set_model(&c->scope, c->gguf, err) != 0 || set_types(c, err) != 0) return -1;
     c->counts.tokens += c->study->tokens;
     c->search = wt_exam_new(c->gguf, c->search_chunks, &options, c->progress, err);

@@ -279,6 +279,12 @@ static int fill_standings(const loop *l, wt_individual *const *list, size_t n, w
     return 0;
 }
 
+/* Whether two have the same scores to the bit: they compute the same, and one of them says nothing new. */
+static bool is_echo(const wt_individual *a, const wt_individual *b) {
+    return a->budget == b->budget && a->measured && a->measured == b->measured &&
+           memcmp(a->scores, b->scores, a->measured * sizeof *a->scores) == 0;
+}
+
 /* The next population, best first by the first axis, out of the pool's living that were not eliminated. */
 static int select_population(loop *l, const wt_race_entry *entries) {
     wt_evolution *e = l->e;
@@ -295,7 +301,9 @@ static int select_population(loop *l, const wt_race_entry *entries) {
             l->eliminated++;
             continue;
         }
-        left[n++] = l->pool[i];
+        size_t first = 0; /* the older of two that compute the same stays */
+        while (first < n && !is_echo(left[first], l->pool[i])) first++;
+        if (first == n) left[n++] = l->pool[i];
     }
     const size_t keep = l->c->rules->population < n ? l->c->rules->population : n;
     wt_rng_init(&rng, l->c->rules->seed, l->generation, UINT64_MAX);

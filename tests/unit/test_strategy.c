@@ -363,7 +363,7 @@ static void test_scope(void **state) {
     wt_strategy_release(&child);
 }
 
-/* Two thirds and more of what is drawn has something on; about half has feedback; most caches are F16. */
+/* Two thirds and more of what is drawn has something on, feedback more often than not; most caches are F16. */
 static void test_what_is_drawn(void **state) {
     (void)state;
     const wt_scope scope = make_scope(true, false);
@@ -384,9 +384,9 @@ static void test_what_is_drawn(void **state) {
     print_message(
         "of 1000 random strategies: feedback %d, fold.ffn_in %d, rotate.residual %d, pins %d, cache.k F16 %d\n",
         feedback, folds, rotations, pins, f16);
-    assert_true(feedback > 400 && feedback < 600);
+    assert_true(feedback > 600 && feedback < 800);
     assert_true(folds > 300 && folds < 500);
-    assert_true(rotations > 180 && rotations < 320);
+    assert_true(rotations > 90 && rotations < 220);
     assert_true(pins > 130 && pins < 270);
     assert_true(f16 > 750);
 }
