@@ -26,7 +26,7 @@ typedef struct settings {
     const char *model, *output, *rules, *size, *text, *holdout, *resume;
     uint64_t seed, evaluations, threads;
     double minutes;
-    bool json, quiet;
+    bool json, quiet, allow_commands;
 } settings;
 
 /* The built-in model's run: a preset's size, two minutes. */
@@ -123,6 +123,9 @@ static void announce(const work *w) {
             " children a generation",
             run->session.name, wt_format_bytes(size, (uint64_t)*c->max), run->texts.calibrate.count, run->texts.search.count,
             run->texts.holdout.count, run->texts.search.context, run->rules.population, run->rules.offspring);
+    char timed[512];
+    wt_run_timed_axes(&run->rules, timed, sizeof timed);
+    if (timed[0]) wt_note("this run will not repeat to the byte: it values times or outside commands (%s)", timed);
 }
 
 /* What the model would write itself is counted before, a file once it is cut. */
@@ -143,7 +146,8 @@ static int open_new(work *w, wt_error *err) {
         return wt_hint(err, "'--resume %s' goes on with it; -o names another folder", run->folder);
     }
     if (read_rules(w, err) != 0 || wt_run_open_model(run, w->options->model, err) != 0 || choose_size(w, err) != 0 ||
-        wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0)
+        wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0 ||
+        wt_run_open_finals(run, w->options->allow_commands, err) != 0)
         return -1;
     return wt_run_begin(run, err);
 }
@@ -155,7 +159,8 @@ static int open_old(work *w, wt_error *err) {
     if (wt_run_reopen(run, s->resume, WT_STORE_WRITE, s->model, err) != 0) return -1;
     if (s->minutes > 0) run->rules.minutes = s->minutes;
     if (s->evaluations) run->rules.evaluations = s->evaluations;
-    return wt_rules_check(&run->rules, err) == 0 ? open_texts(run, err) : -1;
+    if (wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0) return -1;
+    return wt_run_open_finals(run, s->allow_commands, err);
 }
 
 static int open_run(work *w, wt_error *err) {
@@ -274,6 +279,8 @@ static const wt_option OPTIONS[] = {
      .help = "Seed of everything that is drawn. Default: 1."},
     {.name = "threads", .letter = 't', .kind = WT_OPTION_COUNT, .value = "N", SETTING(threads), .min = 1, .max = 1024,
      .help = "Threads to use. Default: one per processor. Results do not depend on it."},
+    {.name = "allow-commands", .kind = WT_OPTION_FLAG, SETTING(allow_commands),
+     .help = "Lets the outside commands of the rules run. Rules may come from somebody else: read them first."},
     {.name = "quiet", .kind = WT_OPTION_FLAG, SETTING(quiet), .help = "Shows nothing while the run goes on."},
     {.name = "json", .kind = WT_OPTION_FLAG, SETTING(json), .help = "Prints the summary as JSON; docs/json.md lists the keys."},
     {0},

@@ -22,6 +22,7 @@ typedef struct wt_exam_options {
     wt_activations activations; /* what the runtime rounds the inputs of matrices to */
     size_t batch_tokens;        /* that go through the model together; 0: a sensible default */
     size_t state_bytes;         /* of states that are kept; 0: none */
+    size_t resident_bytes;      /* of packed weights that each engine keeps; 0: a gigabyte */
 } wt_exam_options;
 
 /*

@@ -47,6 +47,7 @@ const char *wt_sql_text(wt_sql sql) {
                           " WHERE name = ? AND budget = ? AND part = ? AND chunk >= ? AND chunk < ? ORDER BY chunk",
         [WT_SQL_PUT_VALUE] = "INSERT OR REPLACE INTO value VALUES (?, ?, ?, ?)",
         [WT_SQL_VALUE] = "SELECT value FROM value WHERE name = ? AND budget = ? AND axis = ?",
+        [WT_SQL_VALUES] = "SELECT axis, value FROM value WHERE name = ? AND budget = ? ORDER BY axis",
         [WT_SQL_PUT_GENERATION] = "INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_GENERATIONS] = "SELECT * FROM generation ORDER BY number",
         [WT_SQL_PUT_VERDICT] = "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -82,6 +82,10 @@ int wt_store_scores(wt_run_store *store, const char *name, uint64_t budget, cons
 int wt_store_put_value(wt_run_store *store, const char *name, uint64_t budget, const char *axis, double value, wt_error *err);
 int wt_store_value(wt_run_store *store, const char *name, uint64_t budget, const char *axis, double *value, wt_error *err); /* 1, 0, -1 */
 
+/* All such quantities of a strategy at a budget, by axis. */
+int wt_store_each_value(wt_run_store *store, const char *name, uint64_t budget, int (*each)(void *user, const char *axis, double value),
+                        void *user, wt_error *err);
+
 /* ---- generations ---- */
 
 typedef struct wt_stored_generation {
