@@ -157,8 +157,11 @@ static int open_old(work *w, wt_error *err) {
     const settings *s = w->options;
     wt_run_session *run = &w->run;
     if (wt_run_reopen(run, s->resume, WT_STORE_WRITE, s->model, err) != 0) return -1;
-    if (s->minutes > 0) run->rules.minutes = s->minutes;
-    if (s->evaluations) run->rules.evaluations = s->evaluations;
+    if (s->minutes > 0 || s->evaluations) { /* what is given anew takes the place of both: the other one may be spent */
+        run->rules.minutes = s->minutes;
+        run->rules.evaluations = s->evaluations;
+        if (wt_run_store_rules(run, err) != 0) return -1; /* for the next time */
+    }
     if (wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0) return -1;
     return wt_run_open_finals(run, s->allow_commands, err);
 }
@@ -270,7 +273,8 @@ static const wt_option OPTIONS[] = {
     {.name = "output", .letter = 'o', .kind = WT_OPTION_TEXT, .value = "FOLDER", SETTING(output),
      .help = "The run's folder, which must hold no run. Default: run-1, run-2, ..."},
     {.name = "resume", .kind = WT_OPTION_TEXT, .value = "FOLDER", SETTING(resume),
-     .help = "Goes on with a run, from its last finished evaluation. --minutes and --evaluations may give it more."},
+     .help = "Goes on with a run, from its last finished evaluation. Without --minutes and --evaluations it keeps those that it has; one of "
+             "them takes the place of both."},
     {.name = "minutes", .kind = WT_OPTION_NUMBER, .value = "M", SETTING(minutes), .min = 0.01, .max = 1e6,
      .help = "How long to search; the verdict comes on top. Default: 10, or 2 with the built-in model."},
     {.name = "evaluations", .kind = WT_OPTION_COUNT, .value = "N", SETTING(evaluations), .min = 1, .max = 1e9,

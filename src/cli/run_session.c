@@ -107,7 +107,7 @@ static char *absolute(const char *path, wt_error *err) {
 }
 
 /* The rules as they are stored: with texts that are found from anywhere. */
-static int store_rules(wt_run_session *run, wt_error *err) {
+int wt_run_store_rules(wt_run_session *run, wt_error *err) {
     char **const texts[] = {&run->rules.text, &run->rules.holdout_text, &run->rules.other_text, &run->rules.tasks};
     for (unsigned i = 0; i < 4 + run->rules.command_count; i++) {
         char **file = i < 4 ? texts[i] : run->rules.commands[i - 4].words; /* a command's program */
@@ -163,7 +163,7 @@ int wt_run_begin(wt_run_session *run, wt_error *err) {
                    store_number(run, "seed", run->rules.seed, err) == 0 &&
                    store_number(run, "context", run->texts.search.context, err) == 0 &&
                    store_number(run, "search_chunks", run->texts.search.count, err) == 0 &&
-                   store_finals(run, err) == 0 && store_rules(run, err) == 0 /* the last: a run without them never began */
+                   store_finals(run, err) == 0 && wt_run_store_rules(run, err) == 0 /* the last: a run without them never began */
                ? 0
                : -1;
 }

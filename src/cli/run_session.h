@@ -55,6 +55,9 @@ int wt_run_check_same(const wt_run_session *run, const char *key, const char *no
 /* Reads a file that the rules name; a signal ends the program meanwhile. free() it. */
 char *wt_run_read_text(const char *path, size_t *len, wt_error *err);
 
+/* Writes the rules as they are now into the store. */
+int wt_run_store_rules(wt_run_session *run, wt_error *err);
+
 /* Makes the store of a new run and writes into it what the run is. */
 int wt_run_begin(wt_run_session *run, wt_error *err);
 

@@ -206,10 +206,11 @@ int wt_exam_run(wt_exam *e, const wt_candidate *candidate, const wt_plan *plan, 
 }
 
 int wt_exam_noise(wt_exam *e, size_t first, size_t count, wt_chunk_score *scores, wt_error *err) {
-    const wt_type cache = e->options.activations == WT_ACTIVATIONS_F32 ? WT_F32 : WT_F16; /* what the runtime keeps */
+    const bool rounded = e->options.activations != WT_ACTIVATIONS_F32;
+    const wt_type cache = rounded ? WT_F16 : WT_F32; /* what the runtime keeps */
     const wt_engine_options options = {.context = e->chunks->context,
                                        .resident_bytes = e->options.resident_bytes,
-                                       .activations = e->options.activations,
+                                       .activations = rounded ? WT_ACTIVATIONS_Q8_ALL : WT_ACTIVATIONS_F32,
                                        .cache_k = cache,
                                        .cache_v = cache};
     wt_engine *engine = wt_engine_open(e->exact_model, &options, err);

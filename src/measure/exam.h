@@ -43,8 +43,8 @@ int wt_exam_run(wt_exam *exam, const wt_candidate *candidate, const wt_plan *pla
                 wt_chunk_score *scores, float *klds, wt_error *err);
 
 /*
- * The same of the exact model with rounded activations and an F16 cache: what a runtime loses though no weight is rounded. 0 where the
- * options round nothing.
+ * The same of the exact model with an F16 cache and activations that are rounded as if every matrix were quantized: what a runtime loses
+ * though no weight is rounded. 0 where the options round nothing.
  */
 int wt_exam_noise(wt_exam *exam, size_t first, size_t count, wt_chunk_score *scores, wt_error *err);
 

@@ -174,7 +174,7 @@ static void print_values(const summary *s, FILE *f) {
         for (size_t k = 0; k < n; k++) {
             const double *v = value_of(r, axes[k]);
             if (v)
-                fprintf(f, " %.6g |", *v);
+                fprintf(f, fabs(*v) < 1e6 ? " %.6g |" : " %.0f |", *v);
             else
                 fputs(" - |", f);
         }

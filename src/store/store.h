@@ -121,7 +121,8 @@ typedef struct wt_stored_knockout {
     int64_t individual;
     const char *gene;    /* "alloc.price", or "pin blk.0.ffn_up.weight" */
     const char *value;   /* what it was set to */
-    double change, low, high; /* of the mean divergence when it is set so, with its 95% interval */
+    double change, low, high; /* of the mean divergence when it is set so, with its 95% interval; NaN: it was lethal */
+    const char *cause;   /* of death when it is set so; "" it was measured */
 } wt_stored_knockout;
 
 int wt_store_put_knockout(wt_run_store *store, const wt_stored_knockout *knockout, wt_error *err); /* replaces that of individual and gene */

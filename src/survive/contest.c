@@ -209,6 +209,10 @@ static int remember(wt_contest *c, wt_individual *i, wt_error *err) {
 
 int wt_contest_plan(wt_contest *c, wt_individual *i, wt_error *err) {
     if (i->planned) return 0;
+    if (!c->sensed && wt_strategy_needs_sensitivity(&i->strategy)) { /* from a cache or a store, it is counted all the same */
+        c->counts.tokens += wt_features_sensitivity_tokens(wt_workbench_features(c->study->bench));
+        c->sensed = true;
+    }
     int known = i->visitor ? 0 : recall(c, i, err);
     if (known < 0) return -1;
     if (known == 0) {

@@ -60,6 +60,7 @@ typedef struct wt_contest {
     wt_finals *finals;
     wt_axis *command_axes;     /* [rules->command_count] */
     wt_contest_counts counts;
+    bool sensed;               /* tokens of sensitivity are counted: the first who asks for it pays */
     const wt_progress *progress;
 } wt_contest;
 
