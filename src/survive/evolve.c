@@ -492,7 +492,8 @@ int wt_evolve(wt_contest *c, const wt_evolve_calls *calls, wt_evolution *e, wt_e
     *e = (wt_evolution){.size = size_of(c)};
     const wt_axis *axis = r->axis_count ? wt_axis_find(r->axes[0].axis) : NULL;
     l.first = axis && axis->of_chunk ? axis : wt_axis_find("kld");
-    l.hold = (r->population + r->offspring) * e->size <= HELD_BYTES;
+    const uint64_t held = r->max_memory && r->max_memory / 8 < HELD_BYTES ? r->max_memory / 8 : HELD_BYTES;
+    l.hold = (r->population + r->offspring) * e->size <= held;
     if (!(e->population = wt_calloc(r->population + 1, sizeof *e->population, err))) return -1;
     wt_error own = {0};
     l.err = &own;
