@@ -136,12 +136,20 @@ static int open_texts(wt_run_session *run, wt_error *err) {
     return own ? 0 : wt_evolve_cost_check(run, err);
 }
 
+/* Whether a run has begun in the folder; what else lies there is looked at when the store is made. */
+static bool has_run(const char *folder) {
+    wt_run_store *store = wt_store_open(folder, WT_STORE_READ, NULL);
+    char *rules = NULL;
+    const bool begun = store && wt_store_get(store, "rules", &rules, NULL) == 1;
+    free(rules);
+    wt_store_close(store);
+    return begun;
+}
+
 /* A new run; its folder is made once everything that may be wrong with what was given has been looked at. */
 static int open_new(work *w, wt_error *err) {
     wt_run_session *run = &w->run;
-    struct stat st;
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/run.db", run->folder) < (int)sizeof path && stat(path, &st) == 0) {
+    if (has_run(run->folder)) {
         wt_fail(err, WT_ERR_ARGUMENT, "there is a run in '%s' already", run->folder);
         return wt_hint(err, "'--resume %s' goes on with it; -o names another folder", run->folder);
     }
