@@ -67,6 +67,12 @@ void wt_candidate_free(wt_candidate *c) {
 
 const wt_model *wt_candidate_model(const wt_candidate *c) { return c->model; }
 
+double wt_candidate_seconds(const wt_candidate *c) {
+    double sum = 0;
+    for (size_t i = 0; i < c->plan->count; i++) sum += c->tensors[i] ? c->tensors[i]->seconds : 0;
+    return sum;
+}
+
 wt_hash wt_candidate_prefix(const wt_candidate *c, uint32_t k) {
     wt_hash h = wt_hash_bytes("prefix", 6);
     for (int layer = -1; layer < (int)k; layer++) {

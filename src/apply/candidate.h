@@ -19,6 +19,12 @@ const wt_model *wt_candidate_model(const wt_candidate *c);
 wt_hash wt_candidate_prefix(const wt_candidate *c, uint32_t k);
 
 /*
+ * Seconds that encoding its tensors takes: of each what it took when it was encoded, here or for another candidate. A factor of error
+ * feedback counts for the tensor that needed it first.
+ */
+double wt_candidate_seconds(const wt_candidate *c);
+
+/*
  * Writes the GGUF: metadata of the source with general.file_type, general.quantization_version and quantize.imatrix.* as llama-quantize
  * sets them, and wildtype.strategy (the text), wildtype.strategy_name, wildtype.version. Its size is the plan's file_bytes. Refuses a
  * path that is (a part of) the source.

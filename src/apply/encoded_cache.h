@@ -11,7 +11,8 @@
 /* A tensor's bytes. Read-only; shared and counted. */
 typedef struct wt_encoded {
     size_t bytes;
-    void *data; /* aligned to WT_ALIGN */
+    void *data;     /* aligned to WT_ALIGN */
+    double seconds; /* that making it took, when it was made */
 } wt_encoded;
 
 typedef struct wt_encoded_cache wt_encoded_cache;

@@ -361,6 +361,10 @@ int wt_features_need_sensitivity(wt_features *f, const wt_progress *progress, wt
 
 uint64_t wt_features_tokens(const wt_features *f) { return f->tokens; }
 
+uint64_t wt_features_sensitivity_tokens(const wt_features *f) {
+    return f->options.chunks ? wt_sensitivity_tokens(f->gguf, f->hp, f->options.chunks) : 0;
+}
+
 static size_t index_of(const wt_gguf *gguf, const wt_tensor *t) {
     for (size_t i = 0; i < wt_gguf_tensor_count(gguf); i++)
         if (wt_gguf_tensor(gguf, i) == t) return i;

@@ -32,6 +32,9 @@ int wt_features_need_sensitivity(wt_features *f, const wt_progress *progress, wt
 /* Tokens that went through the model for sensitivity in this process: 0 where the cache had it. */
 uint64_t wt_features_tokens(const wt_features *f);
 
+/* Tokens that it takes to measure it, whether the cache has it or not; 0 without chunks. */
+uint64_t wt_features_sensitivity_tokens(const wt_features *f);
+
 /* values [WT_TENSOR_VARIABLES] of a matrix; `unties`: the transformed model's head is a tensor of its own. sens is 0 before it is measured. */
 void wt_features_of(const wt_features *f, const wt_site_tensor *t, bool unties, float *values);
 

@@ -128,6 +128,22 @@ static int probe_tensor(probe *p, size_t index, int layer) {
     return rc;
 }
 
+/* As probe_tensor counts them. */
+uint64_t wt_sensitivity_tokens(const wt_gguf *gguf, const wt_hparams *hp, const wt_chunks *chunks) {
+    const uint64_t rows = chunks->count * chunks->context;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < wt_gguf_tensor_count(gguf); i++) {
+        const wt_tensor *t = wt_gguf_tensor(gguf, i);
+        wt_role role;
+        wt_type type;
+        int layer;
+        if (t->rows < 2 || !wt_role_of(t->name, &role, &layer) || !wt_probe_type(t->dims[0], &type) || strcmp(t->name, "output.weight") == 0)
+            continue;
+        sum += rows * (hp->n_layers - (layer < 0 ? 0 : (uint32_t)layer)) / hp->n_layers;
+    }
+    return sum;
+}
+
 /* The matrices of one layer, or those outside. */
 static int probe_layer(probe *p, int layer) {
     for (size_t i = 0; i < wt_gguf_tensor_count(p->gguf); i++) {

@@ -19,6 +19,9 @@ typedef struct wt_sensitivity {
     uint64_t tokens;      /* that went through the model for it, in whole passes' worth */
 } wt_sensitivity;
 
+/* The same tokens, known without measuring: by the model's shape. */
+uint64_t wt_sensitivity_tokens(const wt_gguf *gguf, const wt_hparams *hp, const wt_chunks *chunks);
+
 /* `nats` is the caller's to free. Progress is in "matrices". The result depends on the model, the chunks and the statistics alone. */
 int wt_sensitivity_measure(const wt_gguf *gguf, const wt_chunks *chunks, const wt_statistics *statistics,
                            wt_sensitivity *out, const wt_progress *progress, wt_error *err);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "apply/factors.h"
 #include "base/memory.h"
@@ -269,12 +270,19 @@ int wt_workbench_errors(wt_workbench *b, const wt_transform *t, size_t i, const 
 
 /* ---- encoding ---- */
 
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 wt_encoded *wt_workbench_encode(wt_workbench *b, const wt_transform *t, size_t i, const wt_encoding *encoding,
                                 wt_type type, wt_error *err) {
     const wt_site_tensor *site = wt_transform_at(t, i);
     const wt_hash key = tensor_key(t, i, encoding, type);
     wt_encoded *e = wt_encoded_cache_get(b->encoded, key);
     if (e) return e;
+    const double begin = seconds_now();
     matrix m = {0};
     const wt_feedback *feedback;
     uint64_t row_bytes;
@@ -286,6 +294,7 @@ wt_encoded *wt_workbench_encode(wt_workbench *b, const wt_transform *t, size_t i
     if (read_matrix(&m, t, i, err) == 0 && get_factor(b, t, i, &m, encoding, &type, 1, &feedback, err) == 0 &&
         (e = wt_encoded_new((size_t)row_bytes * site->rows, err))) {
         if (wt_encoding_run(encoding, site->name, type, m.x, site->rows, site->cols, m.h, feedback, e->data, err) == 0) {
+            e->seconds = seconds_now() - begin;
             wt_encoded_cache_put(b->encoded, key, e);
         } else {
             wt_encoded_release(e);

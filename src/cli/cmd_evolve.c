@@ -26,7 +26,7 @@ typedef struct settings {
     const char *model, *output, *rules, *size, *text, *holdout, *resume;
     uint64_t seed, evaluations, threads;
     double minutes;
-    bool json, quiet;
+    bool json, quiet, allow_commands;
 } settings;
 
 /* The built-in model's run: a preset's size, two minutes. */
@@ -123,6 +123,9 @@ static void announce(const work *w) {
             " children a generation",
             run->session.name, wt_format_bytes(size, (uint64_t)*c->max), run->texts.calibrate.count, run->texts.search.count,
             run->texts.holdout.count, run->texts.search.context, run->rules.population, run->rules.offspring);
+    char timed[512];
+    wt_run_timed_axes(&run->rules, timed, sizeof timed);
+    if (timed[0]) wt_note("this run will not repeat to the byte: it values times or outside commands (%s)", timed);
 }
 
 /* What the model would write itself is counted before, a file once it is cut. */
@@ -133,17 +136,26 @@ static int open_texts(wt_run_session *run, wt_error *err) {
     return own ? 0 : wt_evolve_cost_check(run, err);
 }
 
+/* Whether a run has begun in the folder; what else lies there is looked at when the store is made. */
+static bool has_run(const char *folder) {
+    wt_run_store *store = wt_store_open(folder, WT_STORE_READ, NULL);
+    char *rules = NULL;
+    const bool begun = store && wt_store_get(store, "rules", &rules, NULL) == 1;
+    free(rules);
+    wt_store_close(store);
+    return begun;
+}
+
 /* A new run; its folder is made once everything that may be wrong with what was given has been looked at. */
 static int open_new(work *w, wt_error *err) {
     wt_run_session *run = &w->run;
-    struct stat st;
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/run.db", run->folder) < (int)sizeof path && stat(path, &st) == 0) {
+    if (has_run(run->folder)) {
         wt_fail(err, WT_ERR_ARGUMENT, "there is a run in '%s' already", run->folder);
         return wt_hint(err, "'--resume %s' goes on with it; -o names another folder", run->folder);
     }
     if (read_rules(w, err) != 0 || wt_run_open_model(run, w->options->model, err) != 0 || choose_size(w, err) != 0 ||
-        wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0)
+        wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0 ||
+        wt_run_open_finals(run, w->options->allow_commands, err) != 0)
         return -1;
     return wt_run_begin(run, err);
 }
@@ -153,9 +165,13 @@ static int open_old(work *w, wt_error *err) {
     const settings *s = w->options;
     wt_run_session *run = &w->run;
     if (wt_run_reopen(run, s->resume, WT_STORE_WRITE, s->model, err) != 0) return -1;
-    if (s->minutes > 0) run->rules.minutes = s->minutes;
-    if (s->evaluations) run->rules.evaluations = s->evaluations;
-    return wt_rules_check(&run->rules, err) == 0 ? open_texts(run, err) : -1;
+    if (s->minutes > 0 || s->evaluations) { /* what is given anew takes the place of both: the other one may be spent */
+        run->rules.minutes = s->minutes;
+        run->rules.evaluations = s->evaluations;
+        if (wt_run_store_rules(run, err) != 0) return -1; /* for the next time */
+    }
+    if (wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0) return -1;
+    return wt_run_open_finals(run, s->allow_commands, err);
 }
 
 static int open_run(work *w, wt_error *err) {
@@ -265,7 +281,8 @@ static const wt_option OPTIONS[] = {
     {.name = "output", .letter = 'o', .kind = WT_OPTION_TEXT, .value = "FOLDER", SETTING(output),
      .help = "The run's folder, which must hold no run. Default: run-1, run-2, ..."},
     {.name = "resume", .kind = WT_OPTION_TEXT, .value = "FOLDER", SETTING(resume),
-     .help = "Goes on with a run, from its last finished evaluation. --minutes and --evaluations may give it more."},
+     .help = "Goes on with a run, from its last finished evaluation. Without --minutes and --evaluations it keeps those that it has; one of "
+             "them takes the place of both."},
     {.name = "minutes", .kind = WT_OPTION_NUMBER, .value = "M", SETTING(minutes), .min = 0.01, .max = 1e6,
      .help = "How long to search; the verdict comes on top. Default: 10, or 2 with the built-in model."},
     {.name = "evaluations", .kind = WT_OPTION_COUNT, .value = "N", SETTING(evaluations), .min = 1, .max = 1e9,
@@ -274,6 +291,8 @@ static const wt_option OPTIONS[] = {
      .help = "Seed of everything that is drawn. Default: 1."},
     {.name = "threads", .letter = 't', .kind = WT_OPTION_COUNT, .value = "N", SETTING(threads), .min = 1, .max = 1024,
      .help = "Threads to use. Default: one per processor. Results do not depend on it."},
+    {.name = "allow-commands", .kind = WT_OPTION_FLAG, SETTING(allow_commands),
+     .help = "Lets the outside commands of the rules run. Rules may come from somebody else: read them first."},
     {.name = "quiet", .kind = WT_OPTION_FLAG, SETTING(quiet), .help = "Shows nothing while the run goes on."},
     {.name = "json", .kind = WT_OPTION_FLAG, SETTING(json), .help = "Prints the summary as JSON; docs/json.md lists the keys."},
     {0},

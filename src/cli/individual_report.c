@@ -36,12 +36,19 @@ static int print_knockout(void *user, const wt_stored_knockout *k) {
         wt_knockout_print_head();
     }
     *any = true;
-    wt_knockout_print(k->gene, k->value, k->change, k->low, k->high);
+    char name[200], cause[500];
+    if (k->cause[0])
+        printf("%-34s  %10s  %s\n", wt_printable(name, sizeof name, k->gene, strlen(k->gene)), "lethal",
+               wt_printable(cause, sizeof cause, k->cause, strlen(k->cause)));
+    else
+        wt_knockout_print(k->gene, k->value, k->change, k->low, k->high);
     return 0;
 }
 
 static int add_knockout(void *user, const wt_stored_knockout *k) {
-    json_array_append_new(user, wt_knockout_json(k->gene, k->value, k->change, k->low, k->high));
+    json_t *o = wt_knockout_json(k->gene, k->value, k->change, k->low, k->high);
+    if (k->cause[0]) json_object_set_new(o, "cause", wt_json_text(k->cause, strlen(k->cause)));
+    json_array_append_new(user, o);
     return 0;
 }
 

@@ -39,6 +39,20 @@ static const char LISTS[] =
     "\n"
     "`axes` is a list of `{axis, weight}`. The weights count in selection by score alone.\n"
     "\n"
+    "`commands` is a list of programs of your own, each an axis of its `name` that axes and constraints may use:\n"
+    "\n"
+    "- `command` is a list of words, `{model}` in them the candidate's file. A program with a folder in its name lies beside\n"
+    "  the rules, others are found by `PATH`. With `shell: true` it is one text that `/bin/sh` reads, where `{model}` becomes the\n"
+    "  file's path in quotes.\n"
+    "- The last line of its standard output has to be the number and nothing else. `better` is `higher` or `lower`.\n"
+    "- After `seconds` (60) it is killed with all that it started. Who makes it fail, take too long, print no number or NaN is\n"
+    "  dead; the cause has the end of its output. A program that cannot be started ends the run.\n"
+    "- None runs without `wildtype evolve --allow-commands`. A run that values one does not repeat to the byte, and says so.\n"
+    "\n"
+    "Axes marked *finalists* take as long as everything else together: they are measured of those who reach the end of a\n"
+    "race, and races compare the first axis that is measured chunk by chunk. What axes or constraints name counts in\n"
+    "selection; `tasks`, `other_file` and `commands` that neither names are measured at the verdict and told in the summary.\n"
+    "\n"
     "| axis | unit | better | meaning |\n"
     "|---|---|---|---|\n";
 
@@ -59,6 +73,21 @@ static const struct {
                                                                   "selection: pareto\n"
                                                                   "budget: {evaluations: 400, minutes: 0}\n"
                                                                   "seed: 7\n"},
+    {"Speed on the real runtime, and answers that stay the same", "text: {file: novel.txt, other_file: code.txt}\n"
+                                                                 "tasks: hellaswag.txt\n"
+                                                                 "constraints:\n"
+                                                                 "  - {axis: bytes, max: 3.2MiB}\n"
+                                                                 "  - {axis: flips, max: 0.05}\n"
+                                                                 "  - {axis: tokens_per_second, min: 40}\n"
+                                                                 "axes:\n"
+                                                                 "  - kld\n"
+                                                                 "  - kld_full\n"
+                                                                 "commands:\n"
+                                                                 "  - name: tokens_per_second\n"
+                                                                 "    command: [./bench.sh, \"{model}\"]\n"
+                                                                 "    better: higher\n"
+                                                                 "    seconds: 120\n"
+                                                                 "budget: {minutes: 60}\n"},
 };
 
 /* A bound that is there for the reader's sake alone. */
@@ -79,7 +108,7 @@ static void write_values(const wt_rule_key *k) {
         break;
     case WT_KEY_CONSTRAINTS: printf("a list of `{axis, min, max}`"); break;
     case WT_KEY_AXES: printf("a list of `{axis, weight}`"); break;
-    case WT_KEY_COMMANDS: printf("a list of commands"); break;
+    case WT_KEY_COMMANDS: printf("a list of `{name, command, better, seconds, shell}`"); break;
     case WT_KEY_TYPES: printf("a list of block types"); break;
     case WT_KEY_SPECIES: printf("a list of `rule`, `pinned`"); break;
     }
@@ -114,7 +143,7 @@ static void write_axes(void) {
     fputs(LISTS, stdout);
     for (size_t i = 0; wt_axis_at(i); i++) {
         const wt_axis *a = wt_axis_at(i);
-        printf("| `%s` | %s | %s | %s |\n", a->name, a->unit, a->higher ? "higher" : "lower", a->help);
+        printf("| `%s` | %s | %s | %s%s |\n", a->name, a->unit, a->higher ? "higher" : "lower", a->help, a->final ? " (*finalists*)" : "");
     }
 }
 

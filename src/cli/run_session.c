@@ -29,7 +29,7 @@ int wt_run_open_model(wt_run_session *run, const char *model, wt_error *err) {
 
 /* ---- texts ---- */
 
-static char *read_text(const char *path, size_t *len, wt_error *err) {
+char *wt_run_read_text(const char *path, size_t *len, wt_error *err) {
     wt_interrupt_at_once(true);
     char *text = wt_read_text(path, len, err);
     wt_interrupt_at_once(false);
@@ -60,8 +60,8 @@ static int write_texts(wt_run_session *run, size_t context, wt_error *err) {
 static int cut_texts(wt_run_session *run, size_t context, wt_error *err) {
     const wt_rules *r = &run->rules;
     size_t len = 0, holdout_len = 0;
-    char *text = read_text(r->text, &len, err);
-    char *holdout = text && r->holdout_text ? read_text(r->holdout_text, &holdout_len, err) : NULL;
+    char *text = wt_run_read_text(r->text, &len, err);
+    char *holdout = text && r->holdout_text ? wt_run_read_text(r->holdout_text, &holdout_len, err) : NULL;
     int rc = text && (holdout || !r->holdout_text) ? 0 : -1;
     if (rc == 0 && wt_texts_cut(&run->texts, r, context, run->session.tokenizer, text, len, holdout, holdout_len, err) != 0)
         rc = wt_error_prefix(err, "cannot use '%s'", r->text);
@@ -72,7 +72,7 @@ static int cut_texts(wt_run_session *run, size_t context, wt_error *err) {
 }
 
 /* A run goes on only with what it began with. */
-static int check_same(const wt_run_session *run, const char *key, const char *now, const char *what, const char *hint, wt_error *err) {
+int wt_run_check_same(const wt_run_session *run, const char *key, const char *now, const char *what, const char *hint, wt_error *err) {
     char *then = NULL;
     const int found = wt_store_get(run->store, key, &then, err);
     int rc = found < 0 ? -1 : 0;
@@ -94,7 +94,7 @@ int wt_run_open_texts(wt_run_session *run, wt_error *err) {
     if ((run->rules.text ? cut_texts(run, context, err) : write_texts(run, context, err)) != 0) return -1;
     if (!run->store) return 0;
     snprintf(number, sizeof number, "%016" PRIx64, run->texts.hash);
-    return check_same(run, "text_hash", number, "text", "its file has changed since; begin a new run for the new text", err);
+    return wt_run_check_same(run, "text_hash", number, "text", "its file has changed since; begin a new run for the new text", err);
 }
 
 /* ---- the store ---- */
@@ -107,14 +107,15 @@ static char *absolute(const char *path, wt_error *err) {
 }
 
 /* The rules as they are stored: with texts that are found from anywhere. */
-static int store_rules(wt_run_session *run, wt_error *err) {
-    char **const texts[] = {&run->rules.text, &run->rules.holdout_text};
-    for (int i = 0; i < 2; i++) {
-        if (!*texts[i]) continue;
-        char *path = absolute(*texts[i], err);
+int wt_run_store_rules(wt_run_session *run, wt_error *err) {
+    char **const texts[] = {&run->rules.text, &run->rules.holdout_text, &run->rules.other_text, &run->rules.tasks};
+    for (unsigned i = 0; i < 4 + run->rules.command_count; i++) {
+        char **file = i < 4 ? texts[i] : run->rules.commands[i - 4].words; /* a command's program */
+        if (!*file || (i >= 4 && (run->rules.commands[i - 4].shell || !strchr(*file, '/')))) continue;
+        char *path = absolute(*file, err);
         if (!path) return -1;
-        free(*texts[i]);
-        *texts[i] = path;
+        free(*file);
+        *file = path;
     }
     char *rules = wt_rules_print(&run->rules, false, err);
     const int rc = rules ? wt_store_set(run->store, "rules", rules, err) : -1;
@@ -142,6 +143,14 @@ static int store_number(wt_run_session *run, const char *key, uint64_t value, wt
     return wt_store_set(run->store, key, number, err);
 }
 
+/* What finalists are measured on, and what makes the run one that does not repeat to the byte. */
+static int store_finals(wt_run_session *run, wt_error *err) {
+    char hash[32], timed[512];
+    wt_run_timed_axes(&run->rules, timed, sizeof timed);
+    if (wt_run_finals_hash(run, hash) && wt_store_set(run->store, "finals_hash", hash, err) != 0) return -1;
+    return timed[0] ? wt_store_set(run->store, "timed_axes", timed, err) : 0;
+}
+
 int wt_run_begin(wt_run_session *run, wt_error *err) {
     char hash[32];
     snprintf(hash, sizeof hash, "%016" PRIx64, run->texts.hash);
@@ -154,7 +163,7 @@ int wt_run_begin(wt_run_session *run, wt_error *err) {
                    store_number(run, "seed", run->rules.seed, err) == 0 &&
                    store_number(run, "context", run->texts.search.context, err) == 0 &&
                    store_number(run, "search_chunks", run->texts.search.count, err) == 0 &&
-                   store_rules(run, err) == 0 /* the last: a run without them never began */
+                   store_finals(run, err) == 0 && wt_run_store_rules(run, err) == 0 /* the last: a run without them never began */
                ? 0
                : -1;
 }
@@ -186,14 +195,14 @@ int wt_run_reopen(wt_run_session *run, const char *folder, wt_store_mode mode, c
     char hash[33];
     run->folder = folder;
     if (!(run->store = wt_store_open(folder, mode, err)) || read_rules(run, err) != 0 || find_model(run, err) != 0 ||
-        check_same(run, "version", wt_version(), "version of wildtype", "use the version that made it, or begin a new run", err) != 0)
+        wt_run_check_same(run, "version", wt_version(), "version of wildtype", "use the version that made it, or begin a new run", err) != 0)
         return -1;
     if (wt_session_open(&run->session, model ? model : run->model, err) != 0) {
         if (err && err->code == WT_ERR_IO && !model) wt_hint(err, "the run's model was there when it began; where it has moved, name it");
         return -1;
     }
     wt_hash_print(wt_model_hash(run->session.gguf), hash, 32);
-    return check_same(run, "model_hash", hash, "model", "the numbers are hashes of its weights and metadata; begin a new run for another model", err);
+    return wt_run_check_same(run, "model_hash", hash, "model", "the numbers are hashes of its weights and metadata; begin a new run for another model", err);
 }
 
 /* ---- what strategies compete in ---- */
@@ -212,6 +221,7 @@ int wt_run_open_study(wt_run_session *run, wt_error *err) {
                                 .store = run->store,
                                 .search_chunks = &run->texts.search,
                                 .holdout_chunks = &run->texts.holdout,
+                                .final_options = run->finals.file ? &run->finals : NULL,
                                 .progress = wt_progress_terminal()};
     return 0;
 }
@@ -223,9 +233,14 @@ void wt_run_close(wt_run_session *run) {
     wt_study_close(&run->study);
     wt_store_close(run->store);
     wt_texts_release(&run->texts);
+    wt_chunks_release(&run->half);
+    wt_chunks_release(&run->full);
+    wt_chunks_release(&run->other);
+    wt_tasks_release(&run->tasks);
     wt_session_close(&run->session);
     wt_rules_release(&run->rules);
     free(run->cache);
+    free(run->final_file);
     free(run->model);
     *run = (wt_run_session){0};
 }

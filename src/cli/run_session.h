@@ -19,9 +19,13 @@ typedef struct wt_run_session {
     wt_run_store *store;
     wt_session session;
     wt_texts texts;
+    wt_chunks half, full, other; /* what finalists alone are measured on: wt_run_open_finals */
+    wt_tasks tasks;
+    wt_finals_options finals;
     wt_study study;
     wt_contest contest;
     char *model, *cache;          /* the path that the store knows; the folder of caches */
+    char *final_file;             /* where candidates are written for commands */
     char text_name[WT_TEXT_NAME]; /* what files call the text: no folders, so that a moved text gives the same bytes */
 } wt_run_session;
 
@@ -36,6 +40,23 @@ int wt_run_open_model(wt_run_session *run, const char *model, wt_error *err);
 
 /* Cuts the rules' text, or has the model write one; of a run that was opened again it is checked to be the same. */
 int wt_run_open_texts(wt_run_session *run, wt_error *err);
+
+/*
+ * Cuts the texts and reads the tasks that finalists are measured on, and looks for the programs of commands; of a run that was opened again they
+ * are checked to be the same. `allowed`: commands may run, otherwise rules that have some are refused. (cli/run_finals.c)
+ */
+int wt_run_open_finals(wt_run_session *run, bool allowed, wt_error *err);
+/* A hash of it all, as the store keeps it; false: there is nothing of it. */
+bool wt_run_finals_hash(const wt_run_session *run, char text[32]);
+/* The axes of the rules that are times or outside commands: a run with any cannot be repeated to the byte. Names, ", " between them. */
+void wt_run_timed_axes(const wt_rules *rules, char *text, size_t size);
+/* Fails where the store knows another value of `key`: a run goes on only with what it began with. */
+int wt_run_check_same(const wt_run_session *run, const char *key, const char *now, const char *what, const char *hint, wt_error *err);
+/* Reads a file that the rules name; a signal ends the program meanwhile. free() it. */
+char *wt_run_read_text(const char *path, size_t *len, wt_error *err);
+
+/* Writes the rules as they are now into the store. */
+int wt_run_store_rules(wt_run_session *run, wt_error *err);
 
 /* Makes the store of a new run and writes into it what the run is. */
 int wt_run_begin(wt_run_session *run, wt_error *err);

@@ -16,6 +16,7 @@
 typedef enum wt_activations {
     WT_ACTIVATIONS_F32, /* exactly */
     WT_ACTIVATIONS_Q8,  /* as llama.cpp's CPU kernels treat them */
+    WT_ACTIVATIONS_Q8_ALL, /* the same as if every matrix were quantized, whatever its type: 8-bit blocks */
 } wt_activations;
 
 typedef enum wt_rounding {

@@ -24,7 +24,7 @@ int wt_cache_form_init(wt_cache_form *form, wt_type k, wt_type v, wt_activations
     *form = (wt_cache_form){.head_dim = head_dim, .key_dim = head_dim};
     if (check_type(k, "keys", head_dim, &form->key, err) != 0) return -1;
     if (check_type(v, "values", head_dim, &form->value, err) != 0) return -1;
-    if (activations == WT_ACTIVATIONS_Q8) form->query = wt_rounding_of_input(k);
+    if (activations != WT_ACTIVATIONS_F32) form->query = wt_rounding_of_input(k);
     if (form->query == WT_ROUND_Q8_1) form->key_dim += head_dim / wt_rounding_block(WT_ROUND_Q8_1);
     if (head_dim % ROTATION != 0) return 0;
     if (wt_rounding_block(form->value) > 1) form->value_rotation = ROTATION;

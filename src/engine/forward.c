@@ -227,7 +227,13 @@ static wt_kv_store layer_store(const wt_kv_cache *c, const work *w, uint32_t lay
 
 /* What the input of a product with `weight` is rounded to. */
 static wt_rounding input_rounding(const wt_engine *e, const wt_weight *weight) {
-    return e->options.activations == WT_ACTIVATIONS_Q8 ? wt_rounding_of_input(weight->type) : WT_ROUND_NONE;
+    if (e->options.activations == WT_ACTIVATIONS_F32) return WT_ROUND_NONE;
+    if (e->options.activations == WT_ACTIVATIONS_Q8_ALL) { /* of K-quants, or where rows do not fit those, of small blocks */
+        const uint64_t columns = weight->tensor->dims[0];
+        if (columns % wt_rounding_block(WT_ROUND_Q8_K) == 0) return WT_ROUND_Q8_K;
+        if (columns % wt_rounding_block(WT_ROUND_Q8_0) == 0) return WT_ROUND_Q8_0;
+    }
+    return wt_rounding_of_input(weight->type);
 }
 
 /* Rows first.. first+n-1 of a weight, packed: from the residents, or into the spare. */
@@ -418,7 +424,7 @@ static int run_layer(wt_engine *e, uint32_t layer, const wt_batch *batch, work *
     if (multiply(e, layer, PART_UP, WT_STORE, w->up, err) != 0) return -1;
     const wt_kernels *k = wt_kernels_get();
     void (*act)(float *, const float *, size_t) = hp->activation == WT_ACT_SILU ? k->silu_mul : k->gelu_mul;
-    if (act == k->gelu_mul && e->options.activations == WT_ACTIVATIONS_Q8) act = wt_gelu_table_mul;
+    if (act == k->gelu_mul && e->options.activations != WT_ACTIVATIONS_F32) act = wt_gelu_table_mul;
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < w->rows; r++) act(w->gate + r * hp->ffn, w->up + r * hp->ffn, hp->ffn);
     wt_input_set(&e->input, w->gate, w->rows, hp->ffn);

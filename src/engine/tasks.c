@@ -215,6 +215,18 @@ done:
     return rc;
 }
 
+int wt_tasks_tokens(const wt_tasks *tasks, const wt_tokenizer *tokenizer, size_t *tokens, wt_error *err) {
+    int rc = 0;
+    *tokens = 0;
+    for (size_t i = 0; rc == 0 && i < tasks->count; i++) {
+        question q = {0};
+        rc = question_prepare(&q, &tasks->items[i], tokenizer, i + 1, err);
+        *tokens += q.tokens;
+        question_release(&q);
+    }
+    return rc;
+}
+
 void wt_tasks_score(const wt_tasks *tasks, const int *choices, wt_task_result *out) {
     size_t right = 0;
     for (size_t i = 0; i < tasks->count; i++) right += choices[i] == tasks->items[i].gold;

@@ -40,6 +40,9 @@ typedef struct wt_task_result {
 int wt_tasks_answer(wt_engine *engine, const wt_tokenizer *tokenizer, const wt_tasks *tasks, size_t batch_tokens,
                     int *choices, const char *stage, const wt_progress *progress, wt_error *err);
 
+/* Tokens that go through the model to answer all tasks. */
+int wt_tasks_tokens(const wt_tasks *tasks, const wt_tokenizer *tokenizer, size_t *tokens, wt_error *err);
+
 void wt_tasks_score(const wt_tasks *tasks, const int *choices, wt_task_result *out);
 
 #endif

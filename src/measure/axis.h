@@ -5,7 +5,7 @@
 #ifndef WT_MEASURE_AXIS_H
 #define WT_MEASURE_AXIS_H
 
-#include "measure/exam.h"
+#include "measure/finals.h"
 
 /* What is known of a candidate when axes are asked. */
 typedef struct wt_measured {
@@ -14,7 +14,7 @@ typedef struct wt_measured {
     const float *klds;            /* [chunks * scored]; NULL: no axis wants them */
     size_t scored;
     uint64_t bytes, memory;       /* of the file; of file and cache at the rules' context */
-    double encode_seconds;        /* NaN: it came from a cache */
+    const double *finals;         /* [WT_FINALS and commands] NaN: not measured; NULL: none is */
 } wt_measured;
 
 typedef struct wt_axis {
@@ -22,6 +22,8 @@ typedef struct wt_axis {
     bool higher;       /* is better */
     bool positions;    /* wants klds */
     bool exact;        /* the same on every text: no chunk says anything about it */
+    unsigned final;    /* 1 + its number in measure/finals.h, and then value is NULL; 0: it is none of those */
+    bool timed;        /* runs that value it cannot be repeated to the byte */
     double (*value)(const wt_measured *m);
     double (*of_chunk)(const wt_chunk_score *s); /* what a race compares; NULL: the axis has no chunks */
     const char *help;
@@ -31,12 +33,14 @@ typedef struct wt_axis {
 const wt_axis *wt_axis_at(size_t i);
 const wt_axis *wt_axis_find(const char *name);
 
+/* What the axis says of it; NaN: not measured. */
+double wt_axis_value(const wt_axis *axis, const wt_measured *m);
+
 double wt_axis_kld(const wt_measured *m);              /* axis_divergence.c */
 double wt_axis_kld_p99(const wt_measured *m);
 double wt_axis_same_top(const wt_measured *m);
 double wt_axis_perplexity_ratio(const wt_measured *m);
 double wt_axis_bytes(const wt_measured *m);            /* axis_size.c */
 double wt_axis_memory(const wt_measured *m);
-double wt_axis_encode_seconds(const wt_measured *m);
 
 #endif

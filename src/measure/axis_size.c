@@ -3,4 +3,3 @@
 
 double wt_axis_bytes(const wt_measured *m) { return (double)m->bytes; }
 double wt_axis_memory(const wt_measured *m) { return (double)m->memory; }
-double wt_axis_encode_seconds(const wt_measured *m) { return m->encode_seconds; }

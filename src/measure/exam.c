@@ -27,10 +27,11 @@ wt_exam *wt_exam_new(const wt_gguf *gguf, const wt_chunks *chunks, const wt_exam
                      const wt_progress *progress, wt_error *err) {
     wt_exam *e = wt_calloc(1, sizeof *e, err);
     if (!e) return NULL;
-    const wt_engine_options exact = {.context = chunks->context, .resident_bytes = RESIDENT_BYTES};
     e->gguf = gguf;
     e->chunks = chunks;
     e->options = *options;
+    if (!e->options.resident_bytes) e->options.resident_bytes = RESIDENT_BYTES;
+    const wt_engine_options exact = {.context = chunks->context, .resident_bytes = e->options.resident_bytes};
     if (!(e->exact_model = wt_model_from_gguf(gguf, err)) || !(e->exact = wt_engine_open(e->exact_model, &exact, err)) ||
         !(e->reference = wt_reference_new(e->exact, chunks, options->batch_tokens, "reference", progress, err)) ||
         !(e->states = wt_state_cache_new(options->state_bytes, err))) {
@@ -185,7 +186,7 @@ static int run_chunks(run *r, size_t first, size_t count, wt_chunk_score *scores
 /* The engine of a candidate, kept until another one comes: its packed weights serve for all blocks of a race. */
 static int take_engine(wt_exam *e, const wt_candidate *c, const wt_plan *plan, wt_error *err) {
     const wt_engine_options options = {.context = e->chunks->context,
-                                       .resident_bytes = RESIDENT_BYTES,
+                                       .resident_bytes = e->options.resident_bytes,
                                        .activations = e->options.activations,
                                        .cache_k = plan->cache_k,
                                        .cache_v = plan->cache_v};
@@ -205,10 +206,11 @@ int wt_exam_run(wt_exam *e, const wt_candidate *candidate, const wt_plan *plan, 
 }
 
 int wt_exam_noise(wt_exam *e, size_t first, size_t count, wt_chunk_score *scores, wt_error *err) {
-    const wt_type cache = e->options.activations == WT_ACTIVATIONS_F32 ? WT_F32 : WT_F16; /* what the runtime keeps */
+    const bool rounded = e->options.activations != WT_ACTIVATIONS_F32;
+    const wt_type cache = rounded ? WT_F16 : WT_F32; /* what the runtime keeps */
     const wt_engine_options options = {.context = e->chunks->context,
-                                       .resident_bytes = RESIDENT_BYTES,
-                                       .activations = e->options.activations,
+                                       .resident_bytes = e->options.resident_bytes,
+                                       .activations = rounded ? WT_ACTIVATIONS_Q8_ALL : WT_ACTIVATIONS_F32,
                                        .cache_k = cache,
                                        .cache_v = cache};
     wt_engine *engine = wt_engine_open(e->exact_model, &options, err);

@@ -22,6 +22,7 @@ typedef struct wt_exam_options {
     wt_activations activations; /* what the runtime rounds the inputs of matrices to */
     size_t batch_tokens;        /* that go through the model together; 0: a sensible default */
     size_t state_bytes;         /* of states that are kept; 0: none */
+    size_t resident_bytes;      /* of packed weights that each engine keeps; 0: a gigabyte */
 } wt_exam_options;
 
 /*
@@ -42,8 +43,8 @@ int wt_exam_run(wt_exam *exam, const wt_candidate *candidate, const wt_plan *pla
                 wt_chunk_score *scores, float *klds, wt_error *err);
 
 /*
- * The same of the exact model with rounded activations and an F16 cache: what a runtime loses though no weight is rounded. 0 where the
- * options round nothing.
+ * The same of the exact model with an F16 cache and activations that are rounded as if every matrix were quantized: what a runtime loses
+ * though no weight is rounded. 0 where the options round nothing.
  */
 int wt_exam_noise(wt_exam *exam, size_t first, size_t count, wt_chunk_score *scores, wt_error *err);
 

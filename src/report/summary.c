@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-enum { MOST_ROWS = 64 };
+enum { MOST_ROWS = 64, MOST_VALUES = 24 };
 
 /* A verdict, with what the individual is called. */
 typedef struct row {
@@ -18,6 +18,12 @@ typedef struct row {
     char role[16], file[64], name[16], label[48], species[16], note[256], *text;
     uint64_t bytes;
     double kld, error, low, high, p99, top, ratio;
+    uint64_t budget;
+    struct {
+        char axis[48];
+        double value;
+    } values[MOST_VALUES]; /* of finalists, by axis */
+    size_t value_count;
 } row;
 
 typedef struct summary {
@@ -40,6 +46,14 @@ static int take_verdict(void *user, const wt_stored_verdict *v) {
     snprintf(r->role, sizeof r->role, "%s", v->role);
     snprintf(r->file, sizeof r->file, "%s", v->file);
     snprintf(r->note, sizeof r->note, "%s", v->note);
+    return 0;
+}
+
+static int take_value(void *user, const char *axis, double value) {
+    row *r = user;
+    if (r->value_count == MOST_VALUES) return 0;
+    snprintf(r->values[r->value_count].axis, sizeof r->values[0].axis, "%s", axis);
+    r->values[r->value_count++].value = value;
     return 0;
 }
 
@@ -74,7 +88,9 @@ static int read_run(summary *s) {
         snprintf(r->label, sizeof r->label, "%s", v.label);
         snprintf(r->species, sizeof r->species, "%s", v.species);
         r->bytes = v.bytes;
+        r->budget = v.budget;
         if (!(r->text = strdup(v.text))) return wt_fail_memory(s->err, 1);
+        if (wt_store_each_value(s->store, r->name, r->budget, take_value, r, s->err) != 0) return -1;
     }
     qsort(s->rows, s->count, sizeof *s->rows, by_divergence);
     return 0;
@@ -115,9 +131,11 @@ static void print_verdict(summary *s, FILE *f) {
         fprintf(f, "**%s survived** at %" PRIu64 " bytes with a mean divergence of %.6f nats per token.\n", survivor->name,
                 survivor->bytes, survivor->kld);
     else if (strstr(survivor->note, "not to be told apart") || strstr(survivor->note, "worse") || survivor->kld >= human->kld)
-        fprintf(f, "**Nothing beat the humans**: the best survivor, %s, has %s on holdout.\n", survivor->name, survivor->note);
+        fprintf(f, "**Nothing beat the humans**: the best survivor, %s, has %.*s on holdout.\n", survivor->name,
+                (int)strcspn(survivor->note, ";"), survivor->note);
     else
-        fprintf(f, "**%s survived**: %s, on text that no one searched on.\n", survivor->name, survivor->note);
+        fprintf(f, "**%s survived**: %.*s, on text that no one searched on.\n", survivor->name, (int)strcspn(survivor->note, ";"),
+                survivor->note);
 }
 
 static void print_rows(const summary *s, FILE *f) {
@@ -127,6 +145,41 @@ static void print_rows(const summary *s, FILE *f) {
         fprintf(f, "| %s | %s | %" PRIu64 " | %.6f | %.6f to %.6f | %.4f | %.3f%% | %.4f |\n", r->role,
                 r->label[0] ? r->label : r->name, r->bytes, r->kld, r->low, r->high, r->p99, 100 * r->top, r->ratio);
     }
+}
+
+static const double *value_of(const row *r, const char *axis) {
+    for (size_t i = 0; i < r->value_count; i++)
+        if (strcmp(r->values[i].axis, axis) == 0) return &r->values[i].value;
+    return NULL;
+}
+
+/* What finalists alone were measured on: a column for each axis that anybody has. */
+static void print_values(const summary *s, FILE *f) {
+    const char *axes[MOST_VALUES];
+    size_t n = 0;
+    for (size_t i = 0; i < s->count; i++)
+        for (size_t k = 0; k < s->rows[i].value_count; k++) {
+            size_t at = 0;
+            while (at < n && strcmp(axes[at], s->rows[i].values[k].axis) != 0) at++;
+            if (at == n && n < MOST_VALUES) axes[n++] = s->rows[i].values[k].axis;
+        }
+    if (n == 0) return;
+    fputs("\nWhat finalists alone were measured on:\n\n| | who |", f);
+    for (size_t k = 0; k < n; k++) fprintf(f, " %s |", axes[k]);
+    fputs("\n|---|---|", f);
+    for (size_t k = 0; k < n; k++) fputs("---:|", f);
+    for (size_t i = 0; i < s->count; i++) {
+        const row *r = &s->rows[i];
+        fprintf(f, "\n| %s | %s |", r->role, r->label[0] ? r->label : r->name);
+        for (size_t k = 0; k < n; k++) {
+            const double *v = value_of(r, axes[k]);
+            if (v)
+                fprintf(f, fabs(*v) < 1e6 ? " %.6g |" : " %.0f |", *v);
+            else
+                fputs(" - |", f);
+        }
+    }
+    putc('\n', f);
 }
 
 static void print_survivors(const summary *s, FILE *f) {
@@ -161,6 +214,11 @@ static void print_story(summary *s, FILE *f) {
     fprintf(f, "- Encoded tensors from the cache: %.0f%%; blocks whose states were there already: %.0f%%\n", 100 * s->last.cache_hits,
             100 * s->last.state_reuse);
     fprintf(f, "- Noise floor (rounding of activations alone): %s nats per token\n", meta(s, "noise", a, sizeof a, "?"));
+    const char *timed = meta(s, "timed_axes", a, sizeof a, ""), *repeat = meta(s, "repeat_evaluations", b, sizeof b, "");
+    if (timed[0])
+        fprintf(f, "- Not reproducible: the run values times or outside commands (%s)\n", timed);
+    else if (repeat[0])
+        fprintf(f, "- Reproducible: the same rules with `budget: {evaluations: %s, minutes: 0}` give the same survivors to the byte\n", repeat);
     fprintf(f, "- Environment: %s", meta(s, "cpu", a, sizeof a, "?"));
     fprintf(f, ", %s threads", meta(s, "threads", a, sizeof a, "?"));
     fprintf(f, ", wildtype %s, seed %s\n", meta(s, "version", a, sizeof a, "?"), meta(s, "seed", b, sizeof b, "?"));
@@ -177,6 +235,7 @@ char *wt_summary_markdown(wt_run_store *store, wt_error *err) {
     if (f) {
         print_verdict(s, f);
         print_rows(s, f);
+        print_values(s, f);
         print_survivors(s, f);
         print_story(s, f);
         if (fclose(f) != 0) {
@@ -210,6 +269,11 @@ static json_t *row_json(const row *r) {
     json_object_set_new(o, "same_top", number(r->top));
     json_object_set_new(o, "perplexity_ratio", number(r->ratio));
     json_object_set_new(o, "note", json_string(r->note));
+    if (r->value_count) {
+        json_t *values = json_object();
+        for (size_t i = 0; i < r->value_count; i++) json_object_set_new(values, r->values[i].axis, number(r->values[i].value));
+        json_object_set_new(o, "values", values);
+    }
     return o;
 }
 
@@ -234,6 +298,7 @@ char *wt_summary_json(wt_run_store *store, wt_error *err) {
         json_object_set_new(root, "evaluations", json_integer((json_int_t)s->last.evaluations));
         json_object_set_new(root, "tokens", json_integer((json_int_t)s->last.tokens));
         json_object_set_new(root, "seconds", number(s->last.seconds));
+        json_object_set_new(root, "reproducible", json_boolean(!meta(s, "timed_axes", buffer, sizeof buffer, "")[0]));
         json_object_set_new(root, "noise", number(strtod(meta(s, "noise", buffer, sizeof buffer, "nan"), NULL)));
         if (!(text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)))) wt_fail_memory(err, 4096);
         json_decref(root);

@@ -28,6 +28,12 @@ static const char *const STEPS[] = {
     " perplexity_ratio REAL, note TEXT NOT NULL);"
     "CREATE TABLE knockout (individual INTEGER NOT NULL, gene TEXT NOT NULL, value TEXT NOT NULL, change REAL NOT NULL,"
     " low REAL NOT NULL, high REAL NOT NULL, PRIMARY KEY (individual, gene)) WITHOUT ROWID;",
+    /* knock-outs that are lethal have a cause and no figures */
+    "CREATE TABLE knockout2 (individual INTEGER NOT NULL, gene TEXT NOT NULL, value TEXT NOT NULL, change REAL,"
+    " low REAL, high REAL, cause TEXT NOT NULL, PRIMARY KEY (individual, gene)) WITHOUT ROWID;"
+    "INSERT INTO knockout2 SELECT individual, gene, value, change, low, high, '' FROM knockout;"
+    "DROP TABLE knockout;"
+    "ALTER TABLE knockout2 RENAME TO knockout;",
 };
 
 enum { VERSION = sizeof STEPS / sizeof *STEPS };
@@ -47,13 +53,14 @@ const char *wt_sql_text(wt_sql sql) {
                           " WHERE name = ? AND budget = ? AND part = ? AND chunk >= ? AND chunk < ? ORDER BY chunk",
         [WT_SQL_PUT_VALUE] = "INSERT OR REPLACE INTO value VALUES (?, ?, ?, ?)",
         [WT_SQL_VALUE] = "SELECT value FROM value WHERE name = ? AND budget = ? AND axis = ?",
+        [WT_SQL_VALUES] = "SELECT axis, value FROM value WHERE name = ? AND budget = ? ORDER BY axis",
         [WT_SQL_PUT_GENERATION] = "INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_GENERATIONS] = "SELECT * FROM generation ORDER BY number",
         [WT_SQL_PUT_VERDICT] = "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_REMOVE_VERDICT] = "DELETE FROM verdict WHERE individual = ?",
         [WT_SQL_VERDICTS] = "SELECT * FROM verdict ORDER BY kld_mean IS NULL, kld_mean, individual",
-        [WT_SQL_PUT_KNOCKOUT] = "INSERT OR REPLACE INTO knockout VALUES (?, ?, ?, ?, ?, ?)",
-        [WT_SQL_KNOCKOUTS] = "SELECT * FROM knockout WHERE individual = ? ORDER BY change DESC, gene",
+        [WT_SQL_PUT_KNOCKOUT] = "INSERT OR REPLACE INTO knockout VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [WT_SQL_KNOCKOUTS] = "SELECT * FROM knockout WHERE individual = ? ORDER BY change IS NULL, change DESC, gene",
         [WT_SQL_BEGIN] = "BEGIN IMMEDIATE",
         [WT_SQL_COMMIT] = "COMMIT",
         [WT_SQL_ROLLBACK] = "ROLLBACK",

@@ -82,6 +82,10 @@ int wt_store_scores(wt_run_store *store, const char *name, uint64_t budget, cons
 int wt_store_put_value(wt_run_store *store, const char *name, uint64_t budget, const char *axis, double value, wt_error *err);
 int wt_store_value(wt_run_store *store, const char *name, uint64_t budget, const char *axis, double *value, wt_error *err); /* 1, 0, -1 */
 
+/* All such quantities of a strategy at a budget, by axis. */
+int wt_store_each_value(wt_run_store *store, const char *name, uint64_t budget, int (*each)(void *user, const char *axis, double value),
+                        void *user, wt_error *err);
+
 /* ---- generations ---- */
 
 typedef struct wt_stored_generation {
@@ -117,7 +121,8 @@ typedef struct wt_stored_knockout {
     int64_t individual;
     const char *gene;    /* "alloc.price", or "pin blk.0.ffn_up.weight" */
     const char *value;   /* what it was set to */
-    double change, low, high; /* of the mean divergence when it is set so, with its 95% interval */
+    double change, low, high; /* of the mean divergence when it is set so, with its 95% interval; NaN: it was lethal */
+    const char *cause;   /* of death when it is set so; "" it was measured */
 } wt_stored_knockout;
 
 int wt_store_put_knockout(wt_run_store *store, const wt_stored_knockout *knockout, wt_error *err); /* replaces that of individual and gene */

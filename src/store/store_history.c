@@ -106,6 +106,7 @@ int wt_store_put_knockout(wt_run_store *s, const wt_stored_knockout *k, wt_error
     bind_number(st, 4, k->change);
     bind_number(st, 5, k->low);
     bind_number(st, 6, k->high);
+    wt_sql_bind_text(st, 7, k->cause ? k->cause : "");
     return wt_sql_run(s, st, "write to", err);
 }
 
@@ -121,7 +122,8 @@ int wt_store_each_knockout(wt_run_store *s, int64_t individual, int (*each)(void
                                       .value = wt_sql_text_at(st, 2),
                                       .change = number_at(st, 3),
                                       .low = number_at(st, 4),
-                                      .high = number_at(st, 5)};
+                                      .high = number_at(st, 5),
+                                      .cause = wt_sql_text_at(st, 6)};
         int answer = each(user, &k);
         if (answer == 0) continue;
         sqlite3_reset(st);

@@ -80,3 +80,18 @@ int wt_store_value(wt_run_store *s, const char *name, uint64_t budget, const cha
     sqlite3_reset(st);
     return rc;
 }
+
+int wt_store_each_value(wt_run_store *s, const char *name, uint64_t budget, int (*each)(void *user, const char *axis, double value),
+                        void *user, wt_error *err) {
+    sqlite3_stmt *st = wt_sql_of(s, WT_SQL_VALUES, err);
+    int rc, stop = 0;
+    if (!st) return -1;
+    wt_sql_bind_text(st, 1, name);
+    sqlite3_bind_int64(st, 2, (sqlite3_int64)budget);
+    while (stop == 0 && (rc = wt_sql_step(s, st, "read", err)) != 0) {
+        if (rc < 0) break;
+        stop = each(user, (const char *)sqlite3_column_text(st, 0), sqlite3_column_double(st, 1));
+    }
+    sqlite3_reset(st);
+    return stop ? stop : rc < 0 ? -1 : 0;
+}

@@ -28,6 +28,7 @@ void wt_individual_release(wt_individual *i) {
     free(i->types);
     free(i->scores);
     free(i->klds);
+    free(i->finals);
     *i = (wt_individual){0};
 }
 
@@ -52,9 +53,28 @@ static bool asks_for(const wt_rules *r, const char *axis) {
     return wt_rules_constraint(r, axis) != NULL;
 }
 
+static wt_activations activations_of(const wt_rules *r) {
+    return r->runtime == WT_RUNTIME_EXACT ? WT_ACTIVATIONS_F32 : WT_ACTIVATIONS_Q8;
+}
+
+/* What finalists are measured on, and commands as axes. */
+static int open_finals(wt_contest *c, wt_error *err) {
+    const wt_rules *r = c->rules;
+    wt_finals_options options = c->final_options ? *c->final_options : (wt_finals_options){0};
+    options.gguf = c->gguf;
+    options.activations = activations_of(r);
+    options.commands = r->commands;
+    options.command_count = r->command_count;
+    if (!(c->command_axes = wt_calloc(r->command_count + 1, sizeof *c->command_axes, err))) return -1;
+    for (unsigned k = 0; k < r->command_count; k++)
+        c->command_axes[k] = (wt_axis){.name = r->commands[k].name, .unit = "", .higher = r->commands[k].higher, .timed = true,
+                                       .final = 1 + WT_FINALS + k, .help = "an outside command"};
+    return (c->finals = wt_finals_new(&options, err)) ? 0 : -1;
+}
+
 int wt_contest_open(wt_contest *c, wt_error *err) {
     const wt_exam_options options = {
-        .activations = c->rules->runtime == WT_RUNTIME_EXACT ? WT_ACTIVATIONS_F32 : WT_ACTIVATIONS_Q8,
+        .activations = activations_of(c->rules),
         .batch_tokens = c->rules->race_block * c->search_chunks->context,
         .state_bytes = STATE_BYTES};
     wt_scope_init(&c->scope);
@@ -69,6 +89,7 @@ int wt_contest_open(wt_contest *c, wt_error *err) {
     if (!asks_for(c->rules, "memory")) c->scope.frozen |= 1u << WT_GENE_CACHE_K | 1u << WT_GENE_CACHE_V;
     if (wt_scope_set_model(&c->scope, c->gguf, err) != 0 || set_types(c, err) != 0) return -1;
     c->counts.tokens += c->study->tokens;
+    if (open_finals(c, err) != 0) return -1;
     c->search = wt_exam_new(c->gguf, c->search_chunks, &options, c->progress, err);
     return c->search ? 0 : -1;
 }
@@ -76,8 +97,12 @@ int wt_contest_open(wt_contest *c, wt_error *err) {
 void wt_contest_close(wt_contest *c) {
     wt_exam_free(c->search);
     wt_exam_free(c->holdout);
+    wt_finals_free(c->finals);
+    free(c->command_axes);
     wt_scope_release_model(&c->scope);
     c->search = c->holdout = NULL;
+    c->finals = NULL;
+    c->command_axes = NULL;
 }
 
 /* ---- planning ---- */
@@ -110,7 +135,7 @@ static int make_plan(wt_contest *c, wt_individual *i, wt_error *err) {
 }
 
 static void die(wt_contest *c, wt_individual *i, const char *law, const char *why) {
-    snprintf(i->cause, sizeof i->cause, "%s: %.400s", law, why);
+    snprintf(i->cause, sizeof i->cause, "%.32s: %.380s", law, why);
     c->counts.lethal++;
 }
 
@@ -192,6 +217,10 @@ static int remember(wt_contest *c, wt_individual *i, wt_error *err) {
 
 int wt_contest_plan(wt_contest *c, wt_individual *i, wt_error *err) {
     if (i->planned) return 0;
+    if (!c->sensed && wt_strategy_needs_sensitivity(&i->strategy)) { /* from a cache or a store, it is counted all the same */
+        c->counts.tokens += wt_features_sensitivity_tokens(wt_workbench_features(c->study->bench));
+        c->sensed = true;
+    }
     int known = i->visitor ? 0 : recall(c, i, err);
     if (known < 0) return -1;
     if (known == 0) {
@@ -262,11 +291,90 @@ int wt_contest_measure(wt_contest *c, wt_individual *i, size_t until, wt_error *
 
 int wt_contest_hold_out(wt_contest *c, wt_individual *i, wt_chunk_score *scores, float *klds, wt_error *err) {
     if (!c->holdout) {
-        const wt_exam_options options = {
-            .activations = c->rules->runtime == WT_RUNTIME_EXACT ? WT_ACTIVATIONS_F32 : WT_ACTIVATIONS_Q8};
+        const wt_exam_options options = {.activations = activations_of(c->rules)};
         if (!(c->holdout = wt_exam_new(c->gguf, c->holdout_chunks, &options, c->progress, err))) return -1;
     }
     return score(c, i, c->holdout, "holdout", 0, c->holdout_chunks->count, scores, klds, err);
+}
+
+/* ---- finalists ---- */
+
+const wt_axis *wt_contest_axis(const wt_contest *c, const char *name) {
+    for (unsigned k = 0; k < c->rules->command_count && c->command_axes; k++)
+        if (strcmp(c->rules->commands[k].name, name) == 0) return &c->command_axes[k];
+    return wt_axis_find(name);
+}
+
+/* The name of a number that finalists have. */
+static const char *final_name(const wt_contest *c, size_t which) {
+    if (which >= WT_FINALS) return c->rules->commands[which - WT_FINALS].name;
+    for (size_t i = 0; wt_axis_at(i); i++)
+        if (wt_axis_at(i)->final == which + 1) return wt_axis_at(i)->name;
+    return "";
+}
+
+/* Whether somebody wants the number: always what axes and constraints name, at the verdict what files and commands are there for. */
+static bool is_wanted(const wt_contest *c, size_t which, bool verdict) {
+    const wt_rules *r = c->rules;
+    const bool asked = which <= WT_FINAL_FLIPS ? r->tasks != NULL : which == WT_FINAL_KLD_OTHER ? r->other_text != NULL : which >= WT_FINALS;
+    if (verdict && asked) return true;
+    if (which <= WT_FINAL_FLIPS) return wt_rules_value(r, "tasks") || wt_rules_value(r, "flips"); /* they come together */
+    return wt_rules_value(r, final_name(c, which));
+}
+
+static int keep_final(wt_contest *c, const wt_individual *i, size_t which, wt_error *err) {
+    return wt_store_put_value(c->store, i->name, i->budget, final_name(c, which), i->finals[which], err);
+}
+
+/* One number, from the store or measured now; 1 where the strategy is at fault. Tokens count either way. */
+static int measure_final(wt_contest *c, wt_individual *i, size_t which, wt_error *err) {
+    wt_error own = {0};
+    const int known = wt_store_value(c->store, i->name, i->budget, final_name(c, which), &i->finals[which], err);
+    c->counts.tokens += wt_finals_tokens(c->finals, which);
+    if (known) return known < 0 ? -1 : 0;
+    if (make_candidate(c, i, &own) != 0 || wt_finals_measure(c->finals, which, i->candidate, i->plan, c->progress, i->finals, &own) != 0) {
+        if (err) *err = own;
+        return is_lethal(&own) ? 1 : -1;
+    }
+    if (which == WT_FINAL_TASKS && keep_final(c, i, WT_FINAL_FLIPS, err) != 0) return -1;
+    return keep_final(c, i, which, err);
+}
+
+/* What it died of at the same place when this run was here before; 1 where it did. */
+static int recall_death(wt_contest *c, wt_individual *i, const char *stage, wt_error *err) {
+    wt_stored_individual s;
+    const int found = i->visitor || i->id == 0 ? 0 : wt_store_individual(c->store, i->id, &s, err);
+    if (found != 1 || strncmp(s.cause, stage, strlen(stage)) != 0) return found < 0 ? -1 : 0;
+    snprintf(i->cause, sizeof i->cause, "%s", s.cause);
+    c->counts.lethal++;
+    return 1;
+}
+
+int wt_contest_finals(wt_contest *c, wt_individual *i, bool verdict, wt_error *err) {
+    const char *stage = verdict ? "verdict:" : "final:";
+    const size_t count = wt_finals_count(c->finals);
+    bool looked = false;
+    char law[32];
+    for (size_t which = 0; which < count && !i->cause[0]; which++) {
+        wt_error own = {0};
+        if (!is_wanted(c, which, verdict) || (i->finals && !isnan(i->finals[which]))) continue;
+        if (!looked && recall_death(c, i, stage, err) != 0) return i->cause[0] ? 0 : -1;
+        looked = true;
+        if (!i->finals) {
+            if (!(i->finals = wt_calloc(count, sizeof *i->finals, err))) return -1;
+            for (size_t k = 0; k < count; k++) i->finals[k] = NAN;
+        }
+        const int rc = measure_final(c, i, which, &own);
+        if (rc < 0) {
+            if (err) *err = own;
+            return -1;
+        }
+        if (rc == 0) continue;
+        snprintf(law, sizeof law, "%s %s", stage, which >= WT_FINALS ? "command" : "finite");
+        die(c, i, law, own.message);
+        return remember(c, i, err);
+    }
+    return 0;
 }
 
 int wt_contest_export(wt_contest *c, wt_individual *i, const char *path, wt_error *err) {
@@ -278,9 +386,9 @@ double wt_contest_violation(const wt_contest *c, const wt_individual *i) {
     double sum = 0;
     for (unsigned k = 0; k < c->rules->constraint_count; k++) {
         const wt_rule_constraint *rule = &c->rules->constraints[k];
-        const wt_axis *axis = wt_axis_find(rule->axis);
-        if (!axis || (!axis->exact && i->measured == 0)) continue; /* an outside command's: of finalists */
-        const double v = axis->value(&m);
+        const wt_axis *axis = wt_contest_axis(c, rule->axis);
+        if (!axis || (!axis->exact && i->measured == 0)) continue;
+        const double v = wt_axis_value(axis, &m); /* NaN, of those who are no finalists, breaks nothing yet */
         if (rule->max && v > *rule->max) sum += (v - *rule->max) / (fabs(*rule->max) + 1e-12);
         if (rule->min && v < *rule->min) sum += (*rule->min - v) / (fabs(*rule->min) + 1e-12);
     }
@@ -293,5 +401,6 @@ wt_measured wt_contest_view(const wt_contest *c, const wt_individual *i) {
                          .klds = i->klds,
                          .scored = wt_exam_scored(c->search),
                          .bytes = i->bytes,
-                         .memory = i->memory};
+                         .memory = i->memory,
+                         .finals = i->finals};
 }

@@ -33,6 +33,7 @@ typedef struct wt_individual {
     wt_chunk_score *scores; /* [chunks of the search part] */
     size_t measured;        /* of them, from the first on */
     float *klds;            /* [chunks, scored], where an axis wants them */
+    double *finals;         /* [numbers of measure/finals.h] NaN: not measured; NULL: none is */
     /* while it is being measured */
     wt_plan *plan;
     wt_candidate *candidate;
@@ -55,7 +56,11 @@ typedef struct wt_contest {
     wt_exam *search, *holdout; /* the latter once the verdict begins */
     wt_scope scope;            /* what strategies may be made of */
     bool positions;            /* an axis or a constraint wants every position's divergence */
+    const wt_finals_options *final_options; /* what finalists are measured on; NULL: nothing but what takes no text */
+    wt_finals *finals;
+    wt_axis *command_axes;     /* [rules->command_count] */
     wt_contest_counts counts;
+    bool sensed;               /* tokens of sensitivity are counted: the first who asks for it pays */
     const wt_progress *progress;
 } wt_contest;
 
@@ -75,6 +80,15 @@ int wt_contest_plan(wt_contest *c, wt_individual *individual, wt_error *err);
  */
 int wt_contest_measure(wt_contest *c, wt_individual *individual, size_t until, wt_error *err);
 void wt_contest_rest(wt_individual *individual);
+
+/*
+ * Measures what is measured of finalists alone and not measured yet: what axes and constraints name, and with `verdict` also what the rules
+ * have files and commands for. A command that fails is a cause of death, and one that it died of before the run was cut off is so again.
+ */
+int wt_contest_finals(wt_contest *c, wt_individual *individual, bool verdict, wt_error *err);
+
+/* The axis of that name, a command's too; NULL: the rules know none. */
+const wt_axis *wt_contest_axis(const wt_contest *c, const char *name);
 
 /* Scores on all of holdout, [its chunks], with klds (may be NULL). 1 where the strategy breaks a law there, which *err tells. */
 int wt_contest_hold_out(wt_contest *c, wt_individual *individual, wt_chunk_score *scores, float *klds, wt_error *err);

@@ -267,8 +267,8 @@ static int fill_standings(const loop *l, wt_individual *const *list, size_t n, w
     for (size_t i = 0; i < n; i++) {
         const wt_measured m = wt_contest_view(l->c, list[i]);
         for (size_t k = 0; k < axes; k++) {
-            const wt_axis *axis = r->axis_count ? wt_axis_find(r->axes[k].axis) : l->first;
-            const double v = axis ? axis->value(&m) : 0;
+            const wt_axis *axis = r->axis_count ? wt_contest_axis(l->c, r->axes[k].axis) : l->first;
+            const double v = axis ? wt_axis_value(axis, &m) : 0;
             values[i * axes + k] = axis && axis->higher ? -v : v;
         }
         broken[i] = wt_contest_violation(l->c, list[i]);
@@ -303,7 +303,13 @@ static int select_population(loop *l, const wt_race_entry *entries) {
         }
         size_t first = 0; /* the older of two that compute the same stays */
         while (first < n && !is_echo(left[first], l->pool[i])) first++;
-        if (first == n) left[n++] = l->pool[i];
+        if (first < n) continue;
+        if (interrupted(l) != 0 || wt_contest_finals(l->c, l->pool[i], false, l->err) != 0) goto done;
+        if (!l->hold) wt_contest_rest(l->pool[i]);
+        if (l->pool[i]->cause[0])
+            note_death(l, l->pool[i]);
+        else
+            left[n++] = l->pool[i];
     }
     const size_t keep = l->c->rules->population < n ? l->c->rules->population : n;
     wt_rng_init(&rng, l->c->rules->seed, l->generation, UINT64_MAX);
@@ -495,7 +501,8 @@ int wt_evolve(wt_contest *c, const wt_evolve_calls *calls, wt_evolution *e, wt_e
     *e = (wt_evolution){.size = size_of(c)};
     const wt_axis *axis = r->axis_count ? wt_axis_find(r->axes[0].axis) : NULL;
     l.first = axis && axis->of_chunk ? axis : wt_axis_find("kld");
-    l.hold = (r->population + r->offspring) * e->size <= HELD_BYTES;
+    const uint64_t held = r->max_memory && r->max_memory / 8 < HELD_BYTES ? r->max_memory / 8 : HELD_BYTES;
+    l.hold = (r->population + r->offspring) * e->size <= held;
     if (!(e->population = wt_calloc(r->population + 1, sizeof *e->population, err))) return -1;
     wt_error own = {0};
     l.err = &own;

@@ -1,5 +1,6 @@
 #include "survive/knockout.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +45,10 @@ static int compare(explainer *x, wt_individual *i, wt_knockout *k) {
     if (!i->cause[0] && measure(x, i, x->altered) != 0) return -1;
     x->done++;
     k->cause = i->cause;
-    if (i->cause[0]) return 0;
-    if (wt_bootstrap_difference(x->altered, x->own, x->chunks, x->c->rules->seed, &k->change, x->err) != 0) return -1;
+    k->change = (wt_interval){NAN, NAN, NAN};
+    if (!i->cause[0] && wt_bootstrap_difference(x->altered, x->own, x->chunks, x->c->rules->seed, &k->change, x->err) != 0) return -1;
     const wt_stored_knockout row = {.individual = x->of->id, .gene = k->gene, .value = k->value, .change = k->change.value,
-                                    .low = k->change.low, .high = k->change.high};
+                                    .low = k->change.low, .high = k->change.high, .cause = k->cause};
     return wt_store_put_knockout(x->c->store, &row, x->err);
 }
 

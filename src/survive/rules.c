@@ -14,6 +14,7 @@ int wt_rules_init(wt_rules *r, wt_error *err) {
                     .calibrate_chunks = 64,
                     .search_chunks = 48,
                     .holdout_chunks = 64,
+                    .final_chunks = 4,
                     .runtime = WT_RUNTIME_LLAMA_CPP_CPU,
                     .population = 12,
                     .offspring = 24,
@@ -44,15 +45,23 @@ void wt_rules_release(wt_rules *r) {
     free(r->constraints);
     for (unsigned i = 0; i < r->axis_count; i++) free(r->axes[i].axis);
     free(r->axes);
-    for (unsigned i = 0; i < r->command_count; i++) {
-        free(r->commands[i].name);
-        free(r->commands[i].command);
-        free(r->commands[i].better);
-    }
+    for (unsigned i = 0; i < r->command_count; i++) wt_command_release(&r->commands[i]);
     free(r->commands);
     for (unsigned i = 0; i < r->type_count; i++) free(r->types[i]);
     free(r->types);
     *r = (wt_rules){0};
+}
+
+const wt_command_axis *wt_rules_command(const wt_rules *r, const char *name) {
+    for (unsigned i = 0; i < r->command_count; i++)
+        if (strcmp(r->commands[i].name, name) == 0) return &r->commands[i];
+    return NULL;
+}
+
+bool wt_rules_value(const wt_rules *r, const char *axis) {
+    for (unsigned i = 0; i < r->axis_count; i++)
+        if (strcmp(r->axes[i].axis, axis) == 0) return true;
+    return wt_rules_constraint(r, axis) != NULL;
 }
 
 const wt_rule_constraint *wt_rules_constraint(const wt_rules *r, const char *axis) {

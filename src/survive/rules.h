@@ -8,11 +8,11 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "measure/command.h"
 
-/* What is measured. An axis is one file in measure/; those with `text` or `command` beside them are the person's own. */
+/* What is measured: a row of measure/axis_table.c, or an outside command of the person. */
 typedef struct wt_rule_axis {
-    char *axis;     /* "kld", "kld_p99", "same_top", "perplexity_ratio", "bytes", "memory", "tasks", "flips", "encode_seconds", "kld_half",
-                       "kld_full", "kld_other", or the name of an outside command */
+    char *axis;     /* an axis' name, or a command's */
     double weight;  /* of selection by score; 1 */
 } wt_rule_axis;
 
@@ -20,13 +20,6 @@ typedef struct wt_rule_constraint {
     char *axis;
     double *min, *max; /* NULL: none; sizes may be written with units (max: 3.2MiB) */
 } wt_rule_constraint;
-
-typedef struct wt_rule_command {
-    char *name, *command;  /* "{model}" stands for the file; the words are split as a shell would, but none runs unless shell is true */
-    char *better;          /* "lower" or "higher" */
-    double seconds;        /* limit of time; 60 */
-    bool shell;
-} wt_rule_command;
 
 typedef enum wt_selection { WT_SELECT_PARETO, WT_SELECT_LEXICASE, WT_SELECT_SCORE } wt_selection;
 typedef enum wt_humans { WT_HUMANS_COMPETE, WT_HUMANS_BREED, WT_HUMANS_ABSENT } wt_humans;
@@ -38,12 +31,13 @@ typedef struct wt_rules {
     double calibrate, search, holdout; /* shares of the text; 0.5, 0.3, 0.2 */
     uint64_t context;                  /* tokens of a chunk; 0: the training context, at most 512 */
     uint64_t calibrate_chunks, search_chunks, holdout_chunks; /* at most; 64, 48, 64 */
+    uint64_t final_chunks; /* at most, of each text that finalists alone are measured on; 4 */
     /* the environment */
     wt_rule_constraint *constraints;
     unsigned constraint_count;
     wt_rule_axis *axes; /* none: kld alone */
     unsigned axis_count;
-    wt_rule_command *commands;
+    wt_command_axis *commands; /* outside commands, each an axis of its name */
     unsigned command_count;
     uint64_t memory_context; /* tokens for which memory counts the cache; 0: the training context */
     wt_runtime runtime;
@@ -82,6 +76,11 @@ int wt_rules_check(const wt_rules *rules, wt_error *err);
 
 /* The rules as YAML, every key; `comments`: with what each means and why its default is so. free() it. */
 char *wt_rules_print(const wt_rules *rules, bool comments, wt_error *err);
+
+/* The outside command of that name or NULL. */
+const wt_command_axis *wt_rules_command(const wt_rules *rules, const char *name);
+/* Whether an axis or a constraint has that name. */
+bool wt_rules_value(const wt_rules *rules, const char *axis);
 
 /* The constraint on an axis or NULL. */
 const wt_rule_constraint *wt_rules_constraint(const wt_rules *rules, const char *axis);

@@ -81,6 +81,23 @@ static void print_axes(FILE *f, const wt_rules *r) {
     }
 }
 
+static void print_commands(FILE *f, const wt_rules *r) {
+    fputs(r->command_count ? "commands:\n" : "commands: []\n", f);
+    for (unsigned i = 0; i < r->command_count; i++) {
+        const wt_command_axis *c = &r->commands[i];
+        fputs("  - {name: ", f);
+        print_text(f, c->name);
+        fputs(c->shell ? ", command: " : ", command: [", f);
+        for (unsigned k = 0; k < c->count; k++) {
+            fputs(k ? ", " : "", f);
+            print_text(f, c->words[k]);
+        }
+        fprintf(f, "%s, better: %s, seconds: ", c->shell ? "" : "]", c->higher ? "higher" : "lower");
+        print_number(f, c->seconds);
+        fprintf(f, ", shell: %s}\n", c->shell ? "true" : "false");
+    }
+}
+
 static void print_types(FILE *f, const wt_rules *r) {
     fputs("types: [", f);
     for (unsigned i = 0; i < r->type_count; i++) {
@@ -95,6 +112,7 @@ static void print_key(FILE *f, const wt_rules *r, const wt_rule_key *k) {
     switch (k->kind) {
     case WT_KEY_CONSTRAINTS: print_constraints(f, r); return;
     case WT_KEY_AXES: print_axes(f, r); return;
+    case WT_KEY_COMMANDS: print_commands(f, r); return;
     case WT_KEY_TYPES: print_types(f, r); return;
     case WT_KEY_SPECIES:
         fprintf(f, "species: [%s%s%s]\n", r->rule_species ? "rule" : "", r->rule_species && r->pinned_species ? ", " : "",

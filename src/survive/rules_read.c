@@ -227,6 +227,64 @@ static int read_axes(const reader *r, const yaml_node_t *list) {
     return 0;
 }
 
+static int read_bool(const reader *r, const yaml_node_t *n, const char *key, bool *out) {
+    const char *text = text_of(r, n, key);
+    if (!text) return -1;
+    *out = strcmp(text, "true") == 0;
+    if (*out || strcmp(text, "false") == 0) return 0;
+    fail_at(r, n, "wrong value of", key);
+    return wt_hint(r->err, "true or false, not '%.40s'", text);
+}
+
+/* The words that a program gets, or with a shell the one text that it reads. */
+static int read_words(const reader *r, const yaml_node_t *n, wt_command_axis *c) {
+    size_t count = 1;
+    const bool list = n->type == YAML_SEQUENCE_NODE;
+    if (c->shell && list) return fail_at(r, n, "with 'shell: true', expected one text for", "command");
+    if (!c->shell && !list) {
+        fail_at(r, n, "expected a list of words for", "command");
+        return wt_hint(r->err, "command: [./bench, \"{model}\"]; no shell sees it unless 'shell: true' stands beside it");
+    }
+    if (list && expect_list(r, n, "command", &count) != 0) return -1;
+    if (!(c->words = wt_calloc(count + 1, sizeof *c->words, r->err))) return -1;
+    for (size_t i = 0; i < count; i++) {
+        const yaml_node_t *item = list ? node_of(r, n->data.sequence.items.start[i]) : n;
+        const char *text = text_of(r, item, "a word of command");
+        if (!text) return -1;
+        if (!(c->words[i] = strdup(text))) return wt_fail_memory(r->err, strlen(text));
+        c->count++;
+    }
+    return 0;
+}
+
+static int read_command(const reader *r, const yaml_node_t *n, wt_command_axis *c) {
+    if (check_members(r, n, "name command better seconds shell") != 0) return -1;
+    yaml_node_t *name = member(r, n, "name"), *words = member(r, n, "command"), *better = member(r, n, "better"),
+                *seconds = member(r, n, "seconds"), *shell = member(r, n, "shell");
+    if (!name || !words || !better) return fail_at(r, n, "a command without", !name ? "name" : !words ? "command" : "better");
+    if (read_text(r, name, "name", &c->name) != 0 || (shell && read_bool(r, shell, "shell", &c->shell) != 0) ||
+        (seconds && read_number(r, seconds, "seconds", 0.1, 1e6, &c->seconds) != 0) || read_words(r, words, c) != 0)
+        return -1;
+    if (!c->name) return fail_at(r, name, "a command without", "name");
+    const char *direction = text_of(r, better, "better");
+    if (!direction) return -1;
+    c->higher = strcmp(direction, "higher") == 0;
+    if (c->higher || strcmp(direction, "lower") == 0) return 0;
+    return fail_at(r, better, "better is higher or lower, not", direction);
+}
+
+static int read_commands(const reader *r, const yaml_node_t *list) {
+    size_t count = 0;
+    if (expect_list(r, list, "commands", &count) != 0 || count == 0) return r->err && r->err->message[0] ? -1 : 0;
+    if (!(r->rules->commands = wt_calloc(count, sizeof *r->rules->commands, r->err))) return -1;
+    for (size_t i = 0; i < count; i++) {
+        wt_command_axis *c = &r->rules->commands[r->rules->command_count++]; /* from here on it is released with the rules */
+        c->seconds = 60;
+        if (read_command(r, node_of(r, list->data.sequence.items.start[i]), c) != 0) return -1;
+    }
+    return 0;
+}
+
 static int read_types(const reader *r, const yaml_node_t *list) {
     size_t count = 0;
     if (expect_list(r, list, "types", &count) != 0 || count == 0) return r->err && r->err->message[0] ? -1 : 0;
@@ -270,6 +328,7 @@ static int read_key(const reader *r, const wt_rule_key *k, const yaml_node_t *n)
     case WT_KEY_CHOICE: return read_choice(r, n, k, at);
     case WT_KEY_CONSTRAINTS: return read_constraints(r, n);
     case WT_KEY_AXES: return read_axes(r, n);
+    case WT_KEY_COMMANDS: return read_commands(r, n);
     case WT_KEY_TYPES: return read_types(r, n);
     case WT_KEY_SPECIES: return read_species(r, n);
     default: return fail_at(r, n, "not read here:", k->key);
@@ -371,7 +430,12 @@ int wt_rules_read(wt_rules *rules, const char *path, wt_error *err) {
     int rc = wt_rules_parse(rules, text, len, path, err);
     free(text);
     if (rc != 0) return -1;
-    if (resolve(&rules->text, path, err) == 0 && resolve(&rules->holdout_text, path, err) == 0 &&
+    int failed = 0;
+    for (unsigned i = 0; i < rules->command_count && !failed; i++) { /* programs without a folder are found by PATH */
+        wt_command_axis *c = &rules->commands[i];
+        if (!c->shell && c->count && strchr(c->words[0], '/')) failed = resolve(&c->words[0], path, err);
+    }
+    if (!failed && resolve(&rules->text, path, err) == 0 && resolve(&rules->holdout_text, path, err) == 0 &&
         resolve(&rules->other_text, path, err) == 0 && resolve(&rules->tasks, path, err) == 0)
         return 0;
     wt_rules_release(rules);

@@ -15,6 +15,8 @@ static const wt_rule_key KEYS[] = {
      "nothing at hand and is like what it was trained on."},
     {"text", "holdout_file", WT_KEY_TEXT, AT(holdout_text), 0, 0, NULL,
      "Another text for the verdict. Empty: the last part of the text. A text that shares passages with the first is refused."},
+    {"text", "other_file", WT_KEY_TEXT, AT(other_text), 0, 0, NULL,
+     "A text of another kind, for the axis kld_other: whether what was found holds away from the text that it was found on. None: nobody asks."},
     {"text", "calibrate", WT_KEY_NUMBER, AT(calibrate), 0.01, 0.98, NULL,
      "The share of the text, from its beginning, that statistics come from. Half: Gram matrices want many tokens."},
     {"text", "search", WT_KEY_NUMBER, AT(search), 0.01, 0.98, NULL,
@@ -27,6 +29,15 @@ static const wt_rule_key KEYS[] = {
     {"text", "search_chunks", WT_KEY_COUNT, AT(search_chunks), 2, MANY, NULL,
      "At most so many. More separate close rivals, and each evaluation takes longer."},
     {"text", "holdout_chunks", WT_KEY_COUNT, AT(holdout_chunks), 2, MANY, NULL, "At most so many. More make the verdict's intervals narrower."},
+    {"text", "final_chunks", WT_KEY_COUNT, AT(final_chunks), 1, MANY, NULL,
+     "At most so many chunks of each text that finalists alone are measured on: kld_half, kld_full, kld_other. Few: chunks of the whole training "
+     "context are long."},
+    {"", "tasks", WT_KEY_TEXT, AT(tasks), 0, 0, NULL,
+     "A file of multiple-choice tasks, as HellaSwag's six lines a task (context, number of the right ending, four endings), for the axes tasks and flips. "
+     "None: nobody asks."},
+    {"", "commands", WT_KEY_COMMANDS, 0, 0, 0, NULL,
+     "Outside commands, each an axis of its name: a list of {name, command, better, seconds, shell}. They run only with --allow-commands, as rules "
+     "may come from somebody else."},
     {"", "runtime", WT_KEY_CHOICE, AT(runtime), 0, 0, RUNTIMES,
      "Whose rounding of activations is simulated. llama.cpp-cpu: 8-bit blocks, as people run models; exact: none."},
     {"", "constraints", WT_KEY_CONSTRAINTS, 0, 0, 0, NULL,

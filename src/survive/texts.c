@@ -142,6 +142,18 @@ int wt_texts_cut(wt_texts *t, const wt_rules *r, size_t context, const wt_tokeni
     return 0;
 }
 
+int wt_texts_cut_search(wt_chunks *chunks, const wt_rules *r, size_t context, uint64_t most, const wt_tokenizer *tokenizer, const char *text,
+                        size_t len, wt_error *err) {
+    const double whole = r->calibrate + r->search + (r->holdout_text ? 0 : r->holdout);
+    const size_t a = boundary(text, len, r->calibrate / whole), b = boundary(text, len, (r->calibrate + r->search) / whole);
+    wt_error own = {0};
+    if (wt_chunks_cut(chunks, tokenizer, text + a, b - a, context, most, &own) == 0) return 0;
+    if (err) *err = own;
+    if (own.code != WT_ERR_ARGUMENT && own.code != WT_ERR_FORMAT) return -1;
+    wt_fail(err, WT_ERR_ARGUMENT, "the text's part 'search' has %zu bytes, which is less than one chunk of %zu tokens", b - a, context);
+    return wt_hint(err, "it takes about %zu bytes of text in all", (size_t)((double)(context * BYTES_PER_TOKEN) / (r->search / whole)));
+}
+
 size_t wt_texts_wanted(const wt_rules *r) { return r->calibrate_chunks + r->search_chunks + r->holdout_chunks; }
 
 int wt_texts_deal(wt_texts *t, const wt_rules *r, size_t context, int32_t *tokens, size_t count, wt_error *err) {

@@ -21,6 +21,12 @@ int wt_texts_cut(wt_texts *texts, const wt_rules *rules, size_t context, const w
                  size_t len, const char *holdout, size_t holdout_len, wt_error *err);
 /* The same of chunks [count, context] of a text that the model wrote itself; takes the tokens over, also on failure. */
 int wt_texts_deal(wt_texts *texts, const wt_rules *rules, size_t context, int32_t *tokens, size_t count, wt_error *err);
+/*
+ * Chunks [at most `most`, at least one] of `context` tokens of the text's part that is searched on: for measuring at another context. Fails where
+ * it is too short, saying how much text is needed.
+ */
+int wt_texts_cut_search(wt_chunks *chunks, const wt_rules *rules, size_t context, uint64_t most, const wt_tokenizer *tokenizer, const char *text,
+                        size_t len, wt_error *err);
 /* How many chunks of its own the model has to write for the rules. */
 size_t wt_texts_wanted(const wt_rules *rules);
 void wt_texts_release(wt_texts *texts);

@@ -33,6 +33,11 @@ static int measure(verdict *v, wt_individual *i, double *values, char *why, size
     int rc = wt_contest_hold_out(v->c, i, v->scores, v->klds, &own);
     if (rc < 0 && v->err) *v->err = own;
     if (rc > 0) snprintf(why, size, "rejected by holdout: %.200s", own.message);
+    if (rc == 0 && wt_contest_finals(v->c, i, true, v->err) != 0) return -1;
+    if (rc == 0 && i->cause[0]) {
+        snprintf(why, size, "rejected: %.200s", i->cause);
+        rc = 1;
+    }
     for (size_t k = 0; rc == 0 && k < v->chunks; k++) values[k] = v->scores[k].kld;
     return rc;
 }
@@ -97,13 +102,13 @@ static int judge_humans(verdict *v) {
 /* The first constraint that it breaks on holdout, or NULL. */
 static const char *broken(const verdict *v, const wt_individual *i, char *why, size_t size) {
     const wt_measured m = {.scores = v->scores, .chunks = v->chunks, .klds = v->klds, .scored = v->scored, .bytes = i->bytes,
-                           .memory = i->memory};
+                           .memory = i->memory, .finals = i->finals};
     for (unsigned k = 0; k < v->c->rules->constraint_count; k++) {
         const wt_rule_constraint *rule = &v->c->rules->constraints[k];
-        const wt_axis *axis = wt_axis_find(rule->axis);
-        const double x = axis ? axis->value(&m) : NAN;
+        const wt_axis *axis = wt_contest_axis(v->c, rule->axis);
+        const double x = axis ? wt_axis_value(axis, &m) : NAN;
         if (!axis || ((!rule->max || x <= *rule->max) && (!rule->min || x >= *rule->min))) continue;
-        snprintf(why, size, "rejected by holdout: %s is %.6g there, beyond %.6g", rule->axis, x,
+        snprintf(why, size, "rejected by %s: %s is %.6g there, beyond %.6g", axis->final ? "the finals" : "holdout", rule->axis, x,
                  rule->max && x > *rule->max ? *rule->max : *rule->min);
         return why;
     }
@@ -137,12 +142,53 @@ static int write_text(const verdict *v, const wt_individual *i, const char *path
     return rc;
 }
 
-static int judge(verdict *v, wt_individual *i) {
+/* Whether two are the same model as far as anybody can tell: every chunk's scores agree to the bit. */
+static bool is_twin(const wt_individual *a, const wt_individual *b) {
+    if (a->measured != b->measured || a->measured == 0 || a->memory - a->bytes != b->memory - b->bytes) return false;
+    for (size_t k = 0; k < a->measured; k++) {
+        const wt_chunk_score *x = &a->scores[k], *y = &b->scores[k];
+        if (x->kld != y->kld || x->logp != y->logp || x->same_top != y->same_top) return false;
+    }
+    return true;
+}
+
+/* The one of i's twins, itself among them, whose strategy says the least; `others` gets the first other's name and how many there are. */
+static wt_individual *simplest(verdict *v, wt_individual *i, const char **other, size_t *others) {
+    wt_individual *best = i;
+    size_t least = SIZE_MAX;
+    *others = 0;
+    for (size_t k = 0; k < v->e->population_count; k++) {
+        wt_individual *p = v->e->population[k];
+        if (!is_twin(i, p)) continue;
+        char *text = wt_strategy_print(&p->strategy, v->err);
+        if (!text) return NULL;
+        if (strlen(text) < least) {
+            least = strlen(text);
+            best = p;
+        }
+        free(text);
+        ++*others;
+    }
+    --*others;
+    for (size_t k = 0; k < v->e->population_count; k++) {
+        if (v->e->population[k] == best || !is_twin(i, v->e->population[k])) continue;
+        *other = v->e->population[k]->name;
+        break;
+    }
+    return best;
+}
+
+static int judge(verdict *v, wt_individual *i, const char *other, size_t others) {
     char path[4096], file[32], note[256], why[256];
     const int rc = measure(v, i, v->values, why, sizeof why);
     note_judged(v, i);
     if (rc > 0) return put_broken(v, i, "rejected", why);
     if (rc < 0 || compare(v, note, sizeof note) != 0) return -1;
+    if (others) {
+        const size_t at = strlen(note);
+        snprintf(note + at, sizeof note - at, "; the same model, to every figure, as %s%s, whose strategy says more", other,
+                 others > 1 ? " and others" : "");
+    }
     if (broken(v, i, why, sizeof why)) return put(v, i, "rejected", "", why, v->values);
     snprintf(file, sizeof file, "%s.gguf", i->name);
     /* the row first: a file that no row names would stay for ever, should the process end between them */
@@ -155,7 +201,8 @@ static int judge(verdict *v, wt_individual *i) {
 
 /*
  * The best of the population that meet the constraints on the search text, or of all where nobody does, so that holdout says what is
- * missing. They are chosen before holdout is looked at. No two with the same plan: what differs in nothing that counts is one survivor.
+ * missing. They are chosen before holdout is looked at. What differs in nothing that counts is one survivor: of those with the same scores the
+ * simplest stands for all.
  */
 static int judge_survivors(verdict *v) {
     wt_individual *const *all = v->e->population;
@@ -163,14 +210,14 @@ static int judge_survivors(verdict *v) {
     size_t done = 0, sound = 0;
     for (size_t k = 0; k < count; k++) sound += wt_contest_violation(v->c, all[k]) == 0;
     for (size_t k = 0; k < count && done < v->c->rules->survivors; k++) {
-        bool twin = sound && wt_contest_violation(v->c, all[k]) > 0;
-        for (size_t m = 0; m < k && !twin; m++) {
-            twin = wt_individual_value(v->c, all[m]) == wt_individual_value(v->c, all[k]) && all[m]->bytes == all[k]->bytes &&
-                   all[m]->memory == all[k]->memory;
-        }
-        if (twin) continue;
-        if (judge(v, all[k]) != 0) return -1;
-        wt_contest_rest(all[k]);
+        const char *other = "";
+        size_t others = 0;
+        bool seen = sound && wt_contest_violation(v->c, all[k]) > 0;
+        for (size_t m = 0; m < k && !seen; m++) seen = is_twin(all[m], all[k]);
+        if (seen) continue;
+        wt_individual *best = simplest(v, all[k], &other, &others);
+        if (!best || judge(v, best, other, others) != 0) return -1;
+        wt_contest_rest(best);
         done++;
     }
     return 0;

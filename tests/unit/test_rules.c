@@ -75,8 +75,9 @@ static void same_rules(const wt_rules *a, const wt_rules *b) {
     assert_int_equal(a->command_count, b->command_count);
     for (unsigned i = 0; i < a->command_count; i++) {
         same_text(a->commands[i].name, b->commands[i].name);
-        same_text(a->commands[i].command, b->commands[i].command);
-        same_text(a->commands[i].better, b->commands[i].better);
+        assert_int_equal(a->commands[i].count, b->commands[i].count);
+        for (unsigned k = 0; k < a->commands[i].count; k++) same_text(a->commands[i].words[k], b->commands[i].words[k]);
+        assert_int_equal(a->commands[i].higher, b->commands[i].higher);
         assert_true(a->commands[i].seconds == b->commands[i].seconds);
         assert_int_equal(a->commands[i].shell, b->commands[i].shell);
     }

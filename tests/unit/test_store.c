@@ -303,7 +303,7 @@ static void test_knockouts(void **state) {
     int n = 0;
     (void)state;
     wt_run_store *s = open_store(WT_STORE_CREATE);
-    const wt_stored_knockout rows[] = {{7, "b", "none", 1, 0.5, 3}, {7, "a", "x", 0, 0, 0}, {7, "a", "none", 2, 0.5, 3}, {8, "c", "", 1, 1, 1}};
+    const wt_stored_knockout rows[] = {{7, "b", "none", 1, 0.5, 3, ""}, {7, "a", "x", 0, 0, 0, ""}, {7, "a", "none", 2, 0.5, 3, ""}, {8, "c", "", 1, 1, 1, ""}};
     for (int k = 0; k < 4; k++) assert_int_equal(wt_store_put_knockout(s, &rows[k], &err), 0);
     assert_int_equal(wt_store_each_knockout(s, 7, check_knockout, &n, &err), 0);
     assert_int_equal(n, 2);

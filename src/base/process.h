@@ -1,0 +1,33 @@
+/* Running somebody else's program: with a limit of time, without a shell, and what it said kept for whoever has to explain it. */
+#ifndef WT_BASE_PROCESS_H
+#define WT_BASE_PROCESS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* What is kept of each stream: its end. */
+enum { WT_PROCESS_OUTPUT = 4096 };
+
+typedef struct wt_process {
+    int status;     /* its exit status; -1 where a signal ended it */
+    int signal;     /* that ended it; 0: none */
+    bool timed_out; /* it was ended because its time was over */
+    char out[WT_PROCESS_OUTPUT + 1], err[WT_PROCESS_OUTPUT + 1]; /* the ends of standard output and standard error */
+} wt_process;
+
+/*
+ * Runs argv [.., NULL], found by PATH, in a process group of its own, with /dev/null as standard input; waits for it, at most
+ * `seconds`. When it is over, or its time is, or `progress` (may be NULL, asked ten times a second, as `stage`) says stop, the whole group is
+ * killed: nothing of it goes on. -1 where it cannot be started (WT_ERR_IO) or was stopped (WT_ERR_INTERRUPTED); how it ended otherwise is
+ * in *process.
+ */
+int wt_process_run(char *const argv[], double seconds, const wt_progress *progress, const char *stage, wt_process *process, wt_error *err);
+
+/* Whether argv[0] names a program that may be started. */
+bool wt_process_exists(const char *program);
+
+/* The last words of what it said, standard error first: one line of at most so many bytes, none of which steers a terminal. */
+void wt_process_tail(const wt_process *process, char *tail, size_t size);
+
+#endif
