@@ -11,7 +11,7 @@
 #define WT_FAMILY_PLAN_WEIGHT 0.5
 #define WT_FAMILY_GENE_WEIGHT 0.5
 /* Whoever is farther than this from every founder founds a family. */
-#define WT_FAMILY_THRESHOLD 0.3
+#define WT_FAMILY_THRESHOLD 0.35
 /* Two types are at least so far apart, and wholly when their bits per weight differ by so many. */
 #define WT_FAMILY_TYPE_STEP 0.25
 #define WT_FAMILY_TYPE_BITS 2.0
