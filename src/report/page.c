@@ -137,6 +137,7 @@ char *wt_page_policy(const char *html, size_t len, wt_error *err) {
 }
 
 char *wt_page_fill(const char *html, size_t len, const char *document, size_t document_len, bool alone, size_t *out_len, wt_error *err) {
+    if (wt_page_check(html, len, "the page", err) != 0) return NULL;
     const char *block = find_block(html, len), *head = find(html, html + len, "<head>"), *from = html;
     char *text = NULL;
     FILE *f = open_memstream(&text, out_len);

@@ -20,7 +20,7 @@ int wt_page_missing(const char *or, wt_error *err);
 int wt_page_check(const char *html, size_t len, const char *name, wt_error *err);
 
 /*
- * The page with the document in it; *out_len bytes and a NUL, free() it. `html` is a page. `alone`: for a file that is opened from disk, so that
+ * The page with the document in it; *out_len bytes and a NUL, free() it. Fails where wt_page_check does. `alone`: for a file that is opened from disk, so that
  * the policy stands in the page itself, and allows no connection at all.
  */
 char *wt_page_fill(const char *html, size_t len, const char *document, size_t document_len, bool alone, size_t *out_len, wt_error *err);
