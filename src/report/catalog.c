@@ -1,6 +1,7 @@
 #include "report/catalog.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,35 +9,87 @@
 
 /* ---- plans ---- */
 
-/* Writes the plan's letters into `letters` [WT_CATALOG_MOST_TENSORS]; returns how many, -1 on failure, 0 where it is no plan. */
-static long write_letters(wt_catalog *c, const char *plan, char *letters, wt_error *err) {
-    const char *tensor;
-    json_t *value, *root = plan[0] ? json_loads(plan, 0, NULL) : NULL;
-    long used = 0;
-    json_object_foreach(root, tensor, value) {
-        const char *type = json_string_value(value);
-        const int number = type ? wt_type_by_name(type) : -1;
-        if (number < 0) continue;
-        const char *name = wt_type_find((uint32_t)number)->name;
-        const long at = wt_dictionary_add(&c->tensors, tensor, strlen(tensor), err);
-        const long letter = at < 0 ? -1 : wt_dictionary_add(&c->types, name, strlen(name), err);
-        if (letter < 0) {
-            used = -1;
-            break;
-        }
-        if (at >= WT_CATALOG_MOST_TENSORS) continue;
-        for (; used <= at; used++) letters[used] = WT_PLAN_NONE;
-        letters[at] = (char)(WT_PLAN_FIRST + letter);
-    }
-    json_decref(root);
-    return used;
+/* A plan while it is read: its letters, and how many of them there are. */
+typedef struct letters {
+    wt_catalog *c;
+    char *items;     /* [WT_CATALOG_MOST_TENSORS] */
+    size_t used;
+    long last;       /* the tensor that was read last: plans of a run have the same order, so that the next is the next */
+    wt_error *err;
+} letters;
+
+/* The number of a type, by its letter; -1 on failure, -2 where there is no such type. */
+static long type_number(letters *l, const char *type, size_t len) {
+    char word[24];
+    const long known = wt_dictionary_find(&l->c->types, type, len);
+    if (known >= 0) return known;
+    snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : 0), type);
+    const int number = wt_type_by_name(word);
+    if (number < 0) return -2;
+    const char *name = wt_type_find((uint32_t)number)->name;
+    return wt_dictionary_add(&l->c->types, name, strlen(name), l->err);
 }
 
-static int add_plan(wt_catalog *c, size_t i, char *letters, wt_error *err) {
-    const long used = write_letters(c, c->people->items[i].row.plan, letters, err);
+static int add_letter(letters *l, const char *tensor, size_t tensor_len, const char *type, size_t type_len) {
+    const wt_dictionary *tensors = &l->c->tensors;
+    const size_t next = (size_t)(l->last + 1);
+    const long number = type_number(l, type, type_len);
+    if (number < 0) return number == -2 ? 0 : -1;
+    const bool follows = next < tensors->count && strncmp(tensors->items[next], tensor, tensor_len) == 0 && !tensors->items[next][tensor_len];
+    const long at = follows ? (long)next : wt_dictionary_add(&l->c->tensors, tensor, tensor_len, l->err);
+    if (at < 0) return -1;
+    l->last = at;
+    if (at >= WT_CATALOG_MOST_TENSORS) return 0;
+    for (; l->used <= (size_t)at; l->used++) l->items[l->used] = WT_PLAN_NONE;
+    l->items[at] = (char)(WT_PLAN_FIRST + number);
+    return 0;
+}
+
+/* The text in quotes at *at, if it has no escapes; *at goes behind it. */
+static bool quoted(const char **at, const char **text, size_t *len) {
+    if (**at != '"') return false;
+    *text = *at + 1;
+    *len = strcspn(*text, "\"\\");
+    *at = *text + *len + 1;
+    return (*text)[*len] == '"';
+}
+
+/* {"tensor":"type",...} as it is usually written; 1: done, 0: it is something else, of which nothing was taken, -1: failure. */
+static int read_usual(letters *l, const char *plan) {
+    for (int pass = 0; pass < 2; pass++) { /* first whether it is so to its end */
+        const char *at = plan;
+        do {
+            const char *tensor, *type;
+            size_t tensor_len, type_len;
+            at++;
+            if (!quoted(&at, &tensor, &tensor_len) || *at++ != ':' || !quoted(&at, &type, &type_len)) return 0;
+            if (pass && add_letter(l, tensor, tensor_len, type, type_len) != 0) return -1;
+        } while (*at == ',');
+        if (strcmp(at, "}") != 0) return 0;
+    }
+    return 1;
+}
+
+static int read_any(letters *l, const char *plan) {
+    const char *tensor;
+    json_t *value, *root = json_loads(plan, 0, NULL);
+    int rc = 0;
+    json_object_foreach(root, tensor, value) {
+        const char *type = json_string_value(value);
+        if (rc == 0 && type) rc = add_letter(l, tensor, strlen(tensor), type, strlen(type));
+    }
+    json_decref(root);
+    return rc;
+}
+
+static int add_plan(wt_catalog *c, size_t i, char *items, wt_error *err) {
+    letters l = {.c = c, .items = items, .last = -1, .err = err};
+    const char *plan = c->people->items[i].row.plan;
     c->plan[i] = -1;
-    if (used <= 0) return used < 0 ? -1 : 0;
-    const long number = wt_dictionary_add(&c->plans, letters, (size_t)used, err);
+    const int usual = plan[0] == '{' ? read_usual(&l, plan) : 0;
+    if (usual < 0 || (usual == 0 && plan[0] && read_any(&l, plan) != 0)) return -1;
+    if (l.used == 0) return 0;
+    const long number = wt_dictionary_add(&c->plans, items, l.used, err);
     c->plan[i] = (int32_t)number;
     return number < 0 ? -1 : 0;
 }
@@ -50,41 +103,32 @@ static int add_line(wt_catalog *c, const char *text, size_t len, wt_error *err) 
     return 0;
 }
 
-/* The tensor and the type of a pin's line, "    blk.0.attn_k.weight: Q4_K"; false where it is none that the catalog knows. */
-static bool read_pin(const char *line, size_t len, char *tensor, size_t size, const char **type) {
-    const char *colon = memchr(line, ':', len);
-    char word[24];
+/* Whether the pin's line, "    blk.0.attn_k.weight: Q4_K", is what the plan says. */
+static bool pin_is_planned(const wt_catalog *c, const char *plan, size_t tensors, const char *line, size_t len) {
     while (len && *line == ' ') line++, len--;
-    if (!colon || (size_t)(colon - line) >= size || (size_t)(colon - line) + 2 >= len) return false;
-    const size_t n = (size_t)(colon - line), rest = len - n - 2;
-    if (rest >= sizeof word) return false;
-    memcpy(tensor, line, n);
-    tensor[n] = '\0';
-    memcpy(word, colon + 2, rest);
-    word[rest] = '\0';
-    const int number = wt_type_by_name(word);
-    *type = number >= 0 ? wt_type_find((uint32_t)number)->name : NULL;
-    return *type != NULL;
+    const char *colon = memchr(line, ':', len);
+    if (!colon || (size_t)(colon - line) + 2 >= len) return false;
+    const size_t name = (size_t)(colon - line);
+    const long at = wt_dictionary_find(&c->tensors, line, name), type = wt_dictionary_find(&c->types, colon + 2, len - name - 2);
+    return at >= 0 && (size_t)at < tensors && type >= 0 && plan[at] == (char)(WT_PLAN_FIRST + type);
 }
 
-/* Whether the pins whose lines begin at `from` are the plan, tensor for tensor; *end is where the line behind them begins. */
-static bool pins_are_plan(const json_t *plan, const char *from, const char **end) {
-    size_t pins = 0;
+/* How many pins there are, where their lines from `from` on are the plan, tensor for tensor; 0: they are not. *end: the line behind them. */
+static size_t pins_that_are_plan(const wt_catalog *c, size_t i, const char *from, const char **end) {
+    if (c->plan[i] < 0) return 0;
+    const char *plan = c->plans.items[c->plan[i]];
+    const size_t tensors = strlen(plan);
+    size_t pins = 0, planned = 0;
+    for (size_t t = 0; t < tensors; t++) planned += plan[t] != WT_PLAN_NONE;
     for (const char *line = from; *line;) {
         const size_t len = strcspn(line, "\n");
-        char tensor[256];
-        const char *type;
-        if (line[0] == '}') {
-            *end = line + len + (line[len] == '\n');
-            return pins > 0 && pins == json_object_size(plan);
-        }
-        if (!read_pin(line, len, tensor, sizeof tensor, &type)) return false;
-        const char *planned = json_string_value(json_object_get(plan, tensor));
-        if (!planned || strcmp(planned, type) != 0) return false;
+        *end = line + len + (line[len] == '\n');
+        if (line[0] == '}') return pins == planned ? pins : 0;
+        if (!pin_is_planned(c, plan, tensors, line, len)) return 0;
         pins++;
-        line += len + (line[len] == '\n');
+        line = *end;
     }
-    return false;
+    return 0;
 }
 
 static int add_text(wt_catalog *c, size_t i, bool whole, wt_error *err) {
@@ -94,11 +138,11 @@ static int add_text(wt_catalog *c, size_t i, bool whole, wt_error *err) {
         const size_t len = strcspn(line, "\n");
         const char *next = line + len + (line[len] == '\n'), *end = NULL;
         char said[96];
-        const bool pins = !whole && len > 1 && strncmp(line, "alloc.pins", 10) == 0 && line[len - 1] == '{';
-        json_t *plan = pins ? json_loads(row->plan, 0, NULL) : NULL;
+        const bool opens = !whole && len > 1 && strncmp(line, "alloc.pins", 10) == 0 && line[len - 1] == '{';
+        const size_t pins = opens ? pins_that_are_plan(c, i, next, &end) : 0;
         int rc;
-        if (plan && pins_are_plan(plan, next, &end)) {
-            const int n = snprintf(said, sizeof said, "alloc.pins      = { all %zu tensors as in the plan }", json_object_size(plan));
+        if (pins) {
+            const int n = snprintf(said, sizeof said, "alloc.pins      = { all %zu tensors as in the plan }", pins);
             rc = add_line(c, said, (size_t)n, err);
             next = end;
         } else if (line == row->text && strncmp(line, "strategy ", 9) == 0) {
@@ -106,7 +150,6 @@ static int add_text(wt_catalog *c, size_t i, bool whole, wt_error *err) {
         } else {
             rc = add_line(c, line, len, err);
         }
-        json_decref(plan);
         if (rc != 0) return -1;
         line = next;
     }
@@ -124,22 +167,22 @@ static int add_word(wt_dictionary *d, const char *word, uint32_t *number, wt_err
 
 int wt_catalog_make(wt_catalog *c, const wt_population *people, bool (*whole)(void *, const wt_record *), void *user, wt_error *err) {
     const size_t n = people->count;
-    char *letters = wt_calloc(WT_CATALOG_MOST_TENSORS, 1, err);
+    char *plan = wt_calloc(WT_CATALOG_MOST_TENSORS, 1, err);
     *c = (wt_catalog){.people = people,
                       .plan = wt_calloc(n + 1, sizeof *c->plan, err),
                       .kind = wt_calloc(n + 1, sizeof *c->kind, err),
                       .of_species = wt_calloc(n + 1, sizeof *c->of_species, err),
                       .made_by = wt_calloc(n + 1, sizeof *c->made_by, err),
                       .first_line = wt_calloc(n + 1, sizeof *c->first_line, err)};
-    int rc = letters && c->plan && c->kind && c->of_species && c->made_by && c->first_line ? 0 : -1;
+    int rc = plan && c->plan && c->kind && c->of_species && c->made_by && c->first_line ? 0 : -1;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         const wt_stored_individual *row = &people->items[i].row;
-        if (add_plan(c, i, letters, err) != 0 || add_text(c, i, whole(user, &people->items[i]), err) != 0 ||
+        if (add_plan(c, i, plan, err) != 0 || add_text(c, i, whole(user, &people->items[i]), err) != 0 ||
             add_word(&c->kinds, row->kind, &c->kind[i], err) != 0 || add_word(&c->species, row->species, &c->of_species[i], err) != 0 ||
             add_word(&c->operators, row->operator_name, &c->made_by[i], err) != 0)
             rc = -1;
     }
-    free(letters);
+    free(plan);
     return rc;
 }
 

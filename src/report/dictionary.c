@@ -42,6 +42,10 @@ long wt_dictionary_add(wt_dictionary *d, const char *text, size_t len, wt_error 
     return (long)d->count - 1;
 }
 
+long wt_dictionary_find(const wt_dictionary *d, const char *text, size_t len) {
+    return d->slot_count ? (long)d->slots[slot_of(d, text, len)] - 1 : -1;
+}
+
 void wt_dictionary_release(wt_dictionary *d) {
     free(d->items);
     free(d->slots);

@@ -19,6 +19,9 @@ typedef struct wt_dictionary {
 /* The number of the text, added where it is new; -1 on failure. The text must hold no NUL. */
 long wt_dictionary_add(wt_dictionary *d, const char *text, size_t len, wt_error *err);
 
+/* The number of a text that may be there, -1: it is not. */
+long wt_dictionary_find(const wt_dictionary *d, const char *text, size_t len);
+
 void wt_dictionary_release(wt_dictionary *d);
 
 #endif

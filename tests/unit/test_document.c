@@ -56,7 +56,7 @@ static void fill(made_run *run) {
     human.memory = 3100000;
     parent.name = "bbbbbbbbbbbb";
     parent.text = "strategy \"bbbbbbbbbbbb\"\nalloc.price     = is_head\nencode.passes   = 2\n";
-    parent.plan = "{\"token_embd.weight\":\"Q8_0\",\"blk.11.ffn_down.weight\":\"TQ1_0\"}";
+    parent.plan = "{ \"token_embd.wei\\u0067ht\": \"q8_0\",\"blk.11.ffn_down.weight\":\"TQ1_0\"}";
     parent.budget = parent.bytes = 2900000;
     child.name = "cccccccccccc";
     child.text = "strategy \"cccccccccccc\"\nalloc.price     = is_head\nencode.passes   = 3\n";
@@ -64,7 +64,7 @@ static void fill(made_run *run) {
     child.parents[0] = 2;
     child.parents[1] = 1;
     child.operator_name = "cross";
-    child.plan = parent.plan;
+    child.plan = "{\"token_embd.weight\":\"Q8_0\",\"blk.11.ffn_down.weight\":\"TQ1_0\"}"; /* the same, as it is usually written */
     child.budget = child.bytes = 2900001;
     dead.name = "dddddddddddd";
     dead.text = "strategy \"dddddddddddd\"\nfeedback.damp   = 0.5\n";
@@ -347,6 +347,7 @@ static void test_table(void **state) {
     size_t len;
     fill(run);
     wt_stored_individual odd = made_individual();
+    odd.text = "strategy\nencode.bias = 1.01\n";
     odd.label = "a,\"b\"\nc";
     made_add(run, odd);
     char *text = wt_document_csv(run->store, &len, &err);
