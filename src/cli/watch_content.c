@@ -14,7 +14,7 @@
 
 /* Seconds between two documents, and how many times its cost that has to be while the run goes on. */
 #define LEAST_PAUSE 2.0
-#define PAUSE_BY_COST 120.0
+#define PAUSE_BY_COST 150.0
 
 /* A file that was written within so many seconds may be written again without a new time. */
 #define TIME_STEP 0.1

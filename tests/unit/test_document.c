@@ -323,6 +323,49 @@ static void test_any_bytes(void **state) {
     json_decref(d);
 }
 
+/* Plans and strategies that are almost ones: bytes of good ones changed, left out, doubled, cut off. What comes of them is their business. */
+static void test_almost(void **state) {
+    static const char TEXT[] = "strategy \"000000000001\"\nalloc.price     = is_head*0.5\nalloc.pins      = {\n    blk.0.attn_q.weight: Q4_K\n"
+                               "    token_embd.weight: Q6_K\n}\nencode.grid     = { lo: -1.86, hi: 1.02, steps: 49 }\n";
+    static const char PLAN[] = "{\"token_embd.weight\":\"Q6_K\",\"blk.0.attn_q.weight\":\"Q4_K\"}";
+    static const char BYTES[] = "{}\":,.\\ \n=[]#0Q_b\xff";
+    made_run *run = *state;
+    const uint64_t seed = test_seed();
+    wt_rng rng;
+    wt_rng_init(&rng, seed, 4, 0);
+    for (int k = 0; k < 1500; k++) {
+        char copies[2][512];
+        strcpy(copies[0], TEXT);
+        strcpy(copies[1], PLAN);
+        for (uint64_t changes = wt_rng_below(&rng, 4); changes > 0; changes--) {
+            char *text = copies[wt_rng_below(&rng, 2)];
+            const size_t len = strlen(text), at = wt_rng_below(&rng, len + 1);
+            const uint64_t how = wt_rng_below(&rng, 8);
+            if (how == 0)
+                text[at] = '\0';
+            else if (how < 3 && at < len)
+                memmove(text + at, text + at + 1, len - at);
+            else if (how < 5 && len + 2 < sizeof copies[0])
+                memmove(text + at + 1, text + at, len - at + 1);
+            else if (at < len)
+                text[at] = BYTES[wt_rng_below(&rng, sizeof BYTES - 1)];
+        }
+        wt_stored_individual i = made_individual();
+        i.text = copies[0];
+        i.plan = copies[1];
+        made_add(run, i);
+    }
+    json_t *d = made_document(run);
+    const size_t plans = json_array_size(made_at(d, "plans")), lines = json_array_size(made_at(d, "lines")), tensors = json_array_size(made_at(d, "tensors"));
+    for (size_t p = 0; p < plans; p++) assert_int_equal(json_string_length(json_array_get(json_object_get(d, "plans"), p)), tensors);
+    size_t i, l;
+    json_t *value, *line;
+    json_array_foreach(made_at(d, "individuals.plan"), i, value) assert_in_range(json_integer_value(value) + 1, 0, plans);
+    json_array_foreach(made_at(d, "individuals.text"), i, value)
+        json_array_foreach(value, l, line) assert_in_range(json_integer_value(line), 0, lines - 1);
+    json_decref(d);
+}
+
 /* ---- the table ---- */
 
 /* A field of the CSV, taken apart by RFC 4180's rules alone; returns what follows it. */
@@ -411,7 +454,7 @@ static void test_docs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ALONE(test_every_field), ALONE(test_texts), ALONE(test_empty), ALONE(test_running), ALONE(test_any_bytes), ALONE(test_table), ALONE(test_docs),
+        ALONE(test_every_field), ALONE(test_texts), ALONE(test_empty), ALONE(test_running), ALONE(test_any_bytes), ALONE(test_almost), ALONE(test_table), ALONE(test_docs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
