@@ -98,7 +98,8 @@ for method in POST PUT DELETE PATCH OPTIONS TRACE PROPFIND; do
 done
 expect_equal 'POST of something' 405 "$(ask -d x=1 "http://$address/")"
 head -c 2000000 /dev/zero >"$scratch/zeros"
-expect_equal 'PUT of much' 405 "$(ask -H 'Expect:' -T "$scratch/zeros" "http://$address/data.json")"
+got=$(ask -H 'Expect:' -T "$scratch/zeros" "http://$address/data.json")
+expect_number 'PUT of much: refused, or cut off while it is sent' "$got == 405 || $got == 0"
 for path in /run.db /data.json/ /data /index.html // /../run.db /../../../../etc/passwd /%2e%2e/run.db /..%2f..%2frun.db '/data.json%2f' /favicon.ico /DATA.JSON; do
     expect_equal "$path" 404 "$(ask "http://$address$path")"
     expect_no_out 'SQLite|root:'
