@@ -31,9 +31,12 @@ static int read_format(const char *word, format *f, wt_error *err) {
 static char *make(const settings *s, format f, size_t *len, wt_error *err) {
     wt_page_source page = {0};
     char *text = NULL;
-    if (f == HTML && wt_page_source_open(&page, s->page, "take --format json or csv, which need none", err) != 0) return NULL;
+    if (f == HTML && wt_page_source_open(&page, s->page, "take --format json or csv, which need none", err) != 0)
+        return NULL;
     wt_run_store *store = wt_store_open(s->run, WT_STORE_READ, err);
-    if (store) text = f == CSV ? wt_document_csv(store, len, err) : wt_document_make(store, wt_store_is_busy(s->run), len, err);
+    if (store)
+        text =
+            f == CSV ? wt_document_csv(store, len, err) : wt_document_make(store, wt_store_is_busy(s->run), len, err);
     wt_store_close(store);
     if (text && f == HTML) {
         char *document = text;
@@ -45,7 +48,8 @@ static char *make(const settings *s, format f, size_t *len, wt_error *err) {
 }
 
 static int print(const char *text, size_t len, bool line, wt_error *err) {
-    if (fwrite(text, 1, len, stdout) != len || (line && putchar('\n') == EOF)) return wt_fail_errno(err, errno, "cannot write standard output");
+    if (fwrite(text, 1, len, stdout) != len || (line && putchar('\n') == EOF))
+        return wt_fail_errno(err, errno, "cannot write standard output");
     return 0;
 }
 
@@ -63,7 +67,8 @@ static int run(const void *given, wt_error *err) {
         rc = print(text, len, f == JSON, err);
     } else if (rc == 0) {
         rc = wt_file_write(path, text, len, err);
-        if (rc == 0) printf("%s: %s\n", wt_printable(shown, sizeof shown, path, strlen(path)), wt_format_bytes(size, len));
+        if (rc == 0)
+            printf("%s: %s\n", wt_printable(shown, sizeof shown, path, strlen(path)), wt_format_bytes(size, len));
     }
     free(text);
     return rc == 0 ? WT_EXIT_DONE : WT_EXIT_FAILED;
@@ -77,12 +82,23 @@ static const wt_argument ARGUMENTS[] = {
 #define SETTING(member) .offset = offsetof(settings, member)
 
 static const wt_option OPTIONS[] = {
-    {.name = "output", .letter = 'o', .kind = WT_OPTION_TEXT, .value = "FILE", SETTING(output),
+    {.name = "output",
+     .letter = 'o',
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(output),
      .help = "Where to write; '-' is standard output. Default: report.html, or standard output for json and csv."},
-    {.name = "format", .kind = WT_OPTION_TEXT, .value = "FORMAT", SETTING(format),
-     .help = "html: one page that needs no network. json: the document that the page shows, for programs (docs/report-data.md). csv: the "
-             "individuals, a line each. Default: html."},
-    {.name = "page", .kind = WT_OPTION_TEXT, .value = "FILE", SETTING(page),
+    {.name = "format",
+     .kind = WT_OPTION_TEXT,
+     .value = "FORMAT",
+     SETTING(format),
+     .help =
+         "html: one page that needs no network. json: the document that the page shows, for programs (docs/report-data.md). csv: the "
+         "individuals, a line each. Default: html."},
+    {.name = "page",
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(page),
      .help = "For html: the page to put the run into, instead of the one that is built in."},
     {0},
 };

@@ -55,10 +55,12 @@ static int signals_to_read(wt_error *err) {
     return fd >= 0 ? fd : wt_fail_errno(err, errno, "cannot wait for signals");
 }
 
-static void print_end(const wt_watch_server *server, const wt_watch_content *content, const process *p, double watched) {
+static void print_end(const wt_watch_server *server, const wt_watch_content *content, const process *p,
+                      double watched) {
     const double own = wt_own_seconds(), run = p->id ? p->last - p->first : 0;
-    printf("watched for %.0f s: %" PRIu64 " requests, %" PRIu64 " documents; %.2f s of processor time, %.2f%% of one processor", watched,
-           wt_watch_server_requests(server), content->count, own, watched > 0 ? 100 * own / watched : 0);
+    printf("watched for %.0f s: %" PRIu64 " requests, %" PRIu64
+           " documents; %.2f s of processor time, %.2f%% of one processor",
+           watched, wt_watch_server_requests(server), content->count, own, watched > 0 ? 100 * own / watched : 0);
     if (run > 0) printf(", %.2f%% of the %.1f s that the run took meanwhile", 100 * own / run, run);
     putchar('\n');
 }
@@ -73,7 +75,8 @@ static int watch(const settings *s, const wt_page_source *page, wt_error *err) {
     int rc = server ? 0 : -1;
     if (rc == 0) {
         if (!page->html) wt_note("this wildtype was built without the page: /data.json alone is served");
-        printf("%s: http://127.0.0.1:%u/ until Ctrl-C\n", wt_printable(shown, sizeof shown, s->run, strlen(s->run)), wt_watch_server_port(server));
+        printf("%s: http://127.0.0.1:%u/ until Ctrl-C\n", wt_printable(shown, sizeof shown, s->run, strlen(s->run)),
+               wt_watch_server_port(server));
         fflush(stdout);
         look_at_process(&p);
         rc = wt_watch_server_run(server, stop, look_at_process, &p, err);
@@ -110,9 +113,18 @@ static const wt_argument ARGUMENTS[] = {
 #define SETTING(member) .offset = offsetof(settings, member)
 
 static const wt_option OPTIONS[] = {
-    {.name = "port", .kind = WT_OPTION_COUNT, .value = "N", SETTING(port), .min = 0, .max = 65535,
+    {.name = "port",
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(port),
+     .min = 0,
+     .max = 65535,
      .help = "The port on 127.0.0.1; 0 takes any that is free. Default: 8260."},
-    {.name = "page", .kind = WT_OPTION_TEXT, .value = "FILE", SETTING(page), .help = "The page to serve, instead of the one that is built in."},
+    {.name = "page",
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(page),
+     .help = "The page to serve, instead of the one that is built in."},
     {0},
 };
 

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 
-int wt_page_source_open(wt_page_source *page, const char *path, const char *or, wt_error *err) {
+int wt_page_source_open(wt_page_source *page, const char *path, const char * or, wt_error *err) {
     *page = (wt_page_source){0};
     if (!path) {
         if (!(page->html = wt_page_embedded(&page->len))) return wt_page_missing(or, err);

@@ -22,6 +22,7 @@ double wt_process_seconds(long process) {
     if (f) fclose(f);
     line[n] = '\0';
     const char *at = strrchr(line, ')'); /* the program's name may hold anything before it */
-    if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2) return NAN;
+    if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+        return NAN;
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }

@@ -55,7 +55,8 @@ static void look_at(wt_store_times *t, const char *folder) {
     for (int k = 0; k < 2; k++) {
         char path[4096];
         struct stat st;
-        if (snprintf(path, sizeof path, "%s/%s", folder, FILES[k]) >= (int)sizeof path || stat(path, &st) != 0) continue;
+        if (snprintf(path, sizeof path, "%s/%s", folder, FILES[k]) >= (int)sizeof path || stat(path, &st) != 0)
+            continue;
         t->seconds[k] = st.st_mtim.tv_sec;
         t->nanoseconds[k] = st.st_mtim.tv_nsec;
         t->size[k] = st.st_size;
@@ -67,7 +68,8 @@ static void look_at(wt_store_times *t, const char *folder) {
 
 static bool same_times(const wt_store_times *a, const wt_store_times *b) {
     for (int k = 0; k < 2; k++)
-        if (a->seconds[k] != b->seconds[k] || a->nanoseconds[k] != b->nanoseconds[k] || a->size[k] != b->size[k] || a->number[k] != b->number[k])
+        if (a->seconds[k] != b->seconds[k] || a->nanoseconds[k] != b->nanoseconds[k] || a->size[k] != b->size[k] ||
+            a->number[k] != b->number[k])
             return false;
     return a->busy == b->busy;
 }
@@ -117,7 +119,8 @@ wt_body *wt_watch_page(wt_watch_content *c) {
     update(c);
     if (!c->document) return NULL;
     if (!c->filled) {
-        char *text = wt_page_fill(c->page->html, c->page->len, c->document->data, c->document->len, false, &len, &c->wrong);
+        char *text =
+            wt_page_fill(c->page->html, c->page->len, c->document->data, c->document->len, false, &len, &c->wrong);
         c->filled = new_body(text, len, c->document->tag, &c->wrong);
     }
     return use(c->filled);

@@ -41,7 +41,9 @@ struct wt_watch_server {
 
 /* ---- answers ---- */
 
-static void head(struct MHD_Response *r, const char *name, const char *value) { MHD_add_response_header(r, name, value); }
+static void head(struct MHD_Response *r, const char *name, const char *value) {
+    MHD_add_response_header(r, name, value);
+}
 
 /* What every answer says: it is nobody else's to read, frame or guess the type of. */
 static void common_headers(struct MHD_Response *r, const char *type, const char *policy) {
@@ -72,7 +74,8 @@ static enum MHD_Result say(struct MHD_Connection *c, unsigned status, const char
 
 /* Takes the body's user over. */
 static enum MHD_Result send_body(struct MHD_Connection *c, wt_body *body, const char *type, const char *policy) {
-    struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(body->len, body->data, wt_body_leave, body);
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer_with_free_callback_cls(body->len, body->data, wt_body_leave, body);
     if (!r) {
         wt_body_leave(body);
         return MHD_NO;
@@ -105,7 +108,8 @@ static enum MHD_Result send_data(wt_watch_server *s, struct MHD_Connection *c) {
 }
 
 static enum MHD_Result send_page(wt_watch_server *s, struct MHD_Connection *c) {
-    if (!s->policy) return say(c, MHD_HTTP_OK, "This wildtype was built without the page. The run's document is at /data.json.\n");
+    if (!s->policy)
+        return say(c, MHD_HTTP_OK, "This wildtype was built without the page. The run's document is at /data.json.\n");
     wt_body *body = wt_watch_page(s->content);
     return body ? send_body(c, body, "text/html; charset=utf-8", s->policy) : say_wrong(s, c);
 }
@@ -126,14 +130,15 @@ static enum MHD_Result check_host(void *user, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
-static enum MHD_Result answer(void *user, struct MHD_Connection *c, const char *url, const char *method, const char *version,
-                              const char *upload, size_t *upload_size, void **state) {
+static enum MHD_Result answer(void *user, struct MHD_Connection *c, const char *url, const char *method,
+                              const char *version, const char *upload, size_t *upload_size, void **state) {
     wt_watch_server *s = user;
     hosts h = {s, 0, 0};
     (void)version, (void)upload, (void)upload_size, (void)state;
     s->requests++;
     MHD_get_connection_values(c, MHD_HEADER_KIND, check_host, &h);
-    if (h.named != 1 || h.ours != 1) return say(c, MHD_HTTP_FORBIDDEN, "This is served to 127.0.0.1 and localhost only.\n");
+    if (h.named != 1 || h.ours != 1)
+        return say(c, MHD_HTTP_FORBIDDEN, "This is served to 127.0.0.1 and localhost only.\n");
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         return say(c, MHD_HTTP_METHOD_NOT_ALLOWED, "There is nothing to write here: GET and HEAD alone.\n");
     if (strcmp(url, "/") == 0) return send_page(s, c);
@@ -143,7 +148,8 @@ static enum MHD_Result answer(void *user, struct MHD_Connection *c, const char *
 
 /* ---- guests ---- */
 
-static void note_connection(void *user, struct MHD_Connection *c, void **place, enum MHD_ConnectionNotificationCode code) {
+static void note_connection(void *user, struct MHD_Connection *c, void **place,
+                            enum MHD_ConnectionNotificationCode code) {
     wt_watch_server *s = user;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         if (!*place) return;
@@ -195,7 +201,8 @@ static int wait_and_serve(wt_watch_server *s, int stop, wt_error *err) {
     if (ready < 0 && errno != EINTR) return wt_fail_errno(err, errno, "cannot wait for requests");
     if (ready < 0) return 0;
     if (FD_ISSET(stop, &readable)) return 1;
-    if (MHD_run_from_select(s->daemon, &readable, &writable, &other) != MHD_YES) return wt_fail(err, WT_ERR_IO, "cannot serve requests");
+    if (MHD_run_from_select(s->daemon, &readable, &writable, &other) != MHD_YES)
+        return wt_fail(err, WT_ERR_IO, "cannot serve requests");
     dismiss_slow(s);
     return 0;
 }
@@ -212,7 +219,8 @@ int wt_watch_server_run(wt_watch_server *s, int stop, void (*tick)(void *), void
 /* ---- opening ---- */
 
 static int listen_on(wt_watch_server *s, uint16_t port, wt_error *err) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     const int on = 1;
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -238,9 +246,10 @@ wt_watch_server *wt_watch_server_open(wt_watch_content *content, uint16_t port, 
     for (size_t k = 0; k < sizeof s->guests / sizeof *s->guests; k++) s->guests[k].socket = -1;
     if (content->page->html && !(s->policy = wt_page_policy(content->page->html, content->page->len, err))) goto fail;
     if (listen_on(s, port, err) != 0) goto fail;
-    s->daemon = MHD_start_daemon(MHD_USE_ERROR_LOG, 0, NULL, NULL, answer, s, MHD_OPTION_EXTERNAL_LOGGER, keep_quiet, NULL,
-                                 MHD_OPTION_LISTEN_SOCKET, (MHD_socket)s->listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_CONNECTIONS + 8,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)PATIENCE, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES,
+    s->daemon = MHD_start_daemon(MHD_USE_ERROR_LOG, 0, NULL, NULL, answer, s, MHD_OPTION_EXTERNAL_LOGGER, keep_quiet,
+                                 NULL, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)s->listener, MHD_OPTION_CONNECTION_LIMIT,
+                                 (unsigned)MOST_CONNECTIONS + 8, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)PATIENCE,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES,
                                  MHD_OPTION_NOTIFY_CONNECTION, note_connection, s, MHD_OPTION_END);
     if (s->daemon) return s;
     wt_fail(err, WT_ERR_IO, "cannot start the server");

@@ -12,9 +12,9 @@
 /* A plan while it is read: its letters, and how many of them there are. */
 typedef struct letters {
     wt_catalog *c;
-    char *items;     /* [WT_CATALOG_MOST_TENSORS] */
+    char *items; /* [WT_CATALOG_MOST_TENSORS] */
     size_t used;
-    long last;       /* the tensor that was read last: plans of a run have the same order, so that the next is the next */
+    long last; /* the tensor that was read last: plans of a run have the same order, so that the next is the next */
     wt_error *err;
 } letters;
 
@@ -35,7 +35,8 @@ static int add_letter(letters *l, const char *tensor, size_t tensor_len, const c
     const size_t next = (size_t)(l->last + 1);
     const long number = type_number(l, type, type_len);
     if (number < 0) return number == -2 ? 0 : -1;
-    const bool follows = next < tensors->count && strncmp(tensors->items[next], tensor, tensor_len) == 0 && !tensors->items[next][tensor_len];
+    const bool follows = next < tensors->count && strncmp(tensors->items[next], tensor, tensor_len) == 0 &&
+                         !tensors->items[next][tensor_len];
     const long at = follows ? (long)next : wt_dictionary_add(&l->c->tensors, tensor, tensor_len, l->err);
     if (at < 0) return -1;
     l->last = at;
@@ -109,7 +110,8 @@ static bool pin_is_planned(const wt_catalog *c, const char *plan, size_t tensors
     const char *colon = memchr(line, ':', len);
     if (!colon || (size_t)(colon - line) + 2 >= len) return false;
     const size_t name = (size_t)(colon - line);
-    const long at = wt_dictionary_find(&c->tensors, line, name), type = wt_dictionary_find(&c->types, colon + 2, len - name - 2);
+    const long at = wt_dictionary_find(&c->tensors, line, name),
+               type = wt_dictionary_find(&c->types, colon + 2, len - name - 2);
     return at >= 0 && (size_t)at < tensors && type >= 0 && plan[at] == (char)(WT_PLAN_FIRST + type);
 }
 
@@ -165,7 +167,8 @@ static int add_word(wt_dictionary *d, const char *word, uint32_t *number, wt_err
     return at < 0 ? -1 : 0;
 }
 
-int wt_catalog_make(wt_catalog *c, const wt_population *people, bool (*whole)(void *, const wt_record *), void *user, wt_error *err) {
+int wt_catalog_make(wt_catalog *c, const wt_population *people, bool (*whole)(void *, const wt_record *), void *user,
+                    wt_error *err) {
     const size_t n = people->count;
     char *plan = wt_calloc(WT_CATALOG_MOST_TENSORS, 1, err);
     *c = (wt_catalog){.people = people,
@@ -178,7 +181,8 @@ int wt_catalog_make(wt_catalog *c, const wt_population *people, bool (*whole)(vo
     for (size_t i = 0; rc == 0 && i < n; i++) {
         const wt_stored_individual *row = &people->items[i].row;
         if (add_plan(c, i, plan, err) != 0 || add_text(c, i, whole(user, &people->items[i]), err) != 0 ||
-            add_word(&c->kinds, row->kind, &c->kind[i], err) != 0 || add_word(&c->species, row->species, &c->of_species[i], err) != 0 ||
+            add_word(&c->kinds, row->kind, &c->kind[i], err) != 0 ||
+            add_word(&c->species, row->species, &c->of_species[i], err) != 0 ||
             add_word(&c->operators, row->operator_name, &c->made_by[i], err) != 0)
             rc = -1;
     }

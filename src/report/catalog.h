@@ -19,18 +19,19 @@ enum { WT_CATALOG_MOST_TENSORS = 4096 };
 
 typedef struct wt_catalog {
     const wt_population *people;
-    wt_dictionary tensors, types;  /* names, in the order in which plans have them */
-    wt_dictionary plans;           /* letters; a plan that ends early lacks the rest */
+    wt_dictionary tensors, types; /* names, in the order in which plans have them */
+    wt_dictionary plans;          /* letters; a plan that ends early lacks the rest */
     wt_dictionary lines, kinds, species, operators;
-    int32_t *plan;                 /* [people], -1: none */
+    int32_t *plan;                         /* [people], -1: none */
     uint32_t *kind, *of_species, *made_by; /* [people] */
-    size_t *first_line;            /* [people + 1] of line */
-    uint32_t *line;                /* numbers of lines, one strategy's behind another's */
+    size_t *first_line;                    /* [people + 1] of line */
+    uint32_t *line;                        /* numbers of lines, one strategy's behind another's */
     size_t line_count, line_cap;
 } wt_catalog;
 
 /* `whole`(user, record): whose pins are kept in full. Release with wt_catalog_release, also after failure. */
-int wt_catalog_make(wt_catalog *c, const wt_population *people, bool (*whole)(void *user, const wt_record *), void *user, wt_error *err);
+int wt_catalog_make(wt_catalog *c, const wt_population *people, bool (*whole)(void *user, const wt_record *),
+                    void *user, wt_error *err);
 void wt_catalog_release(wt_catalog *c);
 
 #endif

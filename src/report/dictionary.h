@@ -11,7 +11,7 @@
 typedef struct wt_dictionary {
     const char **items; /* [count], in the order in which they came */
     size_t count, cap;
-    uint32_t *slots;    /* [slot_count], a power of two: 1 + the number of the text that stands there, 0: none */
+    uint32_t *slots; /* [slot_count], a power of two: 1 + the number of the text that stands there, 0: none */
     size_t slot_count;
     wt_arena texts;
 } wt_dictionary;

@@ -71,7 +71,8 @@ static bool is_looked_at(void *user, const wt_record *r) {
 int wt_document_read(wt_document *d, wt_run_store *store, bool running, wt_error *err) {
     *d = (wt_document){.store = store, .running = running, .err = err};
     if (wt_population_read(&d->people, store, err) != 0 || read_knockouts(d) != 0 ||
-        wt_catalog_make(&d->catalog, &d->people, is_looked_at, d, err) != 0 || wt_families_find(&d->families, &d->catalog, err) != 0)
+        wt_catalog_make(&d->catalog, &d->people, is_looked_at, d, err) != 0 ||
+        wt_families_find(&d->families, &d->catalog, err) != 0)
         return -1;
     return 0;
 }
@@ -133,7 +134,8 @@ static json_t *asked_json(wt_document *d, json_t *run) {
     char *text = meta(d, "rules");
     wt_rules rules;
     if (text && wt_rules_parse(&rules, text, strlen(text), "rules", NULL) == 0) {
-        for (unsigned i = 0; i < rules.constraint_count; i++) wt_document_push(d, asked, constraint_json(d, &rules.constraints[i]));
+        for (unsigned i = 0; i < rules.constraint_count; i++)
+            wt_document_push(d, asked, constraint_json(d, &rules.constraints[i]));
         const wt_rule_constraint *c = wt_rules_constraint(&rules, "bytes");
         if (c && c->max && *c->max > 0 && *c->max < 9e15) bytes = json_integer((json_int_t)*c->max);
         wt_rules_release(&rules);
@@ -151,14 +153,16 @@ static int put_run(wt_document *d, json_t *root) {
         json_decref(run);
         return -1;
     }
-    for (size_t k = 0; k < sizeof TEXTS / sizeof *TEXTS; k++) wt_document_put(d, run, TEXTS[k], meta_text(d, TEXTS[k], false));
+    for (size_t k = 0; k < sizeof TEXTS / sizeof *TEXTS; k++)
+        wt_document_put(d, run, TEXTS[k], meta_text(d, TEXTS[k], false));
     wt_document_put(d, run, "seed", meta_number(d, "seed", true, false));
     wt_document_put(d, run, "threads", meta_number(d, "threads", true, false));
     wt_document_put(d, run, "running", json_boolean(d->running));
     wt_document_put(d, run, "ended", meta_text(d, "ended", true));
     wt_document_put(d, run, "evaluations", count_of(last.evaluations));
     wt_document_put(d, run, "tokens", count_of(last.tokens));
-    wt_document_put(d, run, "seconds", isfinite(last.seconds) ? wt_json_short(last.seconds, WT_DIGITS_FIGURE) : json_integer(0));
+    wt_document_put(d, run, "seconds",
+                    isfinite(last.seconds) ? wt_json_short(last.seconds, WT_DIGITS_FIGURE) : json_integer(0));
     wt_document_put(d, run, "noise", meta_number(d, "noise", false, true));
     wt_document_put(d, run, "raced_tokens", meta_number(d, "raced_tokens", true, true));
     wt_document_put(d, run, "full_tokens", meta_number(d, "full_tokens", true, true));
@@ -191,7 +195,8 @@ static json_t *verdict_json(wt_document *d, const wt_stored_verdict *v) {
 static int put_verdict(wt_document *d, json_t *root) {
     json_t *verdict = json_array();
     char *sentence = wt_summary_sentence(d->store, d->running, d->err);
-    for (size_t i = 0; i < d->people.verdict_count; i++) wt_document_push(d, verdict, verdict_json(d, &d->people.verdicts[i]));
+    for (size_t i = 0; i < d->people.verdict_count; i++)
+        wt_document_push(d, verdict, verdict_json(d, &d->people.verdicts[i]));
     wt_document_put(d, root, "sentence", sentence ? text_of(sentence) : json_null());
     wt_document_put(d, root, "verdict", verdict);
     const int rc = sentence ? 0 : -1;
@@ -202,8 +207,9 @@ static int put_verdict(wt_document *d, json_t *root) {
 /* ---- generations ---- */
 
 /* Columns in the order of the store's struct; those of figures come last. */
-static const char *const GENERATION_KEYS[] = {"number", "evaluations", "tokens", "lethal", "born", "eliminated", "seconds", "best", "diversity",
-                                              "cache_hits", "state_reuse"};
+static const char *const GENERATION_KEYS[] = {"number",    "evaluations", "tokens",     "lethal",
+                                              "born",      "eliminated",  "seconds",    "best",
+                                              "diversity", "cache_hits",  "state_reuse"};
 enum { GENERATION_COUNTS = 6, GENERATION_COLUMNS = sizeof GENERATION_KEYS / sizeof *GENERATION_KEYS };
 
 typedef struct generations {
@@ -220,7 +226,9 @@ static json_t *operators_json(wt_document *d, const char *text) {
         json_t *one = json_object();
         for (int k = 0; k < 3; k++) {
             const json_t *number = json_object_get(value, KEYS[k]);
-            wt_document_put(d, one, KEYS[k], json_is_number(number) ? wt_json_short(json_number_value(number), WT_DIGITS_FIGURE) : json_null());
+            wt_document_put(d, one, KEYS[k],
+                            json_is_number(number) ? wt_json_short(json_number_value(number), WT_DIGITS_FIGURE)
+                                                   : json_null());
         }
         wt_document_put(d, all, name, one);
     }
@@ -234,7 +242,8 @@ static int take_generation(void *user, const wt_stored_generation *g) {
     const double figures[] = {g->seconds, g->best, g->diversity, g->cache_hits, g->state_reuse};
     for (int k = 0; k < GENERATION_COLUMNS; k++)
         wt_document_push(all->d, all->columns[k],
-                         k < GENERATION_COUNTS ? count_of(counts[k]) : wt_json_short(figures[k - GENERATION_COUNTS], WT_DIGITS_FIGURE));
+                         k < GENERATION_COUNTS ? count_of(counts[k])
+                                               : wt_json_short(figures[k - GENERATION_COUNTS], WT_DIGITS_FIGURE));
     wt_document_push(all->d, all->operators, operators_json(all->d, g->operators));
     return 0;
 }

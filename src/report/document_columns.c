@@ -10,15 +10,52 @@
 
 /* Every column is an array of the same length. */
 typedef enum column {
-    ID, GENERATION, NAME, LABEL, KIND, SPECIES, OPERATOR, PARENT1, PARENT2, BUDGET, BYTES, MEMORY, KLD, KLD_STDERR, SAME_TOP, PERPLEXITY_RATIO,
-    MEASURED, CAUSE, FAMILY, PLAN, TEXT, COLUMNS,
+    ID,
+    GENERATION,
+    NAME,
+    LABEL,
+    KIND,
+    SPECIES,
+    OPERATOR,
+    PARENT1,
+    PARENT2,
+    BUDGET,
+    BYTES,
+    MEMORY,
+    KLD,
+    KLD_STDERR,
+    SAME_TOP,
+    PERPLEXITY_RATIO,
+    MEASURED,
+    CAUSE,
+    FAMILY,
+    PLAN,
+    TEXT,
+    COLUMNS,
 } column;
 
 static const char *const KEYS[COLUMNS] = {
-    [ID] = "id", [GENERATION] = "generation", [NAME] = "name", [LABEL] = "label", [KIND] = "kind", [SPECIES] = "species",
-    [OPERATOR] = "operator", [PARENT1] = "parent1", [PARENT2] = "parent2", [BUDGET] = "budget", [BYTES] = "bytes", [MEMORY] = "memory",
-    [KLD] = "kld", [KLD_STDERR] = "kld_stderr", [SAME_TOP] = "same_top", [PERPLEXITY_RATIO] = "perplexity_ratio", [MEASURED] = "measured",
-    [CAUSE] = "cause", [FAMILY] = "family", [PLAN] = "plan", [TEXT] = "text",
+    [ID] = "id",
+    [GENERATION] = "generation",
+    [NAME] = "name",
+    [LABEL] = "label",
+    [KIND] = "kind",
+    [SPECIES] = "species",
+    [OPERATOR] = "operator",
+    [PARENT1] = "parent1",
+    [PARENT2] = "parent2",
+    [BUDGET] = "budget",
+    [BYTES] = "bytes",
+    [MEMORY] = "memory",
+    [KLD] = "kld",
+    [KLD_STDERR] = "kld_stderr",
+    [SAME_TOP] = "same_top",
+    [PERPLEXITY_RATIO] = "perplexity_ratio",
+    [MEASURED] = "measured",
+    [CAUSE] = "cause",
+    [FAMILY] = "family",
+    [PLAN] = "plan",
+    [TEXT] = "text",
 };
 
 static json_t *text_of(const char *s) { return wt_json_text(s, strlen(s)); }
@@ -27,7 +64,8 @@ static json_t *count_of(uint64_t n) { return json_integer((json_int_t)(n > INT64
 static json_t *lines_of(wt_document *d, size_t i) {
     const wt_catalog *c = &d->catalog;
     json_t *lines = json_array();
-    for (size_t l = c->first_line[i]; l < c->first_line[i + 1]; l++) wt_document_push(d, lines, json_integer(c->line[l]));
+    for (size_t l = c->first_line[i]; l < c->first_line[i + 1]; l++)
+        wt_document_push(d, lines, json_integer(c->line[l]));
     return lines;
 }
 
@@ -140,7 +178,8 @@ static json_t *clustering_json(wt_document *d) {
     json_t *o = json_object(), *weights = json_object();
     wt_document_put(d, weights, "plan", json_real(WT_FAMILY_PLAN_WEIGHT));
     wt_document_put(d, weights, "genes", json_real(WT_FAMILY_GENE_WEIGHT));
-    wt_document_put(d, o, "method", json_string("leader clustering in the order of birth, by the distance of plans and of genes"));
+    wt_document_put(d, o, "method",
+                    json_string("leader clustering in the order of birth, by the distance of plans and of genes"));
     wt_document_put(d, o, "threshold", json_real(WT_FAMILY_THRESHOLD));
     wt_document_put(d, o, "weights", weights);
     return o;

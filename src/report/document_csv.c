@@ -7,8 +7,9 @@
 
 #include "report/document_private.h"
 
-static const char HEADINGS[] = "id,generation,name,label,kind,species,operator,parent1,parent2,budget,bytes,memory,kld,kld_stderr,same_top,"
-                               "perplexity_ratio,measured,cause,family,role,holdout_kld,holdout_stderr,holdout_low,holdout_high,file\r\n";
+static const char HEADINGS[] =
+    "id,generation,name,label,kind,species,operator,parent1,parent2,budget,bytes,memory,kld,kld_stderr,same_top,"
+    "perplexity_ratio,measured,cause,family,role,holdout_kld,holdout_stderr,holdout_low,holdout_high,file\r\n";
 
 /* Quoted where it has to be. */
 static void print_text(FILE *f, const char *text) {
@@ -54,7 +55,8 @@ static void print_row(FILE *f, const wt_document *d, size_t i) {
     if (d->families.of[i] >= 0) fprintf(f, "%d", d->families.of[i]);
     fputc(',', f);
     if (v) print_text(f, v->role);
-    const double holdout[] = {v ? v->kld_mean : NAN, v ? v->kld_chunk_stderr : NAN, v ? v->low : NAN, v ? v->high : NAN};
+    const double holdout[] = {v ? v->kld_mean : NAN, v ? v->kld_chunk_stderr : NAN, v ? v->low : NAN,
+                              v ? v->high : NAN};
     for (int k = 0; k < 4; k++) {
         fputc(',', f);
         print_number(f, holdout[k]);

@@ -20,26 +20,26 @@ enum { MOST_GENES = 32, NO_LINE = -1 };
 
 /* A line of a strategy as clustering sees it. */
 typedef struct gene_line {
-    int gene;          /* number of its name; -1: none, or one that the plan speaks for */
+    int gene; /* number of its name; -1: none, or one that the plan speaks for */
     uint64_t words[2];
 } gene_line;
 
 /* A founder and how its family fares. */
 typedef struct founder {
-    size_t index;   /* of the individual */
-    size_t family;  /* number among all that were ever founded */
+    size_t index;  /* of the individual */
+    size_t family; /* number among all that were ever founded */
     size_t size;
 } founder;
 
 typedef struct cluster {
     const wt_catalog *c;
     wt_dictionary genes;
-    gene_line *lines;                      /* [lines of the catalog] */
-    int32_t (*values)[MOST_GENES];         /* [people]: the line of each gene, NO_LINE: default */
-    double apart[128][128];                /* of two letters of plans */
+    gene_line *lines;              /* [lines of the catalog] */
+    int32_t (*values)[MOST_GENES]; /* [people]: the line of each gene, NO_LINE: default */
+    double apart[128][128];        /* of two letters of plans */
     founder founders[WT_FAMILY_FOUNDERS];
     size_t founder_count, founded;
-    size_t *of;                            /* [people]: number of the family, SIZE_MAX: none */
+    size_t *of; /* [people]: number of the family, SIZE_MAX: none */
     wt_error *err;
 } cluster;
 
@@ -84,7 +84,9 @@ static void prepare_types(cluster *k) {
     double bits[128];
     for (size_t a = 0; a < 128; a++) {
         const wt_dictionary *types = &k->c->types;
-        const int type = a >= WT_PLAN_FIRST && a - WT_PLAN_FIRST < types->count ? wt_type_by_name(types->items[a - WT_PLAN_FIRST]) : -1;
+        const int type = a >= WT_PLAN_FIRST && a - WT_PLAN_FIRST < types->count
+                             ? wt_type_by_name(types->items[a - WT_PLAN_FIRST])
+                             : -1;
         const wt_type_info *info = type >= 0 ? wt_type_find((uint32_t)type) : NULL;
         bits[a] = info ? 8.0 * info->block_bytes / info->block : NAN;
     }
@@ -142,7 +144,8 @@ static double gene_distance(const cluster *k, size_t a, size_t b) {
     for (size_t g = 0; g < genes; g++) {
         if (x[g] == NO_LINE && y[g] == NO_LINE) continue;
         n++;
-        if (x[g] != y[g]) sum += x[g] == NO_LINE || y[g] == NO_LINE ? 1 : line_distance(&k->lines[x[g]], &k->lines[y[g]]);
+        if (x[g] != y[g])
+            sum += x[g] == NO_LINE || y[g] == NO_LINE ? 1 : line_distance(&k->lines[x[g]], &k->lines[y[g]]);
     }
     return n ? sum / n : 0;
 }
@@ -151,7 +154,8 @@ static double gene_distance(const cluster *k, size_t a, size_t b) {
 static double distance(const cluster *k, size_t a, size_t b, double most) {
     const wt_catalog *c = k->c;
     if (c->plan[a] < 0 || c->plan[b] < 0) return gene_distance(k, a, b);
-    const double plans = c->plan[a] == c->plan[b] ? 0 : plan_distance(k, c->plans.items[c->plan[a]], c->plans.items[c->plan[b]]);
+    const double plans =
+        c->plan[a] == c->plan[b] ? 0 : plan_distance(k, c->plans.items[c->plan[a]], c->plans.items[c->plan[b]]);
     const double sum = WT_FAMILY_PLAN_WEIGHT + WT_FAMILY_GENE_WEIGHT, known = WT_FAMILY_PLAN_WEIGHT * plans / sum;
     return known > most ? known : known + WT_FAMILY_GENE_WEIGHT * gene_distance(k, a, b) / sum;
 }
@@ -206,7 +210,8 @@ static void mark_alive(wt_families *f, const wt_population *p) {
     const uint64_t last = last_generation(p);
     for (size_t i = 0; i < p->count; i++) {
         const wt_record *r = &p->items[i];
-        const bool finalist = r->verdict && strcmp(r->verdict->role, "human") != 0, newborn = r->row.generation == last && !r->human;
+        const bool finalist = r->verdict && strcmp(r->verdict->role, "human") != 0,
+                   newborn = r->row.generation == last && !r->human;
         if (f->of[i] >= 0 && (finalist || (newborn && !r->row.cause[0]))) f->items[f->of[i]].alive = true;
         for (int k = 0; newborn && k < 2; k++) {
             const wt_record *parent = wt_population_by_id(p, r->row.parents[k]);
@@ -227,7 +232,8 @@ static void tell_apart(wt_family *family, const size_t *inside, const size_t *ev
     double gain[WT_FAMILY_GENES];
     const double others = people > family->size ? (double)(people - family->size) : 1;
     for (size_t l = 0; l < lines; l++) {
-        const double within = (double)inside[l] / (double)family->size, outside = (double)(everywhere[l] - inside[l]) / others;
+        const double within = (double)inside[l] / (double)family->size,
+                     outside = (double)(everywhere[l] - inside[l]) / others;
         if (within < 0.5 || within - outside < 0.25) continue;
         size_t at = family->gene_count;
         while (at > 0 && gain[at - 1] < within - outside) at--;
@@ -250,7 +256,8 @@ static void count_lines(const cluster *k, size_t i, size_t *counts) {
 /* At most WT_FAMILY_MOST passes over the lines and their counts. */
 static int find_genes(const cluster *k, wt_families *f) {
     const size_t lines = k->c->lines.count, n = k->c->people->count;
-    size_t *inside = wt_calloc(lines + 1, sizeof *inside, k->err), *everywhere = wt_calloc(lines + 1, sizeof *everywhere, k->err);
+    size_t *inside = wt_calloc(lines + 1, sizeof *inside, k->err),
+           *everywhere = wt_calloc(lines + 1, sizeof *everywhere, k->err);
     for (size_t i = 0; inside && everywhere && i < n; i++) count_lines(k, i, everywhere);
     for (size_t a = 0; inside && everywhere && a < f->count; a++) {
         memset(inside, 0, lines * sizeof *inside);

@@ -25,11 +25,11 @@
 enum { WT_FAMILY_FOUNDERS = 256, WT_FAMILY_MOST = 64, WT_FAMILY_GENES = 5 };
 
 typedef struct wt_family {
-    size_t founder;       /* index of the individual */
+    size_t founder; /* index of the individual */
     size_t size;
-    uint64_t born, last;  /* generations of the first member's birth and of the last's */
-    bool alive;           /* it had young in the last generation, or a finalist */
-    const wt_record *best; /* of those who were measured on everything and live; NULL: none */
+    uint64_t born, last;             /* generations of the first member's birth and of the last's */
+    bool alive;                      /* it had young in the last generation, or a finalist */
+    const wt_record *best;           /* of those who were measured on everything and live; NULL: none */
     uint32_t genes[WT_FAMILY_GENES]; /* numbers of lines that most members have and few others */
     size_t gene_count;
 } wt_family;
@@ -37,7 +37,7 @@ typedef struct wt_family {
 typedef struct wt_families {
     wt_family *items; /* the largest first, of equals the one that was there first */
     size_t count;
-    int32_t *of;      /* [people]: whose family, -1: alone */
+    int32_t *of; /* [people]: whose family, -1: alone */
 } wt_families;
 
 /* Release with wt_families_release, also after failure. */

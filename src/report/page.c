@@ -12,7 +12,9 @@ static const char OPEN[] = "<script type=\"application/json\" id=\"wildtype-data
 
 /* ---- the data block ---- */
 
-static const char *find(const char *from, const char *end, const char *word) { return memmem(from, (size_t)(end - from), word, strlen(word)); }
+static const char *find(const char *from, const char *end, const char *word) {
+    return memmem(from, (size_t)(end - from), word, strlen(word));
+}
 
 /* Where the document goes, in place of `null`; NULL: nowhere. */
 static const char *find_block(const char *html, size_t len) {
@@ -136,7 +138,8 @@ char *wt_page_policy(const char *html, size_t len, wt_error *err) {
     return finish(f, &text, err);
 }
 
-char *wt_page_fill(const char *html, size_t len, const char *document, size_t document_len, bool alone, size_t *out_len, wt_error *err) {
+char *wt_page_fill(const char *html, size_t len, const char *document, size_t document_len, bool alone, size_t *out_len,
+                   wt_error *err) {
     if (wt_page_check(html, len, "the page", err) != 0) return NULL;
     const char *block = find_block(html, len), *head = find(html, html + len, "<head>"), *from = html;
     char *text = NULL;

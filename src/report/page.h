@@ -14,7 +14,7 @@
 const char *wt_page_embedded(size_t *len);
 
 /* Fails with what to do where there is no page to build in. `or`: what else the person may do. */
-int wt_page_missing(const char *or, wt_error *err);
+int wt_page_missing(const char * or, wt_error *err);
 
 /* Whether `html` is a page: it holds the empty data block once. `name` stands for it in messages. */
 int wt_page_check(const char *html, size_t len, const char *name, wt_error *err);
@@ -23,7 +23,8 @@ int wt_page_check(const char *html, size_t len, const char *name, wt_error *err)
  * The page with the document in it; *out_len bytes and a NUL, free() it. Fails where wt_page_check does. `alone`: for a file that is opened from disk, so that
  * the policy stands in the page itself, and allows no connection at all.
  */
-char *wt_page_fill(const char *html, size_t len, const char *document, size_t document_len, bool alone, size_t *out_len, wt_error *err);
+char *wt_page_fill(const char *html, size_t len, const char *document, size_t document_len, bool alone, size_t *out_len,
+                   wt_error *err);
 
 /* The policy of the page as served, the value of Content-Security-Policy; free() it. */
 char *wt_page_policy(const char *html, size_t len, wt_error *err);

@@ -30,7 +30,7 @@ const char *wt_page_embedded(size_t *len) {
 }
 #endif
 
-int wt_page_missing(const char *or, wt_error *err) {
+int wt_page_missing(const char * or, wt_error *err) {
     wt_fail(err, WT_ERR_UNSUPPORTED, "this wildtype was built without the page");
     return wt_hint(err, "where Node 20 or newer and npm are found, the build makes it: build again; or %s", or);
 }

@@ -24,8 +24,14 @@ int made_run_tear_down(void **state) {
 }
 
 wt_stored_individual made_individual(void) {
-    return (wt_stored_individual){.name = "000000000001", .text = "strategy \"000000000001\"\n", .kind = "evolved", .label = "", .species = "rule",
-                                  .operator_name = "random", .plan = "", .cause = ""};
+    return (wt_stored_individual){.name = "000000000001",
+                                  .text = "strategy \"000000000001\"\n",
+                                  .kind = "evolved",
+                                  .label = "",
+                                  .species = "rule",
+                                  .operator_name = "random",
+                                  .plan = "",
+                                  .cause = ""};
 }
 
 int64_t made_add(made_run *run, wt_stored_individual i) {

@@ -34,23 +34,35 @@ static void is_bool(json_t *root, const char *path, bool yes) {
     if (!json_is_boolean(there) || json_is_true(there) != yes) fail_msg("%s is not %s", path, yes ? "true" : "false");
 }
 
-static void set(made_run *run, const char *key, const char *value) { assert_int_equal(wt_store_set(run->store, key, value, &err), 0); }
+static void set(made_run *run, const char *key, const char *value) {
+    assert_int_equal(wt_store_set(run->store, key, value, &err), 0);
+}
 
 /* A human, a parent, its child that was judged and explained, and one that died before it had a plan. */
 static void fill(made_run *run) {
     static const char *const META[][2] = {
-        {"model", "m.gguf"}, {"text", "novel.txt"}, {"seed", "7"}, {"version", "0.1.0"}, {"cpu", "avx2"}, {"threads", "2"}, {"ended", "minutes spent"},
-        {"noise", "1.25e-07"}, {"raced_tokens", "4096"}, {"full_tokens", "8192"},
+        {"model", "m.gguf"},
+        {"text", "novel.txt"},
+        {"seed", "7"},
+        {"version", "0.1.0"},
+        {"cpu", "avx2"},
+        {"threads", "2"},
+        {"ended", "minutes spent"},
+        {"noise", "1.25e-07"},
+        {"raced_tokens", "4096"},
+        {"full_tokens", "8192"},
         {"rules", "constraints:\n  - {axis: bytes, max: 3.2MB}\n  - {axis: same_top, min: 0.9}\n"},
     };
     for (size_t k = 0; k < sizeof META / sizeof *META; k++) set(run, META[k][0], META[k][1]);
-    wt_stored_individual human = made_individual(), parent = made_individual(), child = made_individual(), dead = made_individual();
+    wt_stored_individual human = made_individual(), parent = made_individual(), child = made_individual(),
+                         dead = made_individual();
     human.kind = "human";
     human.label = "Q4_K_M";
     human.operator_name = "human";
     human.species = "pinned";
     human.name = "aaaaaaaaaaaa";
-    human.text = "strategy \"aaaaaaaaaaaa\"\nalloc.pins      = {\n    blk.0.attn_q.weight: Q4_K\n    token_embd.weight: Q6_K\n}\n";
+    human.text =
+        "strategy \"aaaaaaaaaaaa\"\nalloc.pins      = {\n    blk.0.attn_q.weight: Q4_K\n    token_embd.weight: Q6_K\n}\n";
     human.plan = "{\"token_embd.weight\":\"Q6_K\",\"blk.0.attn_q.weight\":\"Q4_K\"}";
     human.bytes = 3000000;
     human.memory = 3100000;
@@ -64,7 +76,8 @@ static void fill(made_run *run) {
     child.parents[0] = 2;
     child.parents[1] = 1;
     child.operator_name = "cross";
-    child.plan = "{\"token_embd.weight\":\"Q8_0\",\"blk.11.ffn_down.weight\":\"TQ1_0\"}"; /* the same, as it is usually written */
+    child.plan =
+        "{\"token_embd.weight\":\"Q8_0\",\"blk.11.ffn_down.weight\":\"TQ1_0\"}"; /* the same, as it is usually written */
     child.budget = child.bytes = 2900001;
     dead.name = "dddddddddddd";
     dead.text = "strategy \"dddddddddddd\"\nfeedback.damp   = 0.5\n";
@@ -72,7 +85,8 @@ static void fill(made_run *run) {
     dead.cause = "plan: a budget of 5 bytes is too small";
     wt_stored_individual *const all[] = {&human, &parent, &child, &dead};
     for (int k = 0; k < 4; k++) assert_int_equal(made_add(run, *all[k]), k + 1);
-    const wt_stored_score scores[3] = {{0, 0.1, -2.0, -1.9, 0.5}, {1, 0.2, -3.0, -2.8, 0.75}, {2, 0.6, -1.0, -1.0, 1.0}};
+    const wt_stored_score scores[3] = {
+        {0, 0.1, -2.0, -1.9, 0.5}, {1, 0.2, -3.0, -2.8, 0.75}, {2, 0.6, -1.0, -1.0, 1.0}};
     assert_int_equal(wt_store_put_scores(run->store, "cccccccccccc", 2900001, "search", scores, 3, NULL, 0, &err), 0);
     assert_int_equal(wt_store_put_scores(run->store, "bbbbbbbbbbbb", 2900000, "search", scores, 1, NULL, 0, &err), 0);
     const wt_stored_generation generations[2] = {
@@ -81,7 +95,8 @@ static void fill(made_run *run) {
     };
     for (int k = 0; k < 2; k++) assert_int_equal(wt_store_put_generation(run->store, &generations[k], &err), 0);
     const wt_stored_verdict verdicts[2] = {
-        {3, "survivor", "cccccccccccc.gguf", 0.3, 0.0123456, 0.25, 0.35, 2.5, 0.7654321, 1.125, "0.9x the divergence of Q4_K_M"},
+        {3, "survivor", "cccccccccccc.gguf", 0.3, 0.0123456, 0.25, 0.35, 2.5, 0.7654321, 1.125,
+         "0.9x the divergence of Q4_K_M"},
         {1, "human", "", 0.333333333, NAN, NAN, NAN, NAN, NAN, NAN, "the best human on the search text"},
     };
     for (int k = 0; k < 2; k++) assert_int_equal(wt_store_put_verdict(run->store, &verdicts[k], &err), 0);
@@ -106,48 +121,135 @@ static void test_every_field(void **state) {
         const char *path;
         double value;
     } numbers[] = {
-        {"run.seed", 7}, {"run.threads", 2}, {"run.evaluations", 4}, {"run.tokens", 9007199254740991}, {"run.seconds", 12.25}, {"run.noise", 1.25e-7},
-        {"run.raced_tokens", 4096}, {"run.full_tokens", 8192}, {"run.chunks", 3}, {"run.target_bytes", 3200000},
-        {"asked.0.max", 3200000}, {"asked.1.min", 0.9},
-        {"verdict.0.id", 3}, {"verdict.0.bytes", 2900001}, {"verdict.0.kld", 0.3}, {"verdict.0.stderr", 0.0123}, {"verdict.0.low", 0.25},
-        {"verdict.0.high", 0.35}, {"verdict.0.p99", 2.5}, {"verdict.0.same_top", 0.76543}, {"verdict.0.perplexity_ratio", 1.125},
-        {"verdict.1.id", 1}, {"verdict.1.kld", 0.333333},
-        {"individuals.id.2", 3}, {"individuals.generation.2", 2}, {"individuals.parent1.2", 2}, {"individuals.parent2.2", 1},
-        {"individuals.parent1.0", 0}, {"individuals.budget.2", 2900001}, {"individuals.bytes.0", 3000000}, {"individuals.memory.0", 3100000},
-        {"individuals.kld.2", 0.3}, {"individuals.same_top.2", 0.75}, {"individuals.measured.2", 3}, {"individuals.measured.1", 1},
-        {"individuals.kld_stderr.2", 0.153}, /* sqrt((0.04 + 0.01 + 0.09) / 2 / 3) = 0.15275 */
+        {"run.seed", 7},
+        {"run.threads", 2},
+        {"run.evaluations", 4},
+        {"run.tokens", 9007199254740991},
+        {"run.seconds", 12.25},
+        {"run.noise", 1.25e-7},
+        {"run.raced_tokens", 4096},
+        {"run.full_tokens", 8192},
+        {"run.chunks", 3},
+        {"run.target_bytes", 3200000},
+        {"asked.0.max", 3200000},
+        {"asked.1.min", 0.9},
+        {"verdict.0.id", 3},
+        {"verdict.0.bytes", 2900001},
+        {"verdict.0.kld", 0.3},
+        {"verdict.0.stderr", 0.0123},
+        {"verdict.0.low", 0.25},
+        {"verdict.0.high", 0.35},
+        {"verdict.0.p99", 2.5},
+        {"verdict.0.same_top", 0.76543},
+        {"verdict.0.perplexity_ratio", 1.125},
+        {"verdict.1.id", 1},
+        {"verdict.1.kld", 0.333333},
+        {"individuals.id.2", 3},
+        {"individuals.generation.2", 2},
+        {"individuals.parent1.2", 2},
+        {"individuals.parent2.2", 1},
+        {"individuals.parent1.0", 0},
+        {"individuals.budget.2", 2900001},
+        {"individuals.bytes.0", 3000000},
+        {"individuals.memory.0", 3100000},
+        {"individuals.kld.2", 0.3},
+        {"individuals.same_top.2", 0.75},
+        {"individuals.measured.2", 3},
+        {"individuals.measured.1", 1},
+        {"individuals.kld_stderr.2", 0.153},         /* sqrt((0.04 + 0.01 + 0.09) / 2 / 3) = 0.15275 */
         {"individuals.perplexity_ratio.2", 1.10517}, /* exp((0.1 + 0.2 + 0) / 3) */
-        {"individuals.kld.1", 0.1}, {"individuals.measured.0", 0},
-        {"individuals.plan.0", 0}, {"individuals.plan.1", 1}, {"individuals.plan.2", 1}, {"individuals.plan.3", -1},
-        {"tensors.0.layer", -1}, {"tensors.1.layer", 0}, {"tensors.2.layer", 11}, {"types.0.bpw", 6.5625}, {"types.1.bpw", 4.5},
-        {"types.2.bpw", 8.5}, {"types.3.bpw", 1.6875},
-        {"generations.number.1", 1}, {"generations.evaluations.0", 2}, {"generations.tokens.0", 100}, {"generations.seconds.0", 1.5},
-        {"generations.best.1", 0.3}, {"generations.diversity.0", 0.5}, {"generations.lethal.0", 1}, {"generations.born.0", 3},
-        {"generations.eliminated.1", 2}, {"generations.cache_hits.0", 0.25}, {"generations.state_reuse.0", 0.75},
-        {"generations.operators.0.cross.tried", 2.5}, {"generations.operators.0.cross.stayed", 1}, {"generations.operators.0.cross.rate", 0.125},
-        {"knockouts.0.id", 3}, {"knockouts.0.change", 0.0101}, {"knockouts.0.low", -0.002}, {"knockouts.0.high", 0.02},
-        {"families.0.founder", 2}, {"families.0.size", 2}, {"families.0.born", 0}, {"families.0.last", 2}, {"families.0.best", 0.3},
-        {"families.0.best_id", 3}, {"individuals.family.1", 0}, {"individuals.family.2", 0}, {"individuals.family.0", -1},
-        {"clustering.threshold", 0.35}, {"clustering.weights.plan", 0.5}, {"clustering.weights.genes", 0.5},
+        {"individuals.kld.1", 0.1},
+        {"individuals.measured.0", 0},
+        {"individuals.plan.0", 0},
+        {"individuals.plan.1", 1},
+        {"individuals.plan.2", 1},
+        {"individuals.plan.3", -1},
+        {"tensors.0.layer", -1},
+        {"tensors.1.layer", 0},
+        {"tensors.2.layer", 11},
+        {"types.0.bpw", 6.5625},
+        {"types.1.bpw", 4.5},
+        {"types.2.bpw", 8.5},
+        {"types.3.bpw", 1.6875},
+        {"generations.number.1", 1},
+        {"generations.evaluations.0", 2},
+        {"generations.tokens.0", 100},
+        {"generations.seconds.0", 1.5},
+        {"generations.best.1", 0.3},
+        {"generations.diversity.0", 0.5},
+        {"generations.lethal.0", 1},
+        {"generations.born.0", 3},
+        {"generations.eliminated.1", 2},
+        {"generations.cache_hits.0", 0.25},
+        {"generations.state_reuse.0", 0.75},
+        {"generations.operators.0.cross.tried", 2.5},
+        {"generations.operators.0.cross.stayed", 1},
+        {"generations.operators.0.cross.rate", 0.125},
+        {"knockouts.0.id", 3},
+        {"knockouts.0.change", 0.0101},
+        {"knockouts.0.low", -0.002},
+        {"knockouts.0.high", 0.02},
+        {"families.0.founder", 2},
+        {"families.0.size", 2},
+        {"families.0.born", 0},
+        {"families.0.last", 2},
+        {"families.0.best", 0.3},
+        {"families.0.best_id", 3},
+        {"individuals.family.1", 0},
+        {"individuals.family.2", 0},
+        {"individuals.family.0", -1},
+        {"clustering.threshold", 0.35},
+        {"clustering.weights.plan", 0.5},
+        {"clustering.weights.genes", 0.5},
     };
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) is_number(d, numbers[k].path, numbers[k].value);
-    static const char *const NULLS[] = {"asked.0.min", "asked.1.max", "verdict.1.stderr", "verdict.1.low", "verdict.1.high", "verdict.1.p99",
-                                        "verdict.1.same_top", "verdict.1.perplexity_ratio", "individuals.kld.0", "individuals.kld_stderr.1",
-                                        "individuals.same_top.3", "individuals.perplexity_ratio.0", "generations.best.0", "generations.cache_hits.1"};
+    static const char *const NULLS[] = {"asked.0.min",
+                                        "asked.1.max",
+                                        "verdict.1.stderr",
+                                        "verdict.1.low",
+                                        "verdict.1.high",
+                                        "verdict.1.p99",
+                                        "verdict.1.same_top",
+                                        "verdict.1.perplexity_ratio",
+                                        "individuals.kld.0",
+                                        "individuals.kld_stderr.1",
+                                        "individuals.same_top.3",
+                                        "individuals.perplexity_ratio.0",
+                                        "generations.best.0",
+                                        "generations.cache_hits.1"};
     for (size_t k = 0; k < sizeof NULLS / sizeof *NULLS; k++) is_null(d, NULLS[k]);
     static const char *const TEXTS[][2] = {
-        {"asked.0.axis", "bytes"}, {"asked.0.unit", "bytes"}, {"asked.1.axis", "same_top"}, {"asked.1.unit", "share"},
-        {"verdict.0.role", "survivor"}, {"verdict.0.file", "cccccccccccc.gguf"}, {"verdict.0.note", "0.9x the divergence of Q4_K_M"},
-        {"verdict.1.role", "human"}, {"individuals.name.3", "dddddddddddd"}, {"individuals.label.0", "Q4_K_M"}, {"individuals.label.1", ""},
-        {"individuals.cause.3", "plan: a budget of 5 bytes is too small"}, {"individuals.cause.2", ""},
-        {"tensors.0.name", "token_embd.weight"}, {"tensors.0.role", "token_embd"}, {"tensors.1.role", "attn_q"}, {"tensors.2.role", "ffn_down"},
-        {"types.0.name", "Q6_K"}, {"types.1.name", "Q4_K"}, {"types.2.name", "Q8_0"}, {"types.3.name", "TQ1_0"},
-        {"plans.0", "01/"}, {"plans.1", "2/3"}, {"knockouts.0.gene", "encode.passes"}, {"knockouts.0.value", "own"},
+        {"asked.0.axis", "bytes"},
+        {"asked.0.unit", "bytes"},
+        {"asked.1.axis", "same_top"},
+        {"asked.1.unit", "share"},
+        {"verdict.0.role", "survivor"},
+        {"verdict.0.file", "cccccccccccc.gguf"},
+        {"verdict.0.note", "0.9x the divergence of Q4_K_M"},
+        {"verdict.1.role", "human"},
+        {"individuals.name.3", "dddddddddddd"},
+        {"individuals.label.0", "Q4_K_M"},
+        {"individuals.label.1", ""},
+        {"individuals.cause.3", "plan: a budget of 5 bytes is too small"},
+        {"individuals.cause.2", ""},
+        {"tensors.0.name", "token_embd.weight"},
+        {"tensors.0.role", "token_embd"},
+        {"tensors.1.role", "attn_q"},
+        {"tensors.2.role", "ffn_down"},
+        {"types.0.name", "Q6_K"},
+        {"types.1.name", "Q4_K"},
+        {"types.2.name", "Q8_0"},
+        {"types.3.name", "TQ1_0"},
+        {"plans.0", "01/"},
+        {"plans.1", "2/3"},
+        {"knockouts.0.gene", "encode.passes"},
+        {"knockouts.0.value", "own"},
         {"families.0.genes.0", "alloc.price     = is_head"},
     };
     for (size_t k = 0; k < sizeof TEXTS / sizeof *TEXTS; k++) is_text(d, TEXTS[k][0], TEXTS[k][1]);
     /* words by number */
-    static const char *const WORDS[][3] = {{"kind", "kinds", "human"}, {"species", "species", "pinned"}, {"operator", "operators", "human"}};
+    static const char *const WORDS[][3] = {
+        {"kind", "kinds", "human"}, {"species", "species", "pinned"}, {"operator", "operators", "human"}};
     for (int k = 0; k < 3; k++) {
         char path[64];
         snprintf(path, sizeof path, "individuals.%s.0", WORDS[k][0]);
@@ -174,7 +276,8 @@ static void text_of(json_t *d, size_t i, char *text, size_t size) {
     snprintf(path, sizeof path, "individuals.text.%zu", i);
     text[0] = '\0';
     json_array_foreach(made_at(d, path), at, line) {
-        const char *words = json_string_value(json_array_get(json_object_get(d, "lines"), (size_t)json_integer_value(line)));
+        const char *words =
+            json_string_value(json_array_get(json_object_get(d, "lines"), (size_t)json_integer_value(line)));
         assert_non_null(words);
         used += (size_t)snprintf(text + used, size - used, "%s\n", words);
         assert_true(used < size);
@@ -183,11 +286,15 @@ static void text_of(json_t *d, size_t i, char *text, size_t size) {
 
 /* Whole for those who were judged; pins that are the plan in one line for others; a text to the letter but for the name otherwise. */
 static void test_texts(void **state) {
-    static const char *const PINS = "alloc.pins      = {\n    blk.0.attn_q.weight: Q4_K\n    token_embd.weight: Q6_K\n}\nencode.passes   = 2\n";
-    static const char *const PLANS[] = {"{\"token_embd.weight\":\"Q6_K\",\"blk.0.attn_q.weight\":\"Q4_K\"}",   /* the same */
-                                        "{\"token_embd.weight\":\"Q6_K\",\"blk.0.attn_q.weight\":\"Q5_K\"}",   /* another type */
-                                        "{\"token_embd.weight\":\"Q6_K\",\"blk.0.attn_q.weight\":\"Q4_K\",\"x\":\"Q4_K\"}", /* one more */
-                                        "", "[]", "{\"token_embd.weight\":7}"};
+    static const char *const PINS =
+        "alloc.pins      = {\n    blk.0.attn_q.weight: Q4_K\n    token_embd.weight: Q6_K\n}\nencode.passes   = 2\n";
+    static const char *const PLANS[] = {
+        "{\"token_embd.weight\":\"Q6_K\",\"blk.0.attn_q.weight\":\"Q4_K\"}",                /* the same */
+        "{\"token_embd.weight\":\"Q6_K\",\"blk.0.attn_q.weight\":\"Q5_K\"}",                /* another type */
+        "{\"token_embd.weight\":\"Q6_K\",\"blk.0.attn_q.weight\":\"Q4_K\",\"x\":\"Q4_K\"}", /* one more */
+        "",
+        "[]",
+        "{\"token_embd.weight\":7}"};
     made_run *run = *state;
     char given[512], text[2048], whole[512];
     for (size_t k = 0; k < 6; k++) {
@@ -216,8 +323,21 @@ static void test_texts(void **state) {
 
 /* A store in which nothing happened yet, and one whose keys are nonsense. */
 static void test_empty(void **state) {
-    static const char *const ARRAYS[] = {"verdict", "asked", "operators", "species", "kinds", "lines", "tensors", "types", "plans", "knockouts",
-                                         "families", "individuals.id", "individuals.text", "generations.number", "generations.operators"};
+    static const char *const ARRAYS[] = {"verdict",
+                                         "asked",
+                                         "operators",
+                                         "species",
+                                         "kinds",
+                                         "lines",
+                                         "tensors",
+                                         "types",
+                                         "plans",
+                                         "knockouts",
+                                         "families",
+                                         "individuals.id",
+                                         "individuals.text",
+                                         "generations.number",
+                                         "generations.operators"};
     made_run *run = *state;
     for (int nonsense = 0; nonsense < 2; nonsense++) {
         json_t *d = made_document(run);
@@ -225,7 +345,8 @@ static void test_empty(void **state) {
             assert_true(json_is_array(made_at(d, ARRAYS[k])));
             assert_int_equal(json_array_size(made_at(d, ARRAYS[k])), 0);
         }
-        static const char *const NULLS[] = {"run.ended", "run.noise", "run.raced_tokens", "run.full_tokens", "run.target_bytes"};
+        static const char *const NULLS[] = {"run.ended", "run.noise", "run.raced_tokens", "run.full_tokens",
+                                            "run.target_bytes"};
         for (size_t k = 0; k < sizeof NULLS / sizeof *NULLS; k++) is_null(d, NULLS[k]);
         is_number(d, "run.seed", 0);
         is_number(d, "run.evaluations", 0);
@@ -245,7 +366,9 @@ static void test_running(void **state) {
     char *text = wt_document_make(run->store, true, &len, &err);
     assert_non_null(text);
     assert_non_null(strstr(text, "\"running\":true"));
-    assert_non_null(strstr(text, "The run is going on, without a verdict yet: 12 individuals measured, the best of the population at 0.250000"));
+    assert_non_null(strstr(
+        text,
+        "The run is going on, without a verdict yet: 12 individuals measured, the best of the population at 0.250000"));
     free(text);
 }
 
@@ -253,8 +376,30 @@ static void test_running(void **state) {
 
 /* Up to 60 bytes: of HTML, of quotes, of controls, of UTF-8 that is whole and that is broken. */
 static void draw_text(wt_rng *rng, char *text) {
-    static const char *const PIECES[] = {"</script>", "<!--", "<script>alert(1)</script>", "\"", "\\", "'", "&amp;", "\xc3\xa4", "\xe2\x80\xa8", "\xf0\x9f\xa6\xa0",
-                                         "\xff", "\xc3", "\xed\xa0\x80", "\x01", "\x7f", "\n", "\r", "\t", "a", "]]>", "\\u003c", ",", "=", ": "};
+    static const char *const PIECES[] = {"</script>",
+                                         "<!--",
+                                         "<script>alert(1)</script>",
+                                         "\"",
+                                         "\\",
+                                         "'",
+                                         "&amp;",
+                                         "\xc3\xa4",
+                                         "\xe2\x80\xa8",
+                                         "\xf0\x9f\xa6\xa0",
+                                         "\xff",
+                                         "\xc3",
+                                         "\xed\xa0\x80",
+                                         "\x01",
+                                         "\x7f",
+                                         "\n",
+                                         "\r",
+                                         "\t",
+                                         "a",
+                                         "]]>",
+                                         "\\u003c",
+                                         ",",
+                                         "=",
+                                         ": "};
     size_t used = 0;
     text[0] = '\0';
     for (uint64_t n = wt_rng_below(rng, 6); n > 0 && used < 30; n--) {
@@ -325,8 +470,9 @@ static void test_any_bytes(void **state) {
 
 /* Plans and strategies that are almost ones: bytes of good ones changed, left out, doubled, cut off. What comes of them is their business. */
 static void test_almost(void **state) {
-    static const char TEXT[] = "strategy \"000000000001\"\nalloc.price     = is_head*0.5\nalloc.pins      = {\n    blk.0.attn_q.weight: Q4_K\n"
-                               "    token_embd.weight: Q6_K\n}\nencode.grid     = { lo: -1.86, hi: 1.02, steps: 49 }\n";
+    static const char TEXT[] =
+        "strategy \"000000000001\"\nalloc.price     = is_head*0.5\nalloc.pins      = {\n    blk.0.attn_q.weight: Q4_K\n"
+        "    token_embd.weight: Q6_K\n}\nencode.grid     = { lo: -1.86, hi: 1.02, steps: 49 }\n";
     static const char PLAN[] = "{\"token_embd.weight\":\"Q6_K\",\"blk.0.attn_q.weight\":\"Q4_K\"}";
     static const char BYTES[] = "{}\":,.\\ \n=[]#0Q_b\xff";
     made_run *run = *state;
@@ -356,13 +502,16 @@ static void test_almost(void **state) {
         made_add(run, i);
     }
     json_t *d = made_document(run);
-    const size_t plans = json_array_size(made_at(d, "plans")), lines = json_array_size(made_at(d, "lines")), tensors = json_array_size(made_at(d, "tensors"));
-    for (size_t p = 0; p < plans; p++) assert_int_equal(json_string_length(json_array_get(json_object_get(d, "plans"), p)), tensors);
+    const size_t plans = json_array_size(made_at(d, "plans")), lines = json_array_size(made_at(d, "lines")),
+                 tensors = json_array_size(made_at(d, "tensors"));
+    for (size_t p = 0; p < plans; p++)
+        assert_int_equal(json_string_length(json_array_get(json_object_get(d, "plans"), p)), tensors);
     size_t i, l;
     json_t *value, *line;
-    json_array_foreach(made_at(d, "individuals.plan"), i, value) assert_in_range(json_integer_value(value) + 1, 0, plans);
-    json_array_foreach(made_at(d, "individuals.text"), i, value)
-        json_array_foreach(value, l, line) assert_in_range(json_integer_value(line), 0, lines - 1);
+    json_array_foreach(made_at(d, "individuals.plan"), i, value)
+        assert_in_range(json_integer_value(value) + 1, 0, plans);
+    json_array_foreach(made_at(d, "individuals.text"), i, value) json_array_foreach(value, l, line)
+        assert_in_range(json_integer_value(line), 0, lines - 1);
     json_decref(d);
 }
 
@@ -397,17 +546,54 @@ static void test_table(void **state) {
     assert_non_null(text);
     assert_int_equal(strlen(text), len);
     static const char *const ROWS[][25] = {
-        {"id", "generation", "name", "label", "kind", "species", "operator", "parent1", "parent2", "budget", "bytes", "memory", "kld", "kld_stderr",
-         "same_top", "perplexity_ratio", "measured", "cause", "family", "role", "holdout_kld", "holdout_stderr", "holdout_low", "holdout_high", "file"},
-        {"1", "0", "aaaaaaaaaaaa", "Q4_K_M", "human", "pinned", "human", "", "", "0", "3000000", "3100000", "", "", "", "", "0", "", "", "human",
-         "0.333333333", "", "", "", ""},
-        {"2", "0", "bbbbbbbbbbbb", "", "evolved", "rule", "random", "", "", "2900000", "2900000", "0", "0.1", "", "0.5", "1.10517092", "1", "", "0", "", "", "",
-         "", "", ""},
-        {"3", "2", "cccccccccccc", "", "evolved", "rule", "cross", "2", "1", "2900001", "2900001", "0", "0.3", "0.152752523", "0.75", "1.10517092", "3", "", "0",
-         "survivor", "0.3", "0.0123456", "0.25", "0.35", "cccccccccccc.gguf"},
-        {"4", "1", "dddddddddddd", "", "evolved", "rule", "random", "", "", "0", "0", "0", "", "", "", "", "0", "plan: a budget of 5 bytes is too small", "",
-         "", "", "", "", "", ""},
-        {"5", "0", "000000000001", "a,\"b\"\nc", "evolved", "rule", "random", "", "", "0", "0", "0", "", "", "", "", "0", "", NULL, "", "", "", "", "", ""},
+        {"id",          "generation",     "name",        "label",
+         "kind",        "species",        "operator",    "parent1",
+         "parent2",     "budget",         "bytes",       "memory",
+         "kld",         "kld_stderr",     "same_top",    "perplexity_ratio",
+         "measured",    "cause",          "family",      "role",
+         "holdout_kld", "holdout_stderr", "holdout_low", "holdout_high",
+         "file"},
+        {"1", "0",       "aaaaaaaaaaaa", "Q4_K_M", "human", "pinned", "human", "",  "",
+         "0", "3000000", "3100000",      "",       "",      "",       "",      "0", "",
+         "",  "human",   "0.333333333",  "",       "",      "",       ""},
+        {"2", "0",   "bbbbbbbbbbbb", "",  "evolved", "rule", "random", "", "", "2900000", "2900000", "0", "0.1",
+         "",  "0.5", "1.10517092",   "1", "",        "0",    "",       "", "", "",        "",        ""},
+        {"3",
+         "2",
+         "cccccccccccc",
+         "",
+         "evolved",
+         "rule",
+         "cross",
+         "2",
+         "1",
+         "2900001",
+         "2900001",
+         "0",
+         "0.3",
+         "0.152752523",
+         "0.75",
+         "1.10517092",
+         "3",
+         "",
+         "0",
+         "survivor",
+         "0.3",
+         "0.0123456",
+         "0.25",
+         "0.35",
+         "cccccccccccc.gguf"},
+        {"4",      "1",       "dddddddddddd",
+         "",       "evolved", "rule",
+         "random", "",        "",
+         "0",      "0",       "0",
+         "",       "",        "",
+         "",       "0",       "plan: a budget of 5 bytes is too small",
+         "",       "",        "",
+         "",       "",        "",
+         ""},
+        {"5", "0", "000000000001", "a,\"b\"\nc", "evolved", "rule", "random", "", "", "0", "0", "0", "", "", "", "",
+         "0", "",  NULL,           "",           "",        "",     "",       "", ""},
     };
     const char *at = text;
     for (size_t row = 0; row < sizeof ROWS / sizeof *ROWS; row++) {
@@ -444,8 +630,9 @@ static void test_docs(void **state) {
     fclose(f);
     fill(run);
     json_t *d = made_document(run);
-    static const char *const OBJECTS[] = {"", "run", "verdict.0", "asked.0", "individuals", "tensors.0", "types.0", "generations", "knockouts.0", "families.0",
-                                          "clustering", "generations.operators.0.cross"};
+    static const char *const OBJECTS[] = {
+        "",        "run",         "verdict.0",   "asked.0",    "individuals", "tensors.0",
+        "types.0", "generations", "knockouts.0", "families.0", "clustering",  "generations.operators.0.cross"};
     for (size_t k = 0; k < sizeof OBJECTS / sizeof *OBJECTS; k++) check_described(text, made_at(d, OBJECTS[k]));
     json_decref(d);
 }
@@ -454,7 +641,8 @@ static void test_docs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ALONE(test_every_field), ALONE(test_texts), ALONE(test_empty), ALONE(test_running), ALONE(test_any_bytes), ALONE(test_almost), ALONE(test_table), ALONE(test_docs),
+        ALONE(test_every_field), ALONE(test_texts),  ALONE(test_empty), ALONE(test_running),
+        ALONE(test_any_bytes),   ALONE(test_almost), ALONE(test_table), ALONE(test_docs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

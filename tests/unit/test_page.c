@@ -19,7 +19,8 @@ static void refuse(const char *html, size_t len, const char *said) {
 }
 
 static void test_check(void **state) {
-    static const char GOOD[] = PAGE("", ""), TWO[] = PAGE("", BLOCK "null</script>"), FILLED[] = BLOCK "{}</script>", CUT[] = BLOCK "nul";
+    static const char GOOD[] = PAGE("", ""), TWO[] = PAGE("", BLOCK "null</script>"), FILLED[] = BLOCK "{}</script>",
+                      CUT[] = BLOCK "nul";
     (void)state;
     assert_int_equal(wt_page_check(GOOD, strlen(GOOD), "x.html", &err), 0);
     refuse("", 0, "no empty data block");
@@ -41,7 +42,9 @@ static char *block_text(const char *html) {
 
 static void test_fill(void **state) {
     static const char HTML[] = PAGE("<title>t</title>", "<p>end");
-    static const char *const NAMES[] = {"</script>", "</SCRIPT\n>", "<!--<script>", "-->", "a<b", "<", "<<", "\\", "\"", "\\u003c", "&lt;", "</script><script>alert(1)</script>"};
+    static const char *const NAMES[] = {
+        "</script>", "</SCRIPT\n>", "<!--<script>", "-->",     "a<b",  "<",
+        "<<",        "\\",          "\"",           "\\u003c", "&lt;", "</script><script>alert(1)</script>"};
     (void)state;
     for (size_t k = 0; k < sizeof NAMES / sizeof *NAMES; k++) {
         for (int alone = 0; alone < 2; alone++) {
@@ -72,8 +75,11 @@ static void policy_is(const char *html, const char *scripts, const char *styles)
     char expected[1024];
     char *policy = wt_page_policy(html, strlen(html), &err);
     assert_non_null(policy);
-    snprintf(expected, sizeof expected, "default-src 'none'; script-src%s; style-src%s; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-                                        "frame-ancestors 'none'", scripts, styles);
+    snprintf(
+        expected, sizeof expected,
+        "default-src 'none'; script-src%s; style-src%s; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'",
+        scripts, styles);
     assert_string_equal(policy, expected);
     free(policy);
 }
@@ -87,9 +93,11 @@ static void test_policy(void **state) {
     (void)state;
     policy_is(PAGE("", ""), " 'none'", " 'none'");
     policy_is(PAGE("<style>body{color:red}</style>", "<script type=\"module\">alert(1)</script>"), ALERT, RED);
-    policy_is(PAGE("<STYLE media='>'>body{color:red}</STYLE>", "<script>alert(1)</script><SCRIPT>alert(1)</SCRIPT >"), ALERT ALERT, RED);
+    policy_is(PAGE("<STYLE media='>'>body{color:red}</STYLE>", "<script>alert(1)</script><SCRIPT>alert(1)</SCRIPT >"),
+              ALERT ALERT, RED);
     policy_is(PAGE("<!-- <script>alert(2)</script> -->", "<script>alert(1)</script>"), ALERT, " 'none'");
-    policy_is(PAGE("", "<script src=\"x.js\"></script><scripts>alert(1)</scripts><script></script>"), " 'none'", " 'none'");
+    policy_is(PAGE("", "<script src=\"x.js\"></script><scripts>alert(1)</scripts><script></script>"), " 'none'",
+              " 'none'");
     policy_is(PAGE("", "<script>\"<style>x\" + '<script '</script>"), TRICK, " 'none'");
     policy_is("<script>alert(1)", ALERT, " 'none'"); /* to the end of the file */
 }
@@ -116,6 +124,7 @@ static void test_embedded(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_check), cmocka_unit_test(test_fill), cmocka_unit_test(test_policy), cmocka_unit_test(test_embedded)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_check), cmocka_unit_test(test_fill),
+                                       cmocka_unit_test(test_policy), cmocka_unit_test(test_embedded)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
