@@ -201,3 +201,11 @@ void wt_output_abandon(wt_output *out) {
     free(out->temporary);
     *out = (wt_output){0};
 }
+
+int wt_file_write(const char *path, const void *data, size_t bytes, wt_error *err) {
+    wt_output out;
+    if (wt_output_open(&out, path, err) != 0) return -1;
+    if (wt_output_write(&out, data, bytes, err) == 0) return wt_output_commit(&out, err);
+    wt_output_abandon(&out);
+    return -1;
+}

@@ -44,4 +44,7 @@ int wt_output_write(wt_output *out, const void *data, size_t bytes, wt_error *er
 int wt_output_commit(wt_output *out, wt_error *err);
 void wt_output_abandon(wt_output *out);
 
+/* All of that in one call: the file at `path` is these bytes, or as it was. */
+int wt_file_write(const char *path, const void *data, size_t bytes, wt_error *err);
+
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "apply/presets.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "cli/commands.h"
@@ -19,6 +20,8 @@
 #include "cli/report.h"
 #include "cli/run_session.h"
 #include "cli/size_option.h"
+#include "report/document.h"
+#include "report/page.h"
 #include "report/summary.h"
 #include "survive/verdict.h"
 
@@ -199,14 +202,31 @@ static int finish_run(work *w, wt_error *err) {
     return wt_verdict(&w->run.contest, &w->evolution, w->run.folder, err);
 }
 
+/* The page of the run, where one is built in. What else the run found is there already: a page that cannot be written is no failure of it. */
+static bool write_page(work *w) {
+    size_t page_len, document_len, len = 0;
+    char path[4096];
+    wt_error err = {0};
+    const char *page = wt_page_embedded(&page_len);
+    if (!page || snprintf(path, sizeof path, "%s/report.html", w->run.folder) >= (int)sizeof path) return false;
+    char *document = wt_document_make(w->run.store, false, &document_len, &err);
+    char *text = document ? wt_page_fill(page, page_len, document, document_len, true, &len, &err) : NULL;
+    const bool written = text && wt_file_write(path, text, len, &err) == 0;
+    if (!written) wt_note("no report.html: %s", err.message);
+    free(document);
+    free(text);
+    return written;
+}
+
 static int print_outcome(work *w, wt_error *err) {
+    const bool page = write_page(w);
     wt_progress_clear();
     char *text = w->options->json ? wt_summary_json(w->run.store, err) : wt_summary_markdown(w->run.store, err);
     if (!text) return -1;
     fputs(text, stdout);
     if (w->options->json) putchar('\n');
     free(text);
-    if (!w->options->json) printf("\nEverything is in %s: summary.md, summary.json, run.db\n", w->run.folder);
+    if (!w->options->json) printf("\nEverything is in %s: %ssummary.md, summary.json, run.db\n", w->run.folder, page ? "report.html, " : "");
     return 0;
 }
 
@@ -314,7 +334,7 @@ const wt_command WT_COMMAND_EVOLVE = {
     .synopsis = "[MODEL] [--size SIZE] [--text FILE] [-o FOLDER] [OPTION]...\n[MODEL] --rules FILE [-o FOLDER] [OPTION]...\n--resume FOLDER [OPTION]...",
     .description =
         "Generates quantization strategies, lets them compete on the model itself under the rules of survival, and writes the survivors as GGUF "
-        "files that llama.cpp runs, each with its strategy as text, and a summary: who survived, against which hand-made presets and methods, by how "
+        "files that llama.cpp runs, each with its strategy as text, a summary and a page to look at (report.html): who survived, against which hand-made presets and methods, by how "
         "much, with confidence intervals, on text that no one searched on.\n"
         "\n"
         "Strategies that are worse are sent home early, by paired tests on the same chunks of text; the effort goes to the undecided. What nobody "

@@ -18,8 +18,9 @@ const wt_command *const WT_COMMANDS[] = {&WT_COMMAND_INSPECT,   &WT_COMMAND_EVAL
                                          &WT_COMMAND_TOKENIZE,  &WT_COMMAND_CALIBRATE, &WT_COMMAND_QUANTIZE,
                                          &WT_COMMAND_COMPARE,   &WT_COMMAND_STRATEGY, &WT_COMMAND_EVOLVE,
                                          &WT_COMMAND_RUNS,      &WT_COMMAND_SHOW,     &WT_COMMAND_EXPORT,
-                                         &WT_COMMAND_PICK,      &WT_COMMAND_EXPLAIN,  &WT_COMMAND_RULES,
-                                         &WT_COMMAND_HELP,      NULL};
+                                         &WT_COMMAND_PICK,      &WT_COMMAND_EXPLAIN,  &WT_COMMAND_REPORT,
+                                         &WT_COMMAND_WATCH,     &WT_COMMAND_RULES,    &WT_COMMAND_HELP,
+                                         NULL};
 
 const wt_command *wt_command_find(const char *name) {
     for (const wt_command *const *c = WT_COMMANDS; *c; c++) {

@@ -1,9 +1,8 @@
-/* Numbers, harmless text and JSON; see report.h. */
+/* Numbers, harmless text and printing JSON; see report.h. */
 #include "cli/report.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,22 +27,6 @@ const char *wt_format_bytes(char buf[32], uint64_t n) {
     return buf;
 }
 
-int wt_utf8_sequence(const char *text, size_t n) {
-    const unsigned char *s = (const unsigned char *)text;
-    unsigned char lead = s[0];
-    if (lead < 0x80) return 1;
-    int len = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
-    if (len == 0) return 0;
-    for (int i = 1; i < len; i++) {
-        if ((size_t)i >= n) return -1;
-        /* The second byte's range keeps out overlong forms, surrogates and what lies past U+10FFFF. */
-        unsigned char lo = i > 1 ? 0x80 : lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-        unsigned char hi = i > 1 ? 0xBF : lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-        if (s[i] < lo || s[i] > hi) return 0;
-    }
-    return len;
-}
-
 const char *wt_printable(char *buf, size_t size, const char *s, size_t len) {
     size_t used = 0;
     for (size_t i = 0; i < len;) {
@@ -64,29 +47,6 @@ const char *wt_printable(char *buf, size_t size, const char *s, size_t len) {
     buf[used] = '\0';
     return buf;
 }
-
-json_t *wt_json_text(const char *s, size_t len) {
-    json_t *json = json_stringn(s, len);
-    if (json) return json;
-    char *clean = malloc(3 * len + 1); /* U+FFFD has three bytes */
-    if (!clean) return NULL;
-    size_t used = 0;
-    for (size_t i = 0; i < len;) {
-        int n = wt_utf8_sequence(s + i, len - i);
-        if (n > 0) {
-            memcpy(clean + used, s + i, (size_t)n);
-        } else {
-            memcpy(clean + used, "\xEF\xBF\xBD", 3);
-        }
-        used += n > 0 ? (size_t)n : 3;
-        i += n > 0 ? (size_t)n : 1;
-    }
-    json = json_stringn(clean, used);
-    free(clean);
-    return json;
-}
-
-json_t *wt_json_real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 int wt_json_print(json_t *root, wt_error *err) {
     if (!root) return wt_fail(err, WT_ERR_MEMORY, "cannot build the JSON: out of memory");

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
+#include "report/json_values.h"
 
 /* 1234567 as "1,234,567"; returns buf. */
 const char *wt_format_count(char buf[32], uint64_t n);
@@ -18,20 +20,10 @@ const char *wt_format_count(char buf[32], uint64_t n);
 const char *wt_format_bytes(char buf[32], uint64_t n);
 
 /*
- * The length of the UTF-8 sequence at s (n > 0 bytes are there): 1..4; 0 where it is invalid; -1 where it is the
- * beginning of one that goes on after the n bytes.
- */
-int wt_utf8_sequence(const char *s, size_t n);
-
-/*
  * `len` bytes of text with control characters, and bytes that are not UTF-8, written as \xNN: a name in a file must not
  * steer the terminal. Cut to `size`; returns buf.
  */
 const char *wt_printable(char *buf, size_t size, const char *s, size_t len);
-
-/* JSON of a text of any bytes (what is not UTF-8 becomes U+FFFD), and of a number (null where it is not finite). */
-json_t *wt_json_text(const char *s, size_t len);
-json_t *wt_json_real(double x);
 
 /* Prints `root` and a newline to stdout and frees it; fails where it is NULL (memory) or cannot be printed. */
 int wt_json_print(json_t *root, wt_error *err);

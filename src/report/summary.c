@@ -249,6 +249,47 @@ char *wt_summary_markdown(wt_run_store *store, wt_error *err) {
     return text;
 }
 
+/* The sentence of a run without a verdict. */
+static void print_undecided(const summary *s, bool running, FILE *f) {
+    if (s->last.evaluations == 0)
+        fprintf(f, "%s: nobody was measured yet.", running ? "The run is going on" : "The run was stopped before its verdict");
+    else if (isfinite(s->last.best))
+        fprintf(f, "%s: %" PRIu64 " individuals measured, the best of the population at %.6f on the text that is searched on.",
+                running ? "The run is going on, without a verdict yet" : "The run has no verdict", s->last.evaluations, s->last.best);
+    else
+        fprintf(f, "%s: %" PRIu64 " individuals measured, nobody lives.", running ? "The run is going on, without a verdict yet" : "The run has no verdict",
+                s->last.evaluations);
+}
+
+char *wt_summary_sentence(wt_run_store *store, bool running, wt_error *err) {
+    summary *s = wt_calloc(1, sizeof *s, err);
+    char *text = NULL;
+    size_t len = 0, left = 0;
+    if (!s) return NULL;
+    *s = (summary){.store = store, .err = err, .last.best = NAN};
+    FILE *f = read_run(s) == 0 ? open_memstream(&text, &len) : NULL;
+    if (f) {
+        if (s->count)
+            print_verdict(s, f);
+        else
+            print_undecided(s, running, f);
+        if (fclose(f) != 0) {
+            free(text);
+            text = NULL;
+            wt_fail_memory(err, 4096);
+        }
+    }
+    for (size_t i = 0; text && i < len; i++) /* without Markdown's marks and the line's end */
+        if (strncmp(text + i, "**", 2) == 0)
+            i++;
+        else if (text[i] != '\n')
+            text[left++] = text[i];
+    if (text) text[left] = '\0';
+    release(s);
+    free(s);
+    return text;
+}
+
 /* ---- JSON ---- */
 
 static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
@@ -312,16 +353,8 @@ char *wt_summary_json(wt_run_store *store, wt_error *err) {
 
 static int write_file(const char *folder, const char *name, char *text, wt_error *err) {
     char path[4096];
-    wt_output out;
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    int rc = text ? wt_output_open(&out, path, err) : -1;
-    if (rc == 0) {
-        rc = wt_output_write(&out, text, strlen(text), err);
-        if (rc == 0)
-            rc = wt_output_commit(&out, err);
-        else
-            wt_output_abandon(&out);
-    }
+    const int rc = text ? wt_file_write(path, text, strlen(text), err) : -1;
     free(text);
     return rc;
 }

@@ -27,6 +27,8 @@ void wt_store_close(wt_run_store *store); /* NULL-safe */
 
 /* Whether a process writes to the run in `folder` at this moment. */
 bool wt_store_is_busy(const char *folder);
+/* The process that does, 0 where there is none or it cannot be told. */
+long wt_store_writer(const char *folder);
 
 /* ---- what the run is: keys and texts ("rules", "model", "model_hash", "text_hash", "version", "cpu", "threads", "seed", "ended", ...) ---- */
 

@@ -71,7 +71,7 @@ command -v groff >/dev/null || {
     finish
     exit
 }
-for page in '' inspect eval generate tokenize calibrate quantize compare strategy evolve runs show export pick explain rules help; do
+for page in '' inspect eval generate tokenize calibrate quantize compare strategy evolve runs show export pick explain report watch rules help; do
     wt help --man $page
     expect_status 0
     cp "$out" page.1
