@@ -1,0 +1,47 @@
+/*
+ * Colours. Families take Okabe and Ito's colours, which people with any of the common colour blindnesses tell apart, and carry a letter
+ * besides; bits per weight take cividis, made for the same readers, whose lightness rises evenly. The rest are the style sheet's.
+ */
+import { interpolateCividis } from 'd3-scale-chromatic'
+
+const LIGHT = ['#0072b2', '#d55e00', '#009e73', '#b5589b', '#c98a00', '#3a9fd6', '#7a4a1e']
+const DARK = ['#4aa8e8', '#ff8a3d', '#2fc79a', '#e39acb', '#f0c02e', '#a5d8f5', '#c89a6a']
+const media = matchMedia('(prefers-color-scheme: dark)')
+let printing = false
+
+export function isDark(): boolean {
+  return media.matches && !printing
+}
+
+/** Calls when colours have to be read anew: another scheme, or paper, which is always light. */
+export function onScheme(change: () => void): void {
+  media.addEventListener('change', change)
+  addEventListener('beforeprint', () => { printing = true; change() })
+  addEventListener('afterprint', () => { printing = false; change() })
+}
+
+export function css(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+}
+
+export const COLOURED = LIGHT.length
+
+/** The colour of the family at this rank by size; grey beyond the palette. */
+export function familyColour(rank: number): string {
+  return rank >= 0 && rank < COLOURED ? (isDark() ? DARK : LIGHT)[rank] : css('--faint')
+}
+
+export function seriesColour(n: number): string {
+  return (isDark() ? DARK : LIGHT)[n % COLOURED]
+}
+
+/** Of bits per weight, on a scale that is even in steps of quality: 1 to 8.5 bits, logarithmic. */
+export function bitsColour(bpw: number): { fill: string; ink: string } {
+  const t = Math.min(1, Math.max(0, Math.log2(bpw / 1.1) / Math.log2(8.5 / 1.1)))
+  return { fill: interpolateCividis(t), ink: t > 0.52 ? '#000000' : '#ffffff' }
+}
+
+/** Of a quantity from 0 to 1 (generations). */
+export function evenColour(t: number): string {
+  return interpolateCividis(isDark() ? 0.25 + 0.75 * t : 0.9 * t)
+}
