@@ -25,7 +25,7 @@ export class FailuresPart implements Part {
     const who = (id: number) => (this.report && placeOf(this.report, id) >= 0 ? callName(this.report, placeOf(this.report, id)) : `#${id}`)
     this.families = new Table<Extinct>({
       name: 'families', caption: 'Families that died out', key: (row) => String(row.index), page: 10, sort: { key: 'size', down: true }, empty: 'No family died out.',
-      choose: (row) => select(row.family.best_id), chosen: (row) => row.family.best_id === choice.selected,
+      choose: (row) => select(this.oneOf(row.family)), chosen: (row) => this.oneOf(row.family) === choice.selected,
       columns: [
         { key: 'letter', head: 'Family', word: 'family', value: (row) => this.report?.familyLetter[row.index] ?? '', cell: (row) => this.report?.familyLetter[row.index] ?? NONE },
         { key: 'size', head: 'Members', numeric: true, value: (row) => row.family.size, cell: (row) => count(row.family.size) },
@@ -61,6 +61,11 @@ export class FailuresPart implements Part {
         ' whose ', term('worth', 'worth'), ' was not supported, finalists that failed on the ', term('holdout'), '.'],
       this.summary, h('h3', {}, 'Families that died out'), this.families.root, this.method, h('h3', {}, 'Genes without proven worth'), this.genes.root,
       h('h3', {}, 'Laws that were broken'), this.deaths.root, this.rejected)
+  }
+
+  /** The family's best, or its founder where nobody was measured. */
+  private oneOf(family: Family): number {
+    return this.report?.place.has(family.best_id) ? family.best_id : family.founder
   }
 
   private geneList(genes: string[]): Node {
