@@ -27,7 +27,7 @@ export interface LineChartData {
   references?: { name: string; value: number }[]
 }
 
-const DASHES = ['', '7 3', '2 3', '9 3 2 3', '4 2', '1 2', '12 4']
+const DASHES = ['', '7 3', '2 3', '9 3 2 3', '4 2', '1 2', '12 4', '1 4']
 
 export class LineChart {
   readonly root: HTMLElement

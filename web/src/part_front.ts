@@ -184,6 +184,8 @@ export class FrontPart implements Part {
     if (!c) return
     c.scale(ratio, ratio)
     c.clearRect(0, 0, at.width, at.height)
+    c.fillStyle = css('--raised')
+    at.bands.forEach((_, row) => c.fillRect(at.frame.left - 16, at.frame.bottom + 45 + row * BAND, at.frame.right - at.frame.left + 16, BAND - 2))
     const plain = css('--ink'), lethal = css('--lethal')
     const crowd = r.count > 1500
     const ranks = new Map(r.familyOrder.slice(0, COLOURED).map((family, rank) => [family, familyColour(rank)]))
@@ -279,8 +281,7 @@ export class FrontPart implements Part {
     for (const law of r.law) if (law) counts.set(bands.includes(law) ? law : 'other laws', (counts.get(bands.includes(law) ? law : 'other laws') ?? 0) + 1)
     bands.forEach((law, row) => {
       const top = frame.bottom + 44 + row * BAND
-      g.append(s('rect', { x: frame.left - 16, y: top + 1, width: frame.right - frame.left + 16, height: BAND - 2, class: 'band' }),
-        s('text', { x: frame.right - 5, y: top + BAND / 2, dy: '0.32em', class: 'note', 'text-anchor': 'end' }, `${law.slice(0, 24)}: ${counts.get(law) ?? 0} died`))
+      g.append(s('text', { x: frame.right - 5, y: top + BAND / 2, dy: '0.32em', class: 'note', 'text-anchor': 'end' }, `${law.slice(0, 24)}: ${counts.get(law) ?? 0} died`))
     })
     if (bands.length > 0) g.append(s('text', { x: frame.left - 20, y: frame.bottom + 44 + BAND / 2, dy: '0.32em', class: 'tick', 'text-anchor': 'end' }, 'lethal'))
     return g
@@ -288,15 +289,15 @@ export class FrontPart implements Part {
 
   /** Names beside their marks where they do not cover another name or mark; who finds no place is named by hovering. */
   private placeLabels(named: { x: number; y: number; text: string; fate: string }[], at: Placed, into: SVGElement): void {
-    const taken: [number, number, number, number][] = named.map((m) => [m.x - 7, m.y - 7, m.x + 7, m.y + 7])
+    const taken: [number, number, number, number][] = named.map((m) => [m.x - 9, m.y - 9, m.x + 9, m.y + 9])
     const free = (box: [number, number, number, number]) =>
       box[0] > at.frame.left && box[2] < at.width && box[1] > 2 && box[3] < at.frame.bottom + 2 &&
       taken.every((t) => box[2] < t[0] || box[0] > t[2] || box[3] < t[1] || box[1] > t[3])
     for (const m of named) {
       const text = m.text.length > 22 ? m.text.slice(0, 21) + '…' : m.text
-      const w = text.length * 6.7 + 4
+      const w = text.length * (m.fate === 'survivor' ? 7.7 : 7) + 4
       const places: [number, number, 'start' | 'end' | 'middle'][] =
-        [[10, 4, 'start'], [-10, 4, 'end'], [0, -12, 'middle'], [0, 20, 'middle'], [10, -9, 'start'], [10, 17, 'start'], [-10, -9, 'end'], [-10, 17, 'end'],
+        [[13, 4, 'start'], [-13, 4, 'end'], [0, -14, 'middle'], [0, 23, 'middle'], [10, -9, 'start'], [10, 17, 'start'], [-10, -9, 'end'], [-10, 17, 'end'],
           [26, -22, 'start'], [26, 28, 'start'], [-26, -22, 'end'], [-26, 28, 'end']]
       for (const [dx, dy, anchor] of places) {
         const left = m.x + dx - (anchor === 'end' ? w : anchor === 'middle' ? w / 2 : 0)

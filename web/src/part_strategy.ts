@@ -23,7 +23,7 @@ export class StrategyPart implements Part {
 
   constructor() {
     this.root = section('strategy', 'The strategy',
-      ['What the selected ', term('individual'), ' is made of: each ', term('gene'), ' with its ', term('worth'), ', and ', term('rule', 'rules'),
+      ['What the selected ', term('individual'), ' is made of: each ', term('gene'), ' with its ', term('worth', 'worth'), ', and ', term('rule', 'rules'),
         ' as curves. In a curve one variable moves and the others stand where their dotted lines are; a dashed curve is the compared individual’s.'],
       this.head, this.genes, this.pins, h('details', { class: 'more' }, h('summary', {}, 'The whole text'), this.copy, this.text))
   }
@@ -88,13 +88,13 @@ export class StrategyPart implements Part {
     const isPins = gene.pins.length > 1
     const value = isPins ? `{ ${plural(gene.pins.length, 'tensor')} }` : gene.value
     const other = others.get(gene.gene)
-    return h('article', { class: 'gene' },
+    return h('article', { class: 'gene' }, h('div', { class: 'said' },
       h('h3', {}, h('span', { class: 'term', tabindex: '0', 'data-say': info ? `${info.help} What people use: ${info.human}` : 'A gene that this page does not know.' }, gene.gene)),
       h('code', { class: 'value' }, value),
       isPins && this.pinTypes(gene.pins),
       worth && this.worth(worth, scale),
-      info?.domain && ruleCurves(info, gene.value, other ?? null),
-      !!info?.domain && other !== undefined && other !== gene.value && h('p', { class: 'small' }, 'compared, dashed: ', h('code', {}, other)))
+      !!info?.domain && other !== undefined && other !== gene.value && h('p', { class: 'small' }, 'compared, dashed: ', h('code', {}, other))),
+      info?.domain && ruleCurves(info, gene.value, other ?? null))
   }
 
   private pinTypes(pins: [string, string][]): HTMLElement {
@@ -110,7 +110,7 @@ export class StrategyPart implements Part {
     const kind = low > 0 ? 'good' : high < 0 ? 'bad' : 'unknown'
     const zero = scale(0), at = scale(k.change)
     const svg = s('svg', { width: WIDTH, height: 22, class: `worth-bar ${kind}`, 'aria-hidden': 'true' },
-      s('rect', { x: Math.min(zero, at), width: Math.max(1, Math.abs(at - zero)), y: 6, height: 10, class: 'bar' }),
+      s('rect', { x: Math.min(zero, at), width: Math.max(1, Math.abs(at - zero)), y: 6, height: 10, class: 'amount' }),
       s('line', { x1: scale(low), x2: scale(high), y1: 11, y2: 11, class: 'whisker' }), s('line', { x1: zero, x2: zero, y1: 0, y2: 22, class: 'zero' }))
     return h('p', { class: 'worth', 'data-say': `Set to ${k.value || 'the rules'}, the divergence changes by ${signed(k.change)} nats per token; 95% interval ${signed(k.low)} to ${signed(k.high)}: ${verdict}.` },
       h('span', { class: 'sign' }, kind === 'good' ? '▲ ' : kind === 'bad' ? '▼ ' : '○ '), svg, h('b', {}, `${signed(k.change)} nats`), h('span', { class: 'small' }, ` (${signed(k.low)} to ${signed(k.high)}) against ${k.value || 'the rules'}: ${verdict}`))

@@ -172,6 +172,8 @@ export class TreePart implements Part {
     const height = layout.height + 40
     const c = this.sizeTo(width, height)
     if (!c) return
+    c.fillStyle = css('--raised')
+    for (const lane of layout.lanes) c.fillRect(left, lane.top - 2, width - left, lane.height + 4)
     const colour = this.rankColours(r)
     c.lineWidth = 1
     c.globalAlpha = r.count > 1500 ? 0.16 : 0.35
@@ -216,7 +218,6 @@ export class TreePart implements Part {
     for (const lane of layout.lanes) {
       const middle = lane.top + lane.height / 2
       const family = r.doc.families[lane.family]
-      g.append(s('rect', { x: left, y: lane.top - 2, width: width - left, height: lane.height + 4, class: 'lane' }))
       if (lane.family >= 0) g.append(s('rect', { x: 2, y: middle - 7, width: 5, height: 14, fill: colour(lane.family) }))
       const name = narrow ? (lane.family >= 0 ? r.familyLetter[lane.family] : lane.family === -1 ? '…' : '∅') : lane.name
       g.append(s('text', { x: 11, y: middle, dy: '0.32em', class: 'tick' }, narrow ? name : `${name} (${lane.members})`))

@@ -8,7 +8,7 @@ import { choice, select } from './state'
 import { Table } from './table'
 import { term, WORDS, type Word } from './words'
 
-const WIDTH = 190
+const WIDTH = 150
 const ROLES: Record<Verdict['role'], string> = { survivor: '★ survivor', human: '◆ human', rejected: '✕ rejected' }
 const AXES: Record<string, Word> = { kld: 'kld', kld_p99: 'p99', same_top: 'same_top', perplexity_ratio: 'perplexity_ratio', memory: 'memory', bytes: 'size_limit' }
 
@@ -58,9 +58,9 @@ export class VerdictPart implements Part {
         { key: 'role', head: 'Role', word: 'survivor', value: (row) => ['survivor', 'human', 'rejected'].indexOf(row.role),
           cell: (row) => h('span', { class: `role ${row.role}` }, ROLES[row.role] ?? row.role) },
         { key: 'size', head: 'Size', word: 'size_limit', numeric: true, value: (row) => row.bytes, cell: (row) => this.sizeCell(row) },
-        { key: 'kld', head: 'Divergence', word: 'kld', numeric: true, value: (row) => row.kld, cell: (row) => nats(row.kld) },
-        { key: 'interval', head: '95% interval', word: 'interval', value: (row) => row.low, under: () => this.intervalAxis(), cell: (row) => this.interval(row) },
-        { key: 'p99', head: '99% divergence', word: 'p99', numeric: true, value: (row) => row.p99, cell: (row) => nats(row.p99) },
+        { key: 'kld', head: 'Divergence, nats', word: 'kld', numeric: true, value: (row) => row.kld, cell: (row) => digits(row.kld) },
+        { key: 'interval', head: '95% interval, nats', word: 'interval', value: (row) => row.low, under: () => this.intervalAxis(), cell: (row) => this.interval(row) },
+        { key: 'p99', head: '99% divergence, nats', word: 'p99', numeric: true, value: (row) => row.p99, cell: (row) => digits(row.p99) },
         { key: 'top', head: 'Same top token', word: 'same_top', numeric: true, value: (row) => row.same_top, cell: (row) => share(row.same_top, 2) },
         { key: 'ratio', head: 'Perplexity ratio', word: 'perplexity_ratio', numeric: true, value: (row) => row.perplexity_ratio, cell: (row) => digits(row.perplexity_ratio, 5) },
         { key: 'note', head: 'Note', wide: true, value: (row) => row.note, cell: (row) => row.note || NONE },
@@ -81,7 +81,7 @@ export class VerdictPart implements Part {
   private sizeCell(row: Verdict): HTMLElement {
     const target = this.report?.doc.run.target_bytes ?? null
     const over = target !== null && row.bytes > target
-    return h('span', { 'data-say': sizeExact(row.bytes) + (over ? '; over the size limit' : '') }, size(row.bytes), over && h('span', { class: 'over' }, ' over the limit'))
+    return h('span', { 'data-say': sizeExact(row.bytes) + (over ? '; over the size limit' : '') }, size(row.bytes), over && h('span', { class: 'over' }, 'over the limit'))
   }
 
   private intervalAxis(): Node {
@@ -101,9 +101,9 @@ export class VerdictPart implements Part {
     const svg = s('svg', { width: WIDTH, height: 20, class: `interval ${row.role}`, 'aria-hidden': 'true' })
     for (const t of ticksOf(x, 3)) svg.append(s('line', { x1: x(t), x2: x(t), y1: 0, y2: 20, class: 'grid' }))
     svg.append(s('line', { x1: x(row.low), x2: Math.max(x(row.high), x(row.low) + 1), y1: 10, y2: 10, class: 'whisker' }))
-    for (const end of [row.low, row.high]) svg.append(s('line', { x1: x(end), x2: x(end), y1: 6, y2: 14, class: 'whisker end' }))
-    svg.append(s('circle', { cx: x(row.kld), cy: 10, r: 4, class: 'mean' }))
-    return h('span', { class: 'with-chart', 'data-say': `${text} nats per token` }, svg, h('span', { class: 'small' }, text))
+    for (const end of [row.low, row.high]) svg.append(s('line', { x1: x(end), x2: x(end), y1: 5, y2: 15, class: 'whisker end' }))
+    svg.append(s('circle', { cx: x(row.kld), cy: 10, r: 2.6, class: 'mean' }))
+    return h('span', { class: 'stacked', 'data-say': `${text} nats per token` }, svg, h('span', { class: 'small' }, text))
   }
 
   update(r: Report): void {

@@ -49,7 +49,8 @@ function path(curve: Curve, x: Scale, y: Scale): string {
 }
 
 function axisText(v: number): string {
-  return Math.abs(v) >= 1e5 ? v.toExponential(0).replace('e+', 'e') : digits(v, 2)
+  if (v !== 0 && (Math.abs(v) >= 1e5 || Math.abs(v) < 1e-2)) return v.toExponential(0).replace('e+', 'e').replace('e-', 'e−').replace(/^-/, '−')
+  return String(+v.toPrecision(2)).replace('-', '−')
 }
 
 function drawCurve(variable: Variable, own: Curve | null, other: Curve | null, y: Scale, value: string): HTMLElement {
