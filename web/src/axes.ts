@@ -18,7 +18,7 @@ export function scaleOver(low: number, high: number, from: number, to: number, l
 export function ticksOf(scale: Scale, n: number): number[] {
   const [low, high] = scale.domain()
   const isLog = 'base' in scale
-  if (!isLog || high / low < 12) return scaleLinear().domain([low, high]).ticks(n).filter((t) => !isLog || t > 0)
+  if (!isLog || high / low < 12) return scaleLinear().domain([low, high]).ticks(n).filter((t) => t >= low && t <= high && (!isLog || t > 0))
   const all: number[][] = [[1], [1, 3], [1, 2, 5]].map((steps) => {
     const ticks: number[] = []
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
@@ -46,6 +46,8 @@ export interface AxisText {
   yTick: (v: number) => string
   xTicks: number
   yTicks: number
+  /** x has whole numbers alone. */
+  wholeX?: boolean
 }
 
 export function drawAxes(x: Scale, y: Scale, frame: Frame, text: AxisText): SVGGElement {
@@ -56,6 +58,7 @@ export function drawAxes(x: Scale, y: Scale, frame: Frame, text: AxisText): SVGG
       s('text', { x: frame.left - 6, y: at, class: 'tick', 'text-anchor': 'end', dy: '0.32em' }, text.yTick(t)))
   }
   for (const t of ticksOf(x, text.xTicks)) {
+    if (text.wholeX && !Number.isInteger(t)) continue
     const at = Math.round(x(t)) + 0.5
     g.append(s('line', { x1: at, x2: at, y1: frame.bottom, y2: frame.bottom + 4, class: 'axis' }),
       s('text', { x: at, y: frame.bottom + 17, class: 'tick', 'text-anchor': 'middle' }, text.xTick(t)))

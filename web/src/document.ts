@@ -149,8 +149,10 @@ export interface Report {
   law: string[]
   /** Letter of a family as people see it: A is the largest. Index: family. */
   familyLetter: string[]
-  /** Families by size, the largest first. */
+  /** Families by how many were evolved, the most first; those of humans alone last. */
   familyOrder: number[]
+  /** How many of a family were evolved. */
+  familyEvolved: number[]
   /** Measured on all chunks of the search text: those whose divergences can be compared. */
   full: Uint8Array
 }
@@ -175,7 +177,7 @@ export function readReport(value: unknown): Report {
   const verdict = new Map(doc.verdict.map((row) => [row.id, row]))
   const report: Report = {
     doc, count, place, verdict,
-    fate: [], law: [], familyLetter: [], familyOrder: [], full: new Uint8Array(count),
+    fate: [], law: [], familyLetter: [], familyOrder: [], familyEvolved: [], full: new Uint8Array(count),
   }
   readFates(report)
   nameFamilies(report)
@@ -196,7 +198,7 @@ function readFates(r: Report): void {
       role === 'survivor' || role === 'rejected' ? role
       : cause !== '' && !outlived ? 'lethal'
       : p.kind[i] === human ? 'human'
-      : law === 'race' ? 'raced'
+      : law === 'race' || (p.measured[i] > 0 && p.measured[i] < r.doc.run.chunks) ? 'raced'
       : 'living',
     )
     r.full[i] = p.measured[i] >= r.doc.run.chunks && p.kld[i] !== null ? 1 : 0
@@ -205,7 +207,9 @@ function readFates(r: Report): void {
 
 function nameFamilies(r: Report): void {
   const families = r.doc.families
-  r.familyOrder = families.map((_, f) => f).sort((a, b) => families[b].size - families[a].size || a - b)
+  r.familyEvolved = new Array(families.length).fill(0)
+  r.fate.forEach((fate, i) => { if (fate !== 'human' && r.doc.individuals.family[i] in r.familyEvolved) r.familyEvolved[r.doc.individuals.family[i]]++ })
+  r.familyOrder = families.map((_, f) => f).sort((a, b) => r.familyEvolved[b] - r.familyEvolved[a] || families[b].size - families[a].size || a - b)
   r.familyLetter = new Array(families.length)
   r.familyOrder.forEach((family, rank) => {
     let letter = ''

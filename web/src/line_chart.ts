@@ -73,9 +73,10 @@ export class LineChart {
       return replace(this.legend)
     }
     const [low, high] = d.bounds ?? [Math.min(...values), Math.max(...values)]
-    this.x = scaleOver(Math.min(...d.x), Math.max(...d.x), frame.left, frame.right, false, d.x.length > 1 ? 0.01 : 0)
+    // One generation alone stands at the left, where the others will follow.
+    this.x = d.x.length > 1 ? scaleOver(Math.min(...d.x), Math.max(...d.x), frame.left, frame.right, false, 0.01) : scaleOver(d.x[0], d.x[0] + Math.max(1, d.x[0] * 0.5), frame.left, frame.right, false, 0.02)
     this.y = scaleOver(low, high, frame.bottom, frame.top, d.log ?? false, d.bounds ? 0 : 0.08)
-    replace(this.svg, drawAxes(this.x, this.y, frame, { x: d.xName, y: d.yName, xTick: d.xText, yTick: d.yText, xTicks: Math.round(width / 90), yTicks: 5 }),
+    replace(this.svg, drawAxes(this.x, this.y, frame, { x: d.xName, y: d.yName, xTick: d.xText, yTick: d.yText, xTicks: Math.round(width / 90), yTicks: 5, wholeX: d.x.every(Number.isInteger) }),
       ...(d.references ?? []).flatMap((ref) => this.reference(ref, frame.left, frame.right)), ...d.series.map((line, n) => this.line(line, n)), this.cross)
     replace(this.legend, ...(d.series.length < 2 ? [] : d.series.map((line, n) => h('span', { class: 'item' },
       s('svg', { width: 26, height: 10, 'aria-hidden': 'true' }, s('path', { d: 'M0,5H26', class: 'series', stroke: seriesColour(line.colour), 'stroke-dasharray': DASHES[n % DASHES.length] })), line.name))))

@@ -1,7 +1,7 @@
 /* Part 7: what did not work: families that died out, laws that were broken, genes without worth, finalists that failed. */
 import { callName, placeOf, type Family, type Knockout, type Report, type Verdict } from './document'
 import { h, replace } from './dom'
-import { count, digits, nats, NONE, plural, share } from './format'
+import { count, nats, NONE, plural, share } from './format'
 import { section, type Part } from './part'
 import { unsupported, worthText } from './part_strategy'
 import { choice, select } from './state'
@@ -28,7 +28,7 @@ export class FailuresPart implements Part {
       choose: (row) => select(this.oneOf(row.family)), chosen: (row) => this.oneOf(row.family) === choice.selected,
       columns: [
         { key: 'letter', head: 'Family', word: 'family', value: (row) => this.report?.familyLetter[row.index] ?? '', cell: (row) => this.report?.familyLetter[row.index] ?? NONE },
-        { key: 'size', head: 'Members', numeric: true, value: (row) => row.family.size, cell: (row) => count(row.family.size) },
+        { key: 'size', head: 'Members', numeric: true, value: (row) => this.members(row), cell: (row) => count(this.members(row)) },
         { key: 'founder', head: 'Founder', word: 'founder', value: (row) => row.family.founder, cell: (row) => who(row.family.founder) },
         { key: 'life', head: 'Generations', value: (row) => row.family.born, cell: (row) => `${row.family.born} to ${row.family.last}` },
         { key: 'best', head: 'Its best', word: 'kld', numeric: true, value: (row) => row.family.best, cell: (row) => nats(row.family.best) },
@@ -63,6 +63,10 @@ export class FailuresPart implements Part {
       h('h3', {}, 'Laws that were broken'), this.deaths.root, this.rejected)
   }
 
+  private members(row: Extinct): number {
+    return this.report?.familyEvolved[row.index] ?? row.family.size
+  }
+
   /** The family's best, or its founder where nobody was measured. */
   private oneOf(family: Family): number {
     return this.report?.place.has(family.best_id) ? family.best_id : family.founder
@@ -78,7 +82,7 @@ export class FailuresPart implements Part {
   update(r: Report): void {
     this.report = r
     const p = r.doc.individuals
-    const extinct = r.doc.families.map((family, index) => ({ family, index })).filter((row) => !row.family.alive)
+    const extinct = r.doc.families.map((family, index) => ({ family, index })).filter((row) => !row.family.alive && r.familyEvolved[row.index] > 0)
     this.families.set(extinct)
     const deaths = new Map<string, Death>()
     let evolved = 0
@@ -94,10 +98,10 @@ export class FailuresPart implements Part {
     const lethal = [...deaths.values()].reduce((sum, d) => sum + d.count, 0)
     const raced = r.fate.filter((fate) => fate === 'raced').length
     this.summary.textContent = evolved === 0 ? 'Nobody was born yet.'
-      : `Of ${plural(evolved, 'individual')} that were born, ${count(lethal)} were lethal (${share(lethal / evolved)}) and ${count(raced)} were sent home in races; ${count(extinct.length)} of ${plural(r.doc.families.length, 'family', 'families')} died out.`
+      : `Of ${plural(evolved, 'individual')} that were born, ${count(lethal)} were lethal (${share(lethal / evolved)}) and ${count(raced)} were sent home in races; ${count(extinct.length)} of ${plural(r.familyEvolved.filter((n) => n > 0).length, 'family', 'families')} died out.`
     this.genes.set(unsupported(r))
     const c = r.doc.clustering
-    replace(this.method, c ? `Families are made by ${c.method}, threshold ${digits(c.threshold, 3)}${Object.keys(c.weights ?? {}).length > 0 ? '; weights: ' + Object.entries(c.weights).map(([k, v]) => `${k} ${digits(v, 3)}`).join(', ') : ''}.` : null)
+    replace(this.method, c ? `Families are made by ${c.method}, threshold ${c.threshold}${Object.keys(c.weights ?? {}).length > 0 ? '; weights: ' + Object.entries(c.weights).map(([k, v]) => `${k} ${v}`).join(', ') : ''}.` : null)
     const failed = r.doc.verdict.filter((row) => row.role === 'rejected')
     replace(this.rejected, failed.length > 0 && h('h3', {}, 'Finalists that failed on the holdout'), failed.length > 0 && h('ul', {}, ...failed.map((row) => this.failure(r, row))))
   }

@@ -6,7 +6,7 @@ import { callName, placeOf, type Report } from './document'
 import { drawAxes, scaleOver, type Frame, type Scale } from './axes'
 import { FATES, individualTip, speakOf } from './about'
 import { h, replace, s } from './dom'
-import { digits, sizeUnit } from './format'
+import { sizeUnit, tick } from './format'
 import { COLOURED, css, evenColour, familyColour, isDark } from './palette'
 import { radio, section, type Part } from './part'
 import { Picker, type Spot } from './picker'
@@ -119,7 +119,7 @@ export class FrontPart implements Part {
     const height = Math.round(Math.min(560, Math.max(330, width * 0.5))) + bands.length * BAND
     const frame = { left: 58, right: width - 14, top: 30, bottom: height - 44 - (bands.length > 0 ? bands.length * BAND + 14 : 0) }
     const [x0, x1, y0, y1] = bounds
-    return { width, height, frame, bands, x: scaleOver(x0, x1, frame.left + 8, frame.right - 4, true), y: scaleOver(y0, y1, frame.bottom, frame.top, true) }
+    return { width, height, frame, bands, x: scaleOver(x0, x1, frame.left + 8, frame.right - (width > 700 ? 76 : 20), true), y: scaleOver(y0, y1, frame.bottom, frame.top, true) }
   }
 
   private draw(): void {
@@ -233,7 +233,7 @@ export class FrontPart implements Part {
   private drawMarks(r: Report, at: Placed): void {
     const { frame, width, height, x, y, bands } = at
     const unit = sizeUnit(x.domain()[1])
-    const inUnit = scaleOver(x.domain()[0] / unit.bytes, x.domain()[1] / unit.bytes, frame.left + 8, frame.right - 4, true, 0)
+    const inUnit = scaleOver(x.domain()[0] / unit.bytes, x.domain()[1] / unit.bytes, x.range()[0], x.range()[1], true, 0)
     this.svg.setAttribute('viewBox', `0 0 ${width} ${height}`)
     this.svg.setAttribute('width', String(width))
     this.svg.setAttribute('height', String(height))
@@ -254,7 +254,7 @@ export class FrontPart implements Part {
       }))
     this.placeLabels(named, at, labels)
     replace(this.svg, s('defs', {}, clip),
-      drawAxes(inUnit, y, frame, { x: `file size, ${unit.name}`, y: 'divergence, nats per token', xTick: (v) => String(+v.toPrecision(4)), yTick: (v) => digits(v, 2),
+      drawAxes(inUnit, y, frame, { x: `file size, ${unit.name}`, y: 'divergence, nats per token', xTick: (v) => String(+v.toPrecision(4)), yTick: tick,
         xTicks: Math.max(3, Math.round(width / 110)), yTicks: 7 }),
       s('g', { 'clip-path': 'url(#front-clip)' }, ...this.limits(r, at), this.frontLine(r, at)),
       this.bandAxis(r, at, bands), marks, labels, this.ring, this.hover)
@@ -334,7 +334,7 @@ export class FrontPart implements Part {
       item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: 'selected' })), 'selected'),
       item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: 'compared' })), 'compared'))
     if (this.colours === 'family')
-      r.familyOrder.slice(0, COLOURED).forEach((family, n) => items.push(item(dot(familyColour(n)), `family ${r.familyLetter[family]} (${r.doc.families[family].size})`)))
+      r.familyOrder.slice(0, COLOURED).forEach((family, n) => items.push(item(dot(familyColour(n)), `family ${r.familyLetter[family]} (${r.familyEvolved[family]})`)))
     if (this.colours === 'species') r.doc.species.forEach((name, n) => items.push(item(dot(familyColour(n)), name)))
     if (this.colours === 'generation')
       [0, 0.5, 1].forEach((t) => items.push(item(dot(evenColour(t)), t === 0 ? 'first generation' : t === 1 ? 'last' : 'middle')))

@@ -98,7 +98,7 @@ export class PlanPart implements Part {
 
   private cell(r: Report, t: number | undefined, plan: number[], other: number[] | null, wide: boolean, tag: 'td' | 'span' = 'td'): HTMLElement {
     const type = t === undefined ? undefined : r.doc.types[plan[t]]
-    if (t === undefined || !type) return h(tag, { class: 'cell missing' }, h('span', { class: 'for-readers' }, 'none'))
+    if (t === undefined || !type) return h(tag, { class: 'cell missing', 'data-say': 'This plan has no such tensor.' }, '–')
     const there = other ? r.doc.types[other[t]] : undefined
     const mark = !other || !there || plan[t] === other[t] ? '' : type.bpw > there.bpw ? '▲' : type.bpw < there.bpw ? '▼' : '≠'
     const colour = bitsColour(type.bpw)

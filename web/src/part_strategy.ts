@@ -93,8 +93,8 @@ export class StrategyPart implements Part {
       h('code', { class: 'value' }, value),
       isPins && this.pinTypes(gene.pins),
       worth && this.worth(worth, scale),
-      !!info?.domain && other !== undefined && other !== gene.value && h('p', { class: 'small' }, 'compared, dashed: ', h('code', {}, other))),
-      info?.domain && ruleCurves(info, gene.value, other ?? null))
+      !!info?.domain && other !== undefined && other !== gene.value && h('p', { class: 'small' }, gene.gene === 'alloc.price' ? 'compared, dashed, drawn as high: ' : 'compared, dashed: ', h('code', {}, other))),
+      info?.domain && ruleCurves(info, gene.value, other ?? null, gene.gene === 'alloc.price'))
   }
 
   private pinTypes(pins: [string, string][]): HTMLElement {

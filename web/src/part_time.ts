@@ -1,7 +1,7 @@
 /* Part 5: how the run went over time. */
 import { bestHuman, callName, type Missing, type OperatorCount, type Report } from './document'
 import { h } from './dom'
-import { count, digits, duration, NONE, share, short } from './format'
+import { count, digits, duration, NONE, share, short, tick } from './format'
 import { LineChart, type LineChartData } from './line_chart'
 import { radio, section, type Part } from './part'
 import { Table } from './table'
@@ -86,16 +86,18 @@ export class TimePart implements Part {
     const percent = { bounds: [0, 1] as [number, number], yText: (v: number) => share(v, 0), told: (v: number) => share(v) }
     const human = bestHuman(r)
     const humanKld = human < 0 ? null : r.doc.individuals.kld[human]
+    // A floor far below what was reached would only press the line flat.
+    const lowest = Math.min(...g.best.filter((v): v is number => v !== null), humanKld ?? Infinity)
     const references = [humanKld !== null && humanKld > 0 ? { name: `best human: ${callName(r, human).slice(0, 20)}`, value: humanKld } : null,
-      r.doc.run.noise !== null && r.doc.run.noise > 0 ? { name: 'noise floor', value: r.doc.run.noise } : null].filter((v) => v !== null)
-    const best: LineChartData = { ...common, yName: 'nats per token', yText: (v) => digits(v, 2), told: (v) => `${digits(v)} nats per token`, log: true,
+      r.doc.run.noise !== null && r.doc.run.noise > lowest / 20 ? { name: 'noise floor', value: r.doc.run.noise } : null].filter((v) => v !== null)
+    const best: LineChartData = { ...common, yName: 'nats per token', yText: tick, told: (v) => `${digits(v)} nats per token`, log: true,
       series: [{ name: 'best', values: g.best, colour: 0, step: true }], references: g.number.length > 0 ? references : [] }
     this.best.set(best)
     this.losses.set({ ...common, ...percent, yName: 'share of the born', series: [{ name: 'lethal', values: of(g.lethal), colour: 1 }, { name: 'sent home', values: of(g.eliminated), colour: 0 }] })
-    this.diversity.set({ ...common, yName: 'mean distance, 0 to 1', yText: (v) => digits(v, 2), bounds: [0, 1], series: [{ name: 'diversity', values: g.diversity, colour: 2 }] })
+    this.diversity.set({ ...common, yName: 'mean distance, 0 to 1', yText: tick, told: (v) => digits(v, 3), bounds: [0, 1], series: [{ name: 'diversity', values: g.diversity, colour: 2 }] })
     this.reuse.set({ ...common, ...percent, yName: 'share', series: [{ name: 'cache hits', values: g.cache_hits, colour: 0 }, { name: 'state reuse', values: g.state_reuse, colour: 1 }] })
     const names = Object.keys(g.operators[g.operators.length - 1] ?? {})
-    this.rates.set({ ...common, ...percent, bounds: [0, Math.max(0.05, ...g.operators.flatMap((o) => names.map((name) => o[name]?.rate ?? 0)))], yName: 'share of the next children',
+    this.rates.set({ ...common, ...percent, bounds: [0, 1.08 * Math.max(0.05, ...g.operators.flatMap((o) => names.map((name) => o[name]?.rate ?? 0)))], yName: 'share of the next children',
       series: names.map((name, n) => ({ name, colour: n, values: g.operators.map((o) => o[name]?.rate ?? null) })) })
     this.fillOperators(r, names)
     this.fillNumbers()

@@ -219,7 +219,7 @@ export class TreePart implements Part {
       const middle = lane.top + lane.height / 2
       const family = r.doc.families[lane.family]
       if (lane.family >= 0) g.append(s('rect', { x: 2, y: middle - 7, width: 5, height: 14, fill: colour(lane.family) }))
-      const name = narrow ? (lane.family >= 0 ? r.familyLetter[lane.family] : lane.family === -1 ? '…' : '∅') : lane.name
+      const name = narrow ? (lane.family >= 0 ? r.familyLetter[lane.family] : lane.family === -1 ? '…' : lane.family === -2 ? '1' : '∅') : lane.name
       g.append(s('text', { x: 11, y: middle, dy: '0.32em', class: 'tick' }, narrow ? name : `${name} (${lane.members})`))
       if (family && !family.alive) {
         const x = Math.min(width - 8, left + 8 + family.last * layout.step + Math.max(9, layout.step * 0.6))
@@ -236,7 +236,7 @@ export class TreePart implements Part {
     const every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n * layout.step >= 34) ?? 1000
     for (let n = 0; n <= last; n += every)
       g.append(s('text', { x: left + n * layout.step, y: height - 22, class: 'tick', 'text-anchor': 'middle' }, String(n)))
-    g.append(s('text', { x: (left + right) / 2, y: height - 5, class: 'label', 'text-anchor': 'middle' }, 'generation'))
+    g.append(s('text', { x: Math.min((left + right) / 2, left + (last * layout.step) / 2 + 30), y: height - 5, class: 'label', 'text-anchor': 'middle' }, 'generation'))
     return g
   }
 

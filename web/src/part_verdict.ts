@@ -1,9 +1,9 @@
 /* Part 1: the verdict in one sentence and one table; what was asked, and what was met. */
 import { callName, placeOf, survivorsOf, type Asked, type Missing, type Report, type Verdict } from './document'
 import { h, replace, s } from './dom'
-import { count, digits, duration, nats, NONE, share, size, sizeExact } from './format'
+import { count, digits, duration, nats, NONE, plural, share, size, sizeExact } from './format'
 import { scaleOver, ticksOf, type Scale } from './axes'
-import { section, type Part } from './part'
+import { radio, section, type Part } from './part'
 import { choice, select } from './state'
 import { Table } from './table'
 import { term, WORDS, type Word } from './words'
@@ -39,8 +39,14 @@ function meets(asked: Asked, x: Missing): boolean | null {
   return (asked.min === null || x >= asked.min) && (asked.max === null || x <= asked.max)
 }
 
+type Humans = 'same' | 'all'
+/** Humans count as being of the same size within this share of it. */
+const ABOUT = 0.15
+
 export class VerdictPart implements Part {
   readonly root: HTMLElement
+  private humans: Humans = 'same'
+  private readonly hidden = h('span', { class: 'small' })
   private scale: Scale | null = null
   private report: Report | null = null
   private readonly sentence = h('p', { class: 'sentence' })
@@ -68,7 +74,9 @@ export class VerdictPart implements Part {
     })
     this.root = section('verdict', 'The verdict',
       ['Measured on the ', term('holdout', 'holdout'), ', text that no one searched on. Choose a row and the rest of the page shows that individual.'],
-      this.sentence, this.table.root, this.asked,
+      this.sentence,
+      h('div', { class: 'controls' }, radio<Humans>('Humans', [['same', 'of about this size'], ['all', 'of every size']], this.humans, (v) => { this.humans = v; if (this.report) this.fillTable(this.report) }), this.hidden),
+      this.table.root, this.asked,
       h('details', { class: 'more' }, h('summary', {}, 'The run: model, text, machine, rules'), this.facts, h('h3', {}, 'Rules of survival'), this.rules))
     this.root.querySelector('h2')?.after(this.sentence)
   }
@@ -108,15 +116,23 @@ export class VerdictPart implements Part {
 
   update(r: Report): void {
     this.report = r
-    const rows = r.doc.verdict
+    this.sentence.textContent = r.doc.sentence || (r.doc.run.running ? 'The run is still going on: no verdict yet.' : 'There is no verdict.')
+    this.fillTable(r)
+    this.drawAsked(r)
+    this.drawFacts(r)
+  }
+
+  private fillTable(r: Report): void {
+    const size = r.doc.run.target_bytes ?? r.doc.verdict.find((row) => row.role === 'survivor')?.bytes ?? null
+    const about = (row: Verdict) => row.role !== 'human' || size === null || Math.abs(row.bytes / size - 1) <= ABOUT
+    const rows = this.humans === 'all' ? r.doc.verdict : r.doc.verdict.filter(about)
+    const left = r.doc.verdict.length - rows.length
+    this.hidden.textContent = left > 0 ? `${plural(left, 'human')} of other sizes not shown` : ''
     const values = rows.flatMap((row) => [row.low, row.high]).filter((x): x is number => x !== null)
     const low = Math.min(...values), high = Math.max(...values)
     this.scale = values.length === 0 ? null : scaleOver(low, high, 6, WIDTH - 6, low > 0 && high / low > 12)
-    this.sentence.textContent = r.doc.sentence || (r.doc.run.running ? 'The run is still going on: no verdict yet.' : 'There is no verdict.')
     const order = { survivor: 0, human: 1, rejected: 1 }
     this.table.set([...rows].sort((a, b) => order[a.role] - order[b.role] || (a.kld ?? Infinity) - (b.kld ?? Infinity)))
-    this.drawAsked(r)
-    this.drawFacts(r)
   }
 
   private drawAsked(r: Report): void {

@@ -1,7 +1,7 @@
 /*
  * Where individuals stand in the tree of descent. Generations go from left to right; each family has a lane of its own, in the order in
  * which families were born, and within a lane those of a generation stand below each other, the best first. Families beyond those with
- * a lane share one, and those without a family (they never had a plan) another, at the bottom.
+ * a lane share one; those who are like nobody else have one, and those who never had a plan another, at the bottom.
  */
 import { type Report } from './document'
 
@@ -39,14 +39,14 @@ export function layTree(r: Report, left: number, right: number, top: number): Tr
   const p = r.doc.individuals
   const here = shown(r)
   const families = r.doc.families
-  const withLane = new Set(r.familyOrder.slice(0, LANES))
+  const withLane = new Set(r.familyOrder.slice(0, LANES).filter((family) => r.familyEvolved[family] > 0))
   for (const row of r.doc.verdict) {
     const i = r.place.get(row.id)
     if (i !== undefined && row.role === 'survivor' && p.family[i] >= 0) withLane.add(p.family[i])
   }
   const keys = [...withLane].sort((a, b) => families[a].born - families[b].born || families[b].size - families[a].size)
-  const OTHER = -1, NONE = -2
-  const laneOf = (i: number) => (p.family[i] < 0 || !families[p.family[i]] ? NONE : withLane.has(p.family[i]) ? p.family[i] : OTHER)
+  const OTHER = -1, ALONE = -2, NONE = -3
+  const laneOf = (i: number) => (p.family[i] < 0 || !families[p.family[i]] ? (p.plan[i] < 0 ? NONE : ALONE) : withLane.has(p.family[i]) ? p.family[i] : OTHER)
   const cells = new Map<number, Map<number, number[]>>()
   let last = 0
   for (let i = 0; i < r.count; i++) {
@@ -59,11 +59,11 @@ export function layTree(r: Report, left: number, right: number, top: number): Tr
     if (!byGeneration.has(g)) byGeneration.set(g, [])
     byGeneration.get(g)?.push(i)
   }
-  const order = [...keys, OTHER, NONE].filter((key) => cells.has(key))
+  const order = [...keys, OTHER, ALONE, NONE].filter((key) => cells.has(key))
   const most = order.map((key) => Math.max(...[...(cells.get(key) as Map<number, number[]>).values()].map((list) => list.length)))
   const total = most.reduce((sum, n) => sum + n, 0)
   const row = Math.max(1.2, Math.min(11, (TALLEST - order.length * GAP) / Math.max(1, total)))
-  const step = last > 0 ? (right - left) / last : 0
+  const step = last > 0 ? Math.min(160, (right - left) / last) : 0
   const layout: TreeLayout = { lanes: [], at: new Float32Array(2 * r.count).fill(NaN), height: 0, step, radius: Math.max(1.4, Math.min(4, row * 0.42, step * 0.36 || 4)) }
   let y = top
   order.forEach((key, k) => {
@@ -78,7 +78,7 @@ export function layTree(r: Report, left: number, right: number, top: number): Tr
         layout.at[2 * i + 1] = y + height / 2 + (n - (list.length - 1) / 2) * row
       })
     }
-    layout.lanes.push({ name: key >= 0 ? `family ${r.familyLetter[key]}` : key === OTHER ? 'small families' : 'no plan', family: key, top: y, height, members })
+    layout.lanes.push({ name: key >= 0 ? `family ${r.familyLetter[key]}` : key === OTHER ? 'small families' : key === ALONE ? 'in no family' : 'no plan', family: key, top: y, height, members })
     y += height + GAP
   })
   layout.height = y
