@@ -110,7 +110,7 @@ export class LineChart {
     return d.series.map((line) => [line.name, line.values[k] === null || line.values[k] === undefined ? '–' : tell(line.values[k] as number)])
   }
 
-  private show(k: number, clientX: number, clientY: number): void {
+  private show(k: number, clientX: number, clientY: number, hold = false): void {
     const d = this.data as LineChartData, x = this.x as Scale, y = this.y as Scale
     this.at = k
     const [bottom, top] = y.range()
@@ -120,7 +120,7 @@ export class LineChart {
       if (v !== null && v !== undefined && (!d.log || v > 0)) this.cross.append(s('circle', { cx: x(d.x[k]), cy: y(v), r: 4, fill: seriesColour(line.colour), class: 'node' }))
     }
     const tip = h('div', { class: 'about' }, h('strong', {}, `${d.xName} ${d.xText(d.x[k])}`), ...this.told(k).map(([name, v]) => h('div', { class: 'fact' }, h('span', {}, name), h('b', {}, v))))
-    showTip(tip, clientX, clientY, this.area)
+    showTip(tip, clientX, clientY, this.area, hold)
   }
 
   private point(event: PointerEvent): void {
@@ -143,7 +143,7 @@ export class LineChart {
     event.preventDefault()
     const k = Math.max(0, Math.min(this.data.x.length - 1, this.at < 0 ? (step > 0 ? 0 : this.data.x.length - 1) : this.at + step))
     const box = this.area.getBoundingClientRect()
-    this.show(k, box.left + this.x(this.data.x[k]), box.top + 40)
+    this.show(k, box.left + this.x(this.data.x[k]), box.top + 40, true)
     say(`${this.name}, ${this.data.xName} ${this.data.xText(this.data.x[k])}: ${this.told(k).map((t) => t.join(' ')).join(', ')}`)
   }
 }

@@ -297,9 +297,10 @@ export class FrontPart implements Part {
       const text = m.text.length > 22 ? m.text.slice(0, 21) + '…' : m.text
       const w = text.length * (m.fate === 'survivor' ? 7.7 : 7) + 4
       const places: [number, number, 'start' | 'end' | 'middle'][] =
-        [[13, 4, 'start'], [-13, 4, 'end'], [0, -14, 'middle'], [0, 23, 'middle'], [10, -9, 'start'], [10, 17, 'start'], [-10, -9, 'end'], [-10, 17, 'end'],
+        [[15, 4, 'start'], [-15, 4, 'end'], [0, -14, 'middle'], [0, 23, 'middle'], [10, -9, 'start'], [10, 17, 'start'], [-10, -9, 'end'], [-10, 17, 'end'],
           [26, -22, 'start'], [26, 28, 'start'], [-26, -22, 'end'], [-26, 28, 'end']]
-      for (const [dx, dy, anchor] of places) {
+      const few = at.width < 520 && m.fate === 'human'
+      for (const [dx, dy, anchor] of few ? places.slice(0, 4) : places) {
         const left = m.x + dx - (anchor === 'end' ? w : anchor === 'middle' ? w / 2 : 0)
         const box: [number, number, number, number] = [left, m.y + dy - 11, left + w, m.y + dy + 3]
         if (!free(box)) continue
@@ -333,6 +334,7 @@ export class FrontPart implements Part {
     items.push(item(s('svg', { width: 22, height: 10, 'aria-hidden': 'true' }, s('path', { d: 'M0,2H11V8H22', class: 'front-line' })), 'front of the evolved'),
       item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: 'selected' })), 'selected'),
       item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: 'compared' })), 'compared'))
+    if (r.law.some((law) => law)) items.push(item(h('span', { class: 'cross', 'aria-hidden': 'true' }, '✕'), 'lethal; at the left edge without a plan, so without a size'))
     if (this.colours === 'family')
       r.familyOrder.slice(0, COLOURED).forEach((family, n) => items.push(item(dot(familyColour(n)), `family ${r.familyLetter[family]} (${r.familyEvolved[family]})`)))
     if (this.colours === 'species') r.doc.species.forEach((name, n) => items.push(item(dot(familyColour(n)), name)))

@@ -72,6 +72,7 @@ export class PlanPart implements Part {
       return replace(this.legend)
     }
     this.summarise(r, plan, other, a, b)
+    this.maps.className = grid.layers.length > 12 ? 'maps long' : 'maps'
     replace(this.maps, plan && this.map(r, grid, plan, other, a, 'Selected'), other && this.map(r, grid, other, plan, b, 'Compared'))
     this.drawLegend(r, plan, other)
   }
@@ -148,7 +149,7 @@ function walkCells(table: HTMLTableElement): void {
     const text = cell.getAttribute('data-say') ?? 'no such tensor'
     cell.scrollIntoView({ block: 'nearest', inline: 'nearest' })
     const box = cell.getBoundingClientRect()
-    showTip(text, box.left, box.bottom - 8, table)
+    showTip(text, box.left, box.bottom - 8, table, true)
     say(text)
   })
   table.addEventListener('blur', () => { mark(false); hideTip(table) })

@@ -1,7 +1,7 @@
 /* Part 1: the verdict in one sentence and one table; what was asked, and what was met. */
 import { callName, placeOf, survivorsOf, type Asked, type Missing, type Report, type Verdict } from './document'
 import { h, replace, s } from './dom'
-import { count, digits, duration, nats, NONE, plural, share, size, sizeExact } from './format'
+import { count, digits, duration, nats, NONE, plural, share, size, sizeExact, tick } from './format'
 import { scaleOver, ticksOf, type Scale } from './axes'
 import { radio, section, type Part } from './part'
 import { choice, select } from './state'
@@ -60,8 +60,8 @@ export class VerdictPart implements Part {
       name: 'verdict', caption: 'Survivors and humans on text that no one searched on', key: (row) => String(row.id),
       choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected, empty: 'No verdict yet: it comes when the search has ended.',
       columns: [
-        { key: 'who', head: 'Who', value: (row) => this.nameOf(row), cell: (row) => this.nameOf(row) },
-        { key: 'role', head: 'Role', word: 'survivor', value: (row) => ['survivor', 'human', 'rejected'].indexOf(row.role),
+        { key: 'who', head: 'Who', value: (row) => this.nameOf(row), cell: (row) => h('span', {}, this.nameOf(row), h('span', { class: `under-name role ${row.role}` }, ROLES[row.role] ?? row.role)) },
+        { key: 'role', head: 'Role', word: 'survivor', roomy: true, value: (row) => ['survivor', 'human', 'rejected'].indexOf(row.role),
           cell: (row) => h('span', { class: `role ${row.role}` }, ROLES[row.role] ?? row.role) },
         { key: 'size', head: 'Size', word: 'size_limit', numeric: true, value: (row) => row.bytes, cell: (row) => this.sizeCell(row) },
         { key: 'kld', head: 'Divergence, nats', word: 'kld', numeric: true, value: (row) => row.kld, cell: (row) => digits(row.kld) },
@@ -98,7 +98,7 @@ export class VerdictPart implements Part {
     const [from, to] = this.scale.range()
     for (const t of ticksOf(this.scale, 3))
       if (this.scale(t) > from + 8 && this.scale(t) < to - 8)
-        svg.append(s('text', { x: this.scale(t), y: 12, 'text-anchor': 'middle', class: 'tick' }, digits(t, 2)))
+        svg.append(s('text', { x: this.scale(t), y: 12, 'text-anchor': 'middle', class: 'tick' }, tick(t)))
     return svg
   }
 

@@ -101,7 +101,7 @@ export class Picker {
     this.el.scrollLeft = Math.min(Math.max(this.el.scrollLeft, spot.x - this.el.clientWidth + 40), Math.max(0, spot.x - 40))
     const box = this.el.getBoundingClientRect()
     this.o.mark(spot.i)
-    showTip(this.o.tip(spot.i), box.left + spot.x - this.el.scrollLeft, box.top + spot.y, this.el)
+    showTip(this.o.tip(spot.i), box.left + spot.x - this.el.scrollLeft, box.top + spot.y, this.el, true)
     say(this.o.speak(spot.i))
   }
 }

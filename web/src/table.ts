@@ -14,6 +14,8 @@ export interface Column<T> {
   cell: (row: T) => Node | string
   numeric?: boolean
   wide?: boolean
+  /** Left out where the page is narrow. */
+  roomy?: boolean
 }
 
 export interface TableOptions<T> {
@@ -27,6 +29,10 @@ export interface TableOptions<T> {
   sort?: { key: string; down?: boolean }
   page?: number
   empty: string
+}
+
+function classesOf(column: { numeric?: boolean; wide?: boolean; roomy?: boolean }): string | undefined {
+  return [column.numeric && 'number', column.wide && 'wide', column.roomy && 'roomy'].filter(Boolean).join(' ') || undefined
 }
 
 export class Table<T> {
@@ -90,7 +96,7 @@ export class Table<T> {
   private headCell(column: Column<T>): HTMLElement {
     const sorted = column.key === this.sortKey
     const th = h('th', {
-      scope: 'col', class: column.numeric ? 'number' : undefined,
+      scope: 'col', class: classesOf(column),
       'aria-sort': sorted ? (this.down ? 'descending' : 'ascending') : undefined,
     })
     if (column.value) {
@@ -110,7 +116,7 @@ export class Table<T> {
     const tr = h('tr', { class: chosen ? 'chosen' : undefined, 'aria-selected': this.o.choose ? String(chosen) : undefined })
     this.o.columns.forEach((column, i) => {
       const content = column.cell(row)
-      const classes = [column.numeric ? 'number' : '', column.wide ? 'wide' : ''].join(' ').trim() || undefined
+      const classes = classesOf(column)
       if (i === 0 && this.o.choose) {
         const button = h('button', {
           type: 'button', class: 'pick', 'data-focus': `${this.o.name}:row:${this.o.key(row)}`, 'aria-pressed': String(chosen),

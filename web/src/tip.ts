@@ -7,6 +7,8 @@ import { WORDS, type Word } from './words'
 
 const box = h('div', { class: 'tip', role: 'tooltip', id: 'tip', hidden: true })
 let owner: Element | null = null
+/** Where a text stands that the keyboard called, against its owner: it follows when the page scrolls. */
+let held: { x: number; y: number } | null = null
 
 function put(x: number, y: number): void {
   const margin = 8
@@ -19,8 +21,11 @@ function put(x: number, y: number): void {
   box.style.setProperty('top', `${Math.max(margin, Math.min(top, innerHeight - height - margin))}px`)
 }
 
-export function showTip(content: Node | string, x: number, y: number, by: Element): void {
+/** By the keyboard (`hold`), the text stays with its owner when the page scrolls; by the pointer, scrolling takes it away. */
+export function showTip(content: Node | string, x: number, y: number, by: Element, hold = false): void {
+  const at = by.getBoundingClientRect()
   owner = by
+  held = hold ? { x: x - at.left, y: y - at.top } : null
   replace(box, content)
   box.hidden = false
   put(x, y)
@@ -54,7 +59,7 @@ export function startTips(): void {
     const el = carrier(event)
     if (!el || !tipOf(el) || !(event.target as Element).matches(':focus-visible')) return
     const at = el.getBoundingClientRect()
-    showTip(tipOf(el), at.left, at.bottom - 8, el)
+    showTip(tipOf(el), at.left, at.bottom - 8, el, true)
   })
   document.addEventListener('focusout', (event) => {
     const el = carrier(event)
@@ -63,6 +68,11 @@ export function startTips(): void {
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') hideTip()
   })
-  document.addEventListener('scroll', () => { if (!box.hidden) hideTip() }, { passive: true, capture: true })
+  document.addEventListener('scroll', () => {
+    if (box.hidden || !owner) return
+    const at = owner.getBoundingClientRect()
+    if (held) put(at.left + held.x, at.top + held.y)
+    else hideTip()
+  }, { passive: true, capture: true })
   document.documentElement.addEventListener('pointerleave', () => hideTip())
 }

@@ -93,7 +93,8 @@ export interface LineNode {
 
 /**
  * The lines of some individuals up to their first ancestors, for the view that shows nobody else: a row for each line until it meets one
- * that stands already, a column for each generation that somebody of them was born in.
+ * that stands already, a column for each generation that somebody of them was born in (and one more where a parent and its child are of
+ * one generation). `generations` says of each column which it is.
  */
 export function layLines(r: Report, lines: number[][]): { nodes: LineNode[]; generations: number[]; rows: number } {
   const p = r.doc.individuals
@@ -105,8 +106,14 @@ export function layLines(r: Report, lines: number[][]): { nodes: LineNode[]; gen
     for (const i of fresh) row.set(i, rows)
     rows++
   }
-  const generations = [...new Set([...row.keys()].map((i) => p.generation[i]))].sort((a, b) => a - b)
-  const column = new Map(generations.map((g, k) => [g, k]))
-  const nodes = [...row].map(([i, at]) => ({ i, row: at, column: column.get(p.generation[i]) as number }))
-  return { nodes, generations, rows }
+  const within = new Map<number, number>()
+  for (const i of [...row.keys()].sort((a, b) => p.id[a] - p.id[b])) {
+    const parent = r.place.get(p.parent1[i])
+    within.set(i, parent !== undefined && row.has(parent) && p.generation[parent] === p.generation[i] ? (within.get(parent) ?? 0) + 1 : 0)
+  }
+  const key = (i: number) => p.generation[i] * 1e6 + (within.get(i) as number)
+  const keys = [...new Set([...row.keys()].map(key))].sort((a, b) => a - b)
+  const column = new Map(keys.map((k, n) => [k, n]))
+  const nodes = [...row].map(([i, at]) => ({ i, row: at, column: column.get(key(i)) as number }))
+  return { nodes, generations: keys.map((k) => Math.floor(k / 1e6)), rows }
 }
