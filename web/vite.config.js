@@ -37,6 +37,5 @@ export default defineConfig({
     modulePreload: false,
     cssCodeSplit: false,
     assetsInlineLimit: 1 << 20,
-    rollupOptions: { output: { inlineDynamicImports: true } },
   },
 })

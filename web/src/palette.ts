@@ -20,6 +20,11 @@ export function onScheme(change: () => void): void {
   addEventListener('afterprint', () => { printing = false; change() })
 }
 
+/** Canvas pixels for a pixel of the page: paper has many. */
+export function canvasRatio(): number {
+  return printing ? 3 : Math.min(3, devicePixelRatio || 1)
+}
+
 export function css(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 }

@@ -7,7 +7,7 @@ import { drawAxes, scaleOver, type Frame, type Scale } from './axes'
 import { FATES, individualTip, speakOf } from './about'
 import { h, replace, s } from './dom'
 import { sizeUnit, tick } from './format'
-import { COLOURED, css, evenColour, familyColour, isDark } from './palette'
+import { canvasRatio, COLOURED, css, evenColour, familyColour, isDark } from './palette'
 import { radio, section, type Part } from './part'
 import { Picker, type Spot } from './picker'
 import { choice, compare, select } from './state'
@@ -174,7 +174,7 @@ export class FrontPart implements Part {
   }
 
   private drawDots(r: Report, at: Placed): void {
-    const ratio = Math.max(2, devicePixelRatio || 1)
+    const ratio = canvasRatio()
     const { canvas } = this
     canvas.width = at.width * ratio
     canvas.height = at.height * ratio

@@ -6,7 +6,7 @@ import { callName, lineOf, placeOf, planOf, survivorsOf, textOf, type Report } f
 import { divergence, FATES, individualTip, speakOf } from './about'
 import { h, replace, s } from './dom'
 import { size } from './format'
-import { css, familyColour, isDark } from './palette'
+import { canvasRatio, css, familyColour, isDark } from './palette'
 import { radio, section, type Part } from './part'
 import { Picker, type Spot } from './picker'
 import { choice, compare, select } from './state'
@@ -125,7 +125,7 @@ export class TreePart implements Part {
   }
 
   private sizeTo(width: number, height: number): CanvasRenderingContext2D | null {
-    const ratio = Math.max(2, devicePixelRatio || 1)
+    const ratio = canvasRatio()
     this.canvas.width = width * ratio
     this.canvas.height = height * ratio
     this.canvas.style.setProperty('width', `${width}px`)
