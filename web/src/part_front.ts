@@ -159,7 +159,7 @@ export class FrontPart implements Part {
       this.at[2 * i + 1] = py
       spots.push({ x: px, y: py, i })
     }
-    this.picker.set(spots)
+    this.picker.set(spots, spots.filter(({ i }) => r.fate[i] === 'survivor' || r.fate[i] === 'human' || r.fate[i] === 'rejected'))
   }
 
   private dotColour(r: Report, i: number, plain: string): string {

@@ -207,7 +207,7 @@ export class TreePart implements Part {
         c.fill()
       }
     }
-    this.picker.set(spots)
+    this.picker.set(spots, spots.filter(({ i }) => r.fate[i] === 'survivor'))
     replace(this.svg, this.laneMarks(r, layout, left, width, narrow), this.generationAxis(r, layout, left + 8, width - 16, height), this.overlay, this.hover)
     this.drawLines(r)
   }

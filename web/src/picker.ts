@@ -24,8 +24,11 @@ export interface PickerOptions {
   start: () => number
 }
 
+const NAMED_RADIUS = 8
+
 export class Picker {
   private tree: Quadtree<Spot> = quadtree<Spot>()
+  private named: Quadtree<Spot> = quadtree<Spot>()
   private spots: Spot[] = []
   private byX: Spot[] | null = null
   private byY: Spot[] | null = null
@@ -46,7 +49,9 @@ export class Picker {
     el.addEventListener('blur', () => this.leave())
   }
 
-  set(spots: Spot[]): void {
+  /** Those that are named win over a crowd that they stand in. */
+  set(spots: Spot[], named: Spot[] = []): void {
+    this.named = quadtree<Spot>(named, (d) => d.x, (d) => d.y)
     this.spots = spots
     this.tree = quadtree<Spot>(spots, (d) => d.x, (d) => d.y)
     this.byX = this.byY = null
@@ -56,7 +61,7 @@ export class Picker {
   private near(event: MouseEvent): Spot | undefined {
     const box = this.el.getBoundingClientRect()
     const x = event.clientX - box.left + this.el.scrollLeft, y = event.clientY - box.top + this.el.scrollTop
-    return this.tree.find(x, y, this.o.radius)
+    return this.named.find(x, y, NAMED_RADIUS) ?? this.tree.find(x, y, this.o.radius)
   }
 
   private point(event: PointerEvent): void {
