@@ -9,7 +9,11 @@ import { Table } from './table'
 import { term, WORDS, type Word } from './words'
 
 const WIDTH = 150
-const ROLES: Record<Verdict['role'], string> = { survivor: '★ survivor', human: '◆ human', rejected: '✕ rejected' }
+/** A verdict, or what stands in its place while there is none: how somebody does on the search text. */
+type Row = Omit<Verdict, 'role'> & { role: Verdict['role'] | 'leader' }
+const ROLES: Record<Row['role'], string> = { survivor: '★ survivor', leader: '● evolved', human: '◆ human', rejected: '✕ rejected' }
+const ORDER: Record<Row['role'], number> = { survivor: 0, leader: 1, human: 1, rejected: 1 }
+const LEADERS = 5
 const AXES: Record<string, Word> = { kld: 'kld', kld_p99: 'p99', same_top: 'same_top', perplexity_ratio: 'perplexity_ratio', memory: 'memory', bytes: 'size_limit' }
 
 /** A constraint's bound or a value of its axis, in the axis' unit. */
@@ -20,7 +24,7 @@ function inUnit(axis: string, unit: string, x: Missing): string {
   return `${digits(x)}${unit && unit !== '1' ? ' ' + unit : ''}`
 }
 
-function valueOf(r: Report, row: Verdict, axis: string): Missing {
+function valueOf(r: Report, row: Row, axis: string): Missing {
   const p = r.doc.individuals
   const i = placeOf(r, row.id)
   switch (axis) {
@@ -53,15 +57,15 @@ export class VerdictPart implements Part {
   private readonly asked = h('div', { class: 'asked' })
   private readonly facts = h('dl', { class: 'facts' })
   private readonly rules = h('pre', { class: 'rules', tabindex: '0' })
-  private readonly table: Table<Verdict>
+  private readonly table: Table<Row>
 
   constructor() {
-    this.table = new Table<Verdict>({
+    this.table = new Table<Row>({
       name: 'verdict', caption: 'Survivors and humans on text that no one searched on', key: (row) => String(row.id),
       choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected, empty: 'No verdict yet: it comes when the search has ended.',
       columns: [
         { key: 'who', head: 'Who', value: (row) => this.nameOf(row), cell: (row) => h('span', {}, this.nameOf(row), h('span', { class: `under-name role ${row.role}` }, ROLES[row.role] ?? row.role)) },
-        { key: 'role', head: 'Role', word: 'survivor', roomy: true, value: (row) => ['survivor', 'human', 'rejected'].indexOf(row.role),
+        { key: 'role', head: 'Role', word: 'survivor', roomy: true, value: (row) => Object.keys(ROLES).indexOf(row.role),
           cell: (row) => h('span', { class: `role ${row.role}` }, ROLES[row.role] ?? row.role) },
         { key: 'size', head: 'Size', word: 'size_limit', numeric: true, value: (row) => row.bytes, cell: (row) => this.sizeCell(row) },
         { key: 'kld', head: 'Divergence, nats', word: 'kld', numeric: true, value: (row) => row.kld, cell: (row) => digits(row.kld) },
@@ -81,12 +85,12 @@ export class VerdictPart implements Part {
     this.root.querySelector('h2')?.after(this.sentence)
   }
 
-  private nameOf(row: Verdict): string {
+  private nameOf(row: Row): string {
     const i = this.report ? placeOf(this.report, row.id) : -1
     return this.report && i >= 0 ? callName(this.report, i) : `#${row.id}`
   }
 
-  private sizeCell(row: Verdict): HTMLElement {
+  private sizeCell(row: Row): HTMLElement {
     const target = this.report?.doc.run.target_bytes ?? null
     const over = target !== null && row.bytes > target
     return h('span', { 'data-say': sizeExact(row.bytes) + (over ? '; over the size limit' : '') }, size(row.bytes), over && h('span', { class: 'over' }, 'over the limit'))
@@ -102,7 +106,7 @@ export class VerdictPart implements Part {
     return svg
   }
 
-  private interval(row: Verdict): Node {
+  private interval(row: Row): Node {
     const text = `${digits(row.low)} to ${digits(row.high)}`
     if (!this.scale || row.low === null || row.high === null || row.kld === null) return h('span', {}, NONE)
     const x = this.scale
@@ -124,15 +128,35 @@ export class VerdictPart implements Part {
 
   private fillTable(r: Report): void {
     const size = r.doc.run.target_bytes ?? r.doc.verdict.find((row) => row.role === 'survivor')?.bytes ?? null
-    const about = (row: Verdict) => row.role !== 'human' || size === null || Math.abs(row.bytes / size - 1) <= ABOUT
-    const rows = this.humans === 'all' ? r.doc.verdict : r.doc.verdict.filter(about)
-    const left = r.doc.verdict.length - rows.length
+    const all = r.doc.verdict.length > 0 ? (r.doc.verdict as Row[]) : this.soFar(r)
+    const about = (row: Row) => row.role !== 'human' || size === null || Math.abs(row.bytes / size - 1) <= ABOUT
+    const rows = this.humans === 'all' ? all : all.filter(about)
+    const left = all.length - rows.length
+    this.lead(r, all.length > 0)
     this.hidden.textContent = left > 0 ? `${plural(left, 'human')} of other sizes not shown` : ''
     const values = rows.flatMap((row) => [row.low, row.high]).filter((x): x is number => x !== null)
     const low = Math.min(...values), high = Math.max(...values)
     this.scale = values.length === 0 ? null : scaleOver(low, high, 6, WIDTH - 6, low > 0 && high / low > 12)
-    const order = { survivor: 0, human: 1, rejected: 1 }
-    this.table.set([...rows].sort((a, b) => order[a.role] - order[b.role] || (a.kld ?? Infinity) - (b.kld ?? Infinity)))
+    this.table.set([...rows].sort((a, b) => ORDER[a.role] - ORDER[b.role] || (a.kld ?? Infinity) - (b.kld ?? Infinity)))
+  }
+
+  /** While there is no verdict: the best of the evolved within the size, and the humans, by what was measured on the search text. */
+  private soFar(r: Report): Row[] {
+    const p = r.doc.individuals
+    const limit = r.doc.run.target_bytes ?? Infinity
+    const measured = r.fate.map((_, i) => i).filter((i) => r.full[i] && !r.law[i])
+    const leaders = measured.filter((i) => r.fate[i] !== 'human' && p.bytes[i] <= limit).sort((a, b) => (p.kld[a] as number) - (p.kld[b] as number)).slice(0, LEADERS)
+    return [...leaders, ...measured.filter((i) => r.fate[i] === 'human')].map((i): Row => {
+      const kld = p.kld[i] as number, error = p.kld_stderr[i]
+      return { id: p.id[i], role: r.fate[i] === 'human' ? 'human' : 'leader', file: '', bytes: p.bytes[i], kld, stderr: error, low: error === null ? null : kld - 1.96 * error, high: error === null ? null : kld + 1.96 * error,
+        p99: null, same_top: p.same_top[i], perplexity_ratio: p.perplexity_ratio[i], note: '' }
+    })
+  }
+
+  private lead(r: Report, any: boolean): void {
+    const lead = this.root.querySelector('.lead') as HTMLElement
+    if (r.doc.verdict.length === 0 && any) replace(lead, 'No verdict yet. So far, on the ', term('search', 'search text'), ', which everybody was selected on: what the verdict will say of text that no one searched on may differ.')
+    else replace(lead, 'Measured on the ', term('holdout'), ', text that no one searched on. Choose a row and the rest of the page shows that individual.')
   }
 
   private drawAsked(r: Report): void {

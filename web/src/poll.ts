@@ -1,6 +1,7 @@
 /*
  * Following a run: the same page served by `wildtype watch` asks for data.json again and again, with the tag of what it has, so that an
- * unchanged run costs a few bytes. From a file nothing is ever fetched.
+ * unchanged run costs a few bytes. From a file nothing is ever fetched, nor by a report that somebody put on a web server: such a page
+ * carries its own policy, which allows no connection.
  */
 const EVERY = 2000
 const ENDED_EVERY = 10000
@@ -17,6 +18,7 @@ export interface PollOptions {
 
 export function startPolling(options: PollOptions): void {
   if (location.protocol !== 'http:' && location.protocol !== 'https:') return
+  if (options.has() && document.querySelector('meta[http-equiv="Content-Security-Policy"]')) return
   let tag = '', failures = 0, running = true, timer = 0, busy = false
 
   const again = () => {
