@@ -1,7 +1,7 @@
 /* Part 6: the strategy. Its genes, each with its worth where a knock-out measured it, and rules as curves. */
 import { callName, placeOf, textOf, type Knockout, type Report } from './document'
 import { divergence, FATES } from './about'
-import { scaleOver, type Scale } from './axes'
+import { scalePow } from 'd3-scale'
 import { h, replace, s, say } from './dom'
 import { count, digits, plural, signed, sizeExact } from './format'
 import { section, type Part } from './part'
@@ -12,6 +12,8 @@ import { GENES } from './variables'
 import { term } from './words'
 
 const WIDTH = 180
+/** Where a worth stands in its bar. */
+type Place = (v: number) => number
 
 export class StrategyPart implements Part {
   readonly root: HTMLElement
@@ -24,7 +26,7 @@ export class StrategyPart implements Part {
   constructor() {
     this.root = section('strategy', 'The strategy',
       ['What the selected ', term('individual'), ' is made of: each ', term('gene'), ' with its ', term('worth', 'worth'), ', and ', term('rule', 'rules'),
-        ' as curves. In a curve one variable moves and the others stand where their dotted lines are; a dashed curve is the compared individual’s.'],
+        ' as curves. Bars of worth are on a square-root scale, so that small ones show. In a curve one variable moves and the others stand where their dotted lines are; a dashed curve is the compared individual’s.'],
       this.head, this.genes, this.pins, h('details', { class: 'more' }, h('summary', {}, 'The whole text'), this.copy, this.text))
   }
 
@@ -71,30 +73,33 @@ export class StrategyPart implements Part {
     const scale = this.worthScale([...worths.values()])
     const b = placeOf(r, choice.compared)
     const others = b < 0 || b === i ? new Map<string, string>() : new Map(readGenes(textOf(r, b)).map((g) => [g.gene, g.value]))
-    const rows = genes.map((gene) => this.gene(gene, worths.get(gene.gene), scale, others))
+    // A knock-out may have set a gene that the strategy leaves at its default.
+    const written = new Set(genes.map((gene) => gene.gene))
+    const silent = [...worths.keys()].filter((gene) => !written.has(gene) && !gene.startsWith('pin ')).map((gene): GeneText => ({ gene, value: GENES[gene]?.otherwise ?? '', pins: [] }))
+    const rows = [...genes, ...silent].map((gene) => this.gene(gene, worths.get(gene.gene), scale, others, written.has(gene.gene)))
     replace(this.genes, ...(rows.length > 0 ? rows : [h('p', { class: 'none' }, 'Every gene is at its default.')]))
     const pinWorths = [...worths.values()].filter((k) => k.gene.startsWith('pin '))
     replace(this.pins, pinWorths.length > 0 && h('h3', {}, 'What single ', term('pin', 'pins'), ' are worth'), pinWorths.length > 0 && h('ul', { class: 'pin-worths' },
       ...pinWorths.map((k) => h('li', {}, h('code', {}, k.gene.slice(4)), this.worth(k, scale)))))
   }
 
-  private worthScale(worths: Knockout[]): Scale | null {
+  private worthScale(worths: Knockout[]): Place | null {
     const all = worths.flatMap((k) => [k.change, k.low, k.high]).filter((v): v is number => v !== null)
-    return all.length === 0 ? null : scaleOver(Math.min(0, ...all), Math.max(0, ...all), 6, WIDTH - 6, false)
+    return all.length === 0 ? null : scalePow().exponent(0.5).domain([Math.min(0, ...all), Math.max(0, ...all)]).range([6, WIDTH - 6])
   }
 
-  private gene(gene: GeneText, worth: Knockout | undefined, scale: Scale | null, others: Map<string, string>): HTMLElement {
+  private gene(gene: GeneText, worth: Knockout | undefined, scale: Place | null, others: Map<string, string>, written: boolean): HTMLElement {
     const info = GENES[gene.gene]
     const isPins = gene.pins.length > 1
     const value = isPins ? `{ ${plural(gene.pins.length, 'tensor')} }` : gene.value
     const other = others.get(gene.gene)
     return h('article', { class: 'gene' }, h('div', { class: 'said' },
       h('h3', {}, h('span', { class: 'term', tabindex: '0', 'data-say': info ? `${info.help} What people use: ${info.human}` : 'A gene that this page does not know.' }, gene.gene)),
-      h('code', { class: 'value' }, value),
+      h('code', { class: 'value' }, value, !written && h('span', { class: 'small' }, ' (its default)')),
       isPins && this.pinTypes(gene.pins),
       worth && this.worth(worth, scale),
-      !!info?.domain && other !== undefined && other !== gene.value && h('p', { class: 'small' }, gene.gene === 'alloc.price' ? 'compared, dashed, drawn as high: ' : 'compared, dashed: ', h('code', {}, other))),
-      info?.domain && ruleCurves(info, gene.value, other ?? null, gene.gene === 'alloc.price'))
+      !!info?.domain && other !== undefined && other !== gene.value && h('p', { class: 'small' }, gene.gene === 'alloc.price' ? 'compared, dashed, drawn to the same height: ' : 'compared, dashed: ', h('code', {}, other))),
+      info?.domain && written && ruleCurves(info, gene.value, other ?? null, gene.gene === 'alloc.price'))
   }
 
   private pinTypes(pins: [string, string][]): HTMLElement {
@@ -103,7 +108,7 @@ export class StrategyPart implements Part {
     return h('p', { class: 'small' }, [...types].sort((a, b) => b[1] - a[1]).map(([type, n]) => `${count(n)} × ${type}`).join(', '), '. Which tensor has which: the plan above, or the whole text.')
   }
 
-  private worth(k: Knockout, scale: Scale | null): HTMLElement {
+  private worth(k: Knockout, scale: Place | null): HTMLElement {
     if (k.change === null || !scale) return h('p', { class: 'worth' }, 'worth: not measured')
     const low = k.low ?? k.change, high = k.high ?? k.change
     const verdict = low > 0 ? 'better than what people use' : high < 0 ? 'worse than what people use' : 'not to be told apart'

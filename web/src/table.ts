@@ -103,7 +103,7 @@ export class Table<T> {
       th.append(h('button', {
         type: 'button', class: 'sort', 'data-focus': `${this.o.name}:sort:${column.key}`, 'data-tip': column.word,
         'aria-describedby': column.word ? `word-${column.word}` : undefined, onclick: () => this.sortBy(column),
-      }, column.head, h('span', { class: 'arrow', 'aria-hidden': 'true' }, sorted ? (this.down ? ' ▼' : ' ▲') : ' ↕')))
+      }, column.head, h('span', { class: 'arrow', 'aria-hidden': 'true' }, sorted ? (this.down ? '\u00a0▼' : '\u00a0▲') : '\u00a0↕')))
     } else if (column.word) {
       th.append(h('span', { class: 'term', tabindex: '0', 'data-tip': column.word, 'aria-label': `${column.head}: ${WORDS[column.word][1]}` }, column.head))
     } else th.append(column.head)

@@ -66,29 +66,31 @@ export interface GeneInfo {
   /** What the expression's value is; '' of other genes. */
   value: string
   human: string
+  /** What a strategy has that does not write the gene. */
+  otherwise: string
 }
 
-const gene = (help: string, human: string, domain: Variable[] | null = null, value = ''): GeneInfo => ({ help, human, domain, value })
+const gene = (otherwise: string, help: string, human: string, domain: Variable[] | null = null, value = ''): GeneInfo => ({ help, human, domain, value, otherwise })
 
-/** Every gene: what it does, and what people use. Their defaults are not written in a strategy. */
+/** Every gene: its default, what it does, and what people use. */
 export const GENES: Record<string, GeneInfo> = {
-  'alloc.price': gene('What an error in a tensor costs. Types are chosen so that the sum of price times error is least for the bytes that there are; only the ratios of prices matter.',
+  'alloc.price': gene('1', 'What an error in a tensor costs. Types are chosen so that the sum of price times error is least for the bytes that there are; only the ratios of prices matter.',
     'error * (1 + 5 * is_down + 0.25 * is_v + is_head * (2 - 0.5 * is_embed))', TENSOR, 'price'),
-  'alloc.types': gene('The block types that tensors may get.', '[Q2_K Q3_K Q4_K Q5_K Q6_K]'),
-  'alloc.pins': gene('Types of single tensors, whatever their price.', '{}'),
-  'fold.attn_in': gene('The log of the scale that moves each channel between the attention’s norm and the matrices that make queries, keys and values. The model computes the same; its rounding does not.',
+  'alloc.types': gene('[Q2_K Q3_K IQ4_XS Q4_K Q5_K Q6_K Q8_0]', 'The block types that tensors may get.', '[Q2_K Q3_K Q4_K Q5_K Q6_K]'),
+  'alloc.pins': gene('{}', 'Types of single tensors, whatever their price.', '{}'),
+  'fold.attn_in': gene('0', 'The log of the scale that moves each channel between the attention’s norm and the matrices that make queries, keys and values. The model computes the same; its rounding does not.',
     '0.5 * log(act)', CHANNEL, 'log scale'),
-  'fold.attn_out': gene('The same for the channels between values and the attention’s output projection.', '0.5 * log(act)', CHANNEL, 'log scale'),
-  'fold.ffn_in': gene('The same between the FFN’s norm and its gate and up projections.', '0.5 * log(act)', CHANNEL, 'log scale'),
-  'fold.ffn_mid': gene('The same between the up projection’s rows and the down projection’s columns.', '0.5 * log(act)', CHANNEL, 'log scale'),
-  'rotate.residual': gene('A rotation of the residual stream: it spreads channels that stand out over all of them.', 'none'),
-  'rotate.value': gene('A rotation of each head’s values. It costs no bytes.', 'none'),
-  'encode.weight': gene('What the squared error of a weight counts when its block’s scale and codes are searched.', 'h * sqrt(2 * v + x * x)', ELEMENT, 'weight of the error'),
-  'encode.grid': gene('Which scales are tried for a block.', '{ lo: -0.9, hi: 0.9, steps: 36 }'),
-  'encode.passes': gene('How often codes and scales are refined against each other.', '5'),
-  'encode.bias': gene('A factor on the final scale of every block.', '1.0125'),
-  'feedback.damp': gene('Error feedback (GPTQ): what rounding one column leaves over, the next ones absorb. The number is the damping; 0: off.', '0.01'),
-  'feedback.order': gene('The order of the columns in error feedback: the highest value first.', 'h', COLUMN, 'rank value'),
-  'cache.k': gene('The type of the runtime’s cache of keys (-ctk).', 'F16'),
-  'cache.v': gene('The type of the runtime’s cache of values (-ctv).', 'F16'),
+  'fold.attn_out': gene('0', 'The same for the channels between values and the attention’s output projection.', '0.5 * log(act)', CHANNEL, 'log scale'),
+  'fold.ffn_in': gene('0', 'The same between the FFN’s norm and its gate and up projections.', '0.5 * log(act)', CHANNEL, 'log scale'),
+  'fold.ffn_mid': gene('0', 'The same between the up projection’s rows and the down projection’s columns.', '0.5 * log(act)', CHANNEL, 'log scale'),
+  'rotate.residual': gene('none', 'A rotation of the residual stream: it spreads channels that stand out over all of them.', 'none'),
+  'rotate.value': gene('none', 'A rotation of each head’s values. It costs no bytes.', 'none'),
+  'encode.weight': gene('h * sqrt(2 * v + x * x)', 'What the squared error of a weight counts when its block’s scale and codes are searched.', 'h * sqrt(2 * v + x * x)', ELEMENT, 'weight of the error'),
+  'encode.grid': gene('own', 'Which scales are tried for a block.', '{ lo: -0.9, hi: 0.9, steps: 36 }'),
+  'encode.passes': gene('own', 'How often codes and scales are refined against each other.', '5'),
+  'encode.bias': gene('1', 'A factor on the final scale of every block.', '1.0125'),
+  'feedback.damp': gene('0', 'Error feedback (GPTQ): what rounding one column leaves over, the next ones absorb. The number is the damping; 0: off.', '0.01'),
+  'feedback.order': gene('h', 'The order of the columns in error feedback: the highest value first.', 'h', COLUMN, 'rank value'),
+  'cache.k': gene('F16', 'The type of the runtime’s cache of keys (-ctk).', 'F16'),
+  'cache.v': gene('F16', 'The type of the runtime’s cache of values (-ctv).', 'F16'),
 }

@@ -45,9 +45,10 @@ test('curves of constants, of everything, and of nonsense', async () => {
 test('genes are those of docs/strategies.md, with its variables', async () => {
   const { GENES } = await load('variables')
   const docs = readFileSync(new URL('../../docs/strategies.md', import.meta.url), 'utf8')
-  const rows = [...docs.matchAll(/^\| `([a-z]+\.[a-z_]+)` \| ([^|]+) \|/gm)]
+  const rows = [...docs.matchAll(/^\| `([a-z]+\.[a-z_]+)` \| ([^|]+) \| `([^`]*)` \| `([^`]*)` \|/gm)]
   assert.deepEqual(Object.keys(GENES), rows.map((row) => row[1]))
-  for (const [, gene, kind] of rows) {
+  for (const [, gene, kind, otherwise, human] of rows) {
+    assert.deepEqual([GENES[gene].otherwise, GENES[gene].human], [otherwise, human], gene)
     const domain = kind.match(/rule \((\w+)\)/)?.[1]
     assert.equal(GENES[gene].domain !== null, domain !== undefined, gene)
     if (!domain) continue
