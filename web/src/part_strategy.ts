@@ -1,0 +1,132 @@
+/* Part 6: the strategy. Its genes, each with its worth where a knock-out measured it, and rules as curves. */
+import { callName, placeOf, textOf, type Knockout, type Report } from './document'
+import { divergence, FATES } from './about'
+import { scalePow } from 'd3-scale'
+import { h, replace, s, say } from './dom'
+import { count, digits, plural, signed, sizeExact } from './format'
+import { section, type Part } from './part'
+import { ruleCurves } from './rule_curves'
+import { choice } from './state'
+import { readGenes, type GeneText } from './strategy_text'
+import { GENES } from './variables'
+import { term } from './words'
+
+const WIDTH = 180
+/** Where a worth stands in its bar. */
+type Place = (v: number) => number
+
+export class StrategyPart implements Part {
+  readonly root: HTMLElement
+  private readonly head = h('p', { class: 'summary' })
+  private readonly genes = h('div', { class: 'genes' })
+  private readonly pins = h('div')
+  private readonly text = h('pre', { class: 'strategy', tabindex: '0', 'aria-label': 'The text of the strategy' })
+  private readonly copy = h('button', { type: 'button', 'data-focus': 'strategy:copy', onclick: () => void this.copyText() }, 'Copy the text')
+
+  constructor() {
+    this.root = section('strategy', 'The strategy',
+      ['What the selected ', term('individual'), ' is made of: each ', term('gene'), ' with its ', term('worth', 'worth'), ', and ', term('rule', 'rules'),
+        ' as curves. Bars of worth are on a square-root scale, so that small ones show. In a curve one variable moves and the others stand where their dotted lines are; a dashed curve is the compared individual’s.'],
+      this.head, this.genes, this.pins, h('details', { class: 'more' }, h('summary', {}, 'The whole text'), this.copy, this.text))
+  }
+
+  update(r: Report): void {
+    this.draw(r)
+  }
+
+  chosen(r: Report): void {
+    this.draw(r)
+  }
+
+  redraw(): void {}
+
+  private async copyText(): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(this.text.textContent ?? '')
+      say('copied')
+      this.copy.textContent = 'Copied'
+    } catch {
+      getSelection()?.selectAllChildren(this.text)
+      this.copy.textContent = 'Selected: copy it with the keyboard'
+    }
+    setTimeout(() => { this.copy.textContent = 'Copy the text' }, 2500)
+  }
+
+  private draw(r: Report): void {
+    const i = placeOf(r, choice.selected)
+    if (i < 0) {
+      this.head.textContent = 'Nobody is selected.'
+      this.text.textContent = ''
+      return replace(this.genes)
+    }
+    const lines = textOf(r, i)
+    const text = lines.join('\n')
+    if (this.text.textContent !== text) this.text.textContent = text
+    const p = r.doc.individuals
+    const worths = new Map(r.doc.knockouts.filter((k) => k.id === p.id[i]).map((k) => [k.gene, k]))
+    replace(this.head, h('b', {}, callName(r, i)), ` (${FATES[r.fate[i]]}, #${p.id[i]}): ${divergence(r, i)}; ${p.bytes[i] > 0 ? sizeExact(p.bytes[i]) : 'it never had a plan'}. `,
+      worths.size > 0 ? '' : `What its genes are worth was not measured; wildtype explain does it.`)
+    this.drawGenes(r, i, readGenes(lines), worths)
+  }
+
+  private drawGenes(r: Report, i: number, genes: GeneText[], worths: Map<string, Knockout>): void {
+    const scale = this.worthScale([...worths.values()])
+    const b = placeOf(r, choice.compared)
+    const others = b < 0 || b === i ? new Map<string, string>() : new Map(readGenes(textOf(r, b)).map((g) => [g.gene, g.value]))
+    // A knock-out may have set a gene that the strategy leaves at its default.
+    const written = new Set(genes.map((gene) => gene.gene))
+    const silent = [...worths.keys()].filter((gene) => !written.has(gene) && !gene.startsWith('pin ')).map((gene): GeneText => ({ gene, value: GENES[gene]?.otherwise ?? '', pins: [] }))
+    const rows = [...genes, ...silent].map((gene) => this.gene(gene, worths.get(gene.gene), scale, others, written.has(gene.gene)))
+    replace(this.genes, ...(rows.length > 0 ? rows : [h('p', { class: 'none' }, 'Every gene is at its default.')]))
+    const pinWorths = [...worths.values()].filter((k) => k.gene.startsWith('pin '))
+    replace(this.pins, pinWorths.length > 0 && h('h3', {}, 'What single ', term('pin', 'pins'), ' are worth'), pinWorths.length > 0 && h('ul', { class: 'pin-worths' },
+      ...pinWorths.map((k) => h('li', {}, h('code', {}, k.gene.slice(4)), this.worth(k, scale)))))
+  }
+
+  private worthScale(worths: Knockout[]): Place | null {
+    const all = worths.flatMap((k) => [k.change, k.low, k.high]).filter((v): v is number => v !== null)
+    return all.length === 0 ? null : scalePow().exponent(0.5).domain([Math.min(0, ...all), Math.max(0, ...all)]).range([6, WIDTH - 6])
+  }
+
+  private gene(gene: GeneText, worth: Knockout | undefined, scale: Place | null, others: Map<string, string>, written: boolean): HTMLElement {
+    const info = GENES[gene.gene]
+    const isPins = gene.pins.length > 1
+    const value = isPins ? `{ ${plural(gene.pins.length, 'tensor')} }` : gene.value
+    const other = others.get(gene.gene)
+    return h('article', { class: 'gene' }, h('div', { class: 'said' },
+      h('h3', {}, h('span', { class: 'term', tabindex: '0', 'data-say': info ? `${info.help} What people use: ${info.human}` : 'A gene that this page does not know.' }, gene.gene)),
+      h('code', { class: 'value' }, value, !written && h('span', { class: 'small' }, ' (its default)')),
+      isPins && this.pinTypes(gene.pins),
+      worth && this.worth(worth, scale),
+      !!info?.domain && other !== undefined && other !== gene.value && h('p', { class: 'small' }, gene.gene === 'alloc.price' ? 'compared, dashed, drawn to the same height: ' : 'compared, dashed: ', h('code', {}, other))),
+      info?.domain && written && ruleCurves(info, gene.value, other ?? null, gene.gene === 'alloc.price'))
+  }
+
+  private pinTypes(pins: [string, string][]): HTMLElement {
+    const types = new Map<string, number>()
+    for (const [, type] of pins) types.set(type, (types.get(type) ?? 0) + 1)
+    return h('p', { class: 'small' }, [...types].sort((a, b) => b[1] - a[1]).map(([type, n]) => `${count(n)} × ${type}`).join(', '), '. Which tensor has which: the plan above, or the whole text.')
+  }
+
+  private worth(k: Knockout, scale: Place | null): HTMLElement {
+    if (k.change === null || !scale) return h('p', { class: 'worth' }, 'worth: not measured')
+    const low = k.low ?? k.change, high = k.high ?? k.change
+    const verdict = low > 0 ? 'better than what people use' : high < 0 ? 'worse than what people use' : 'not to be told apart'
+    const kind = low > 0 ? 'good' : high < 0 ? 'bad' : 'unknown'
+    const zero = scale(0), at = scale(k.change)
+    const svg = s('svg', { width: WIDTH, height: 22, class: `worth-bar ${kind}`, 'aria-hidden': 'true' },
+      s('rect', { x: Math.min(zero, at), width: Math.max(1, Math.abs(at - zero)), y: 6, height: 10, class: 'amount' }),
+      s('line', { x1: scale(low), x2: scale(high), y1: 11, y2: 11, class: 'whisker' }), s('line', { x1: zero, x2: zero, y1: 0, y2: 22, class: 'zero' }))
+    return h('p', { class: 'worth', 'data-say': `Set to ${k.value || 'the rules'}, the divergence changes by ${signed(k.change)} nats per token; 95% interval ${signed(k.low)} to ${signed(k.high)}: ${verdict}.` },
+      h('span', { class: 'sign' }, kind === 'good' ? '▲ ' : kind === 'bad' ? '▼ ' : '○ '), svg, h('b', {}, `${signed(k.change)} nats`), h('span', { class: 'small' }, ` (${signed(k.low)} to ${signed(k.high)}) against ${k.value || 'the rules'}: ${verdict}`))
+  }
+}
+
+/** Worths that did not hold, for the last part. */
+export function unsupported(r: Report): Knockout[] {
+  return r.doc.knockouts.filter((k) => k.change !== null && (k.low ?? k.change) <= 0)
+}
+
+export function worthText(k: Knockout): string {
+  return `${signed(k.change)} nats per token (${digits(k.low, 3)} to ${digits(k.high, 3)})`
+}

@@ -1,0 +1,122 @@
+/* Part 5: how the run went over time. */
+import { bestHuman, callName, type Missing, type OperatorCount, type Report } from './document'
+import { h } from './dom'
+import { count, digits, duration, NONE, share, short, tick } from './format'
+import { LineChart, type LineChartData } from './line_chart'
+import { radio, section, type Part } from './part'
+import { Table } from './table'
+import { operatorTip, term } from './words'
+
+type Over = 'generation' | 'evaluations' | 'tokens' | 'seconds'
+interface OperatorRow extends OperatorCount { name: string; children: number }
+
+const OVER: Record<Over, [string, (v: number) => string]> = {
+  generation: ['generation', String], evaluations: ['evaluations', short], tokens: ['tokens', short], seconds: ['time', duration],
+}
+
+export class TimePart implements Part {
+  readonly root: HTMLElement
+  private over: Over = 'generation'
+  private report: Report | null = null
+  private readonly best = new LineChart(h('span', {}, 'Best ', term('kld', 'divergence'), ' on the ', term('search', 'search text')), 'Best divergence')
+  private readonly rates = new LineChart(h('span', {}, 'How often each ', term('operator'), ' is used'), 'Use of operators')
+  private readonly losses = new LineChart(h('span', {}, term('lethal', 'Lethal'), ' and ', term('raced', 'sent home'), ', of the born'), 'Lethal and sent home')
+  private readonly diversity = new LineChart(h('span', {}, term('diversity', 'Diversity'), ' of the population'), 'Diversity')
+  private readonly reuse = new LineChart(h('span', {}, term('cache_hits', 'Cache hits'), ' and ', term('state_reuse', 'state reuse')), 'Cache hits and state reuse')
+  private readonly operators: Table<OperatorRow>
+  private readonly numbers: Table<number>
+  private readonly details: HTMLDetailsElement
+
+  constructor() {
+    this.operators = new Table<OperatorRow>({
+      name: 'operators', caption: 'Success of operators', key: (row) => row.name, sort: { key: 'success', down: true }, empty: 'No generation has ended yet.',
+      columns: [
+        { key: 'name', head: 'Operator', word: 'operator', value: (row) => row.name, cell: (row) => h('span', { class: 'term', tabindex: '0', 'data-say': operatorTip(row.name) }, row.name) },
+        { key: 'children', head: 'Children', numeric: true, value: (row) => row.children, cell: (row) => count(row.children) },
+        { key: 'success', head: 'Success of late', word: 'success', value: (row) => (row.tried > 0 ? row.stayed / row.tried : null), cell: (row) => this.successCell(row) },
+        { key: 'rate', head: 'Share of next children', numeric: true, value: (row) => row.rate, cell: (row) => share(row.rate, 0) },
+      ],
+    })
+    this.numbers = this.makeNumbers()
+    this.details = h('details', { class: 'more', ontoggle: () => this.fillNumbers() }, h('summary', {}, 'The same as a table'), this.numbers.root)
+    this.root = section('time', 'Time', ['How the run went: what it found, what its operators were worth, what it lost and what it saved.'],
+      h('div', { class: 'controls' }, radio<Over>('Over', [['generation', 'generations'], ['evaluations', 'evaluations'], ['tokens', 'tokens'], ['seconds', 'time']], this.over,
+        (v) => { this.over = v; if (this.report) this.update(this.report) })),
+      h('div', { class: 'charts' }, this.best.root, this.losses.root, this.rates.root, this.diversity.root, this.reuse.root,
+        h('div', {}, h('p', { class: 'caption' }, term('success', 'Success'), ' of operators'), this.operators.root)), this.details)
+  }
+
+  private makeNumbers(): Table<number> {
+    const g = () => (this.report as Report).doc.generations
+    const column = (key: 'evaluations' | 'tokens' | 'born' | 'lethal' | 'eliminated', head: string) =>
+      ({ key, head, numeric: true, value: (k: number) => g()[key][k], cell: (k: number) => count(g()[key][k]) })
+    const shares = (key: 'diversity' | 'cache_hits' | 'state_reuse', head: string, text: (v: Missing) => string) =>
+      ({ key, head, numeric: true, value: (k: number) => g()[key][k], cell: (k: number) => text(g()[key][k]) })
+    return new Table<number>({
+      name: 'generations', caption: 'Generations', key: (k) => String(g().number[k]), page: 20, sort: { key: 'number' }, empty: 'No generation has ended yet.',
+      columns: [
+        { key: 'number', head: 'Generation', numeric: true, value: (k) => g().number[k], cell: (k) => String(g().number[k]) },
+        { key: 'best', head: 'Best, nats per token', word: 'kld', numeric: true, value: (k) => g().best[k], cell: (k) => digits(g().best[k]) },
+        column('evaluations', 'Evaluations'), column('tokens', 'Tokens'),
+        { key: 'seconds', head: 'Time', numeric: true, value: (k) => g().seconds[k], cell: (k) => duration(g().seconds[k]) },
+        column('born', 'Born'), column('lethal', 'Lethal'), column('eliminated', 'Sent home'),
+        shares('diversity', 'Diversity', (v) => digits(v, 2)), shares('cache_hits', 'Cache hits', (v) => share(v, 0)), shares('state_reuse', 'State reuse', (v) => share(v, 0)),
+      ],
+    })
+  }
+
+  private successCell(row: OperatorRow): Node {
+    if (row.tried <= 0) return h('span', {}, NONE)
+    const success = row.stayed / row.tried
+    const bar = h('span', { class: 'bar', 'aria-hidden': 'true' }, h('span', { css: { width: `${(100 * Math.min(1, success)).toFixed(1)}%` } }))
+    return h('span', { class: 'with-chart', 'data-say': `${digits(row.stayed, 3)} of ${digits(row.tried, 3)} children stayed; older generations count less` }, bar, h('span', {}, share(success, 0)))
+  }
+
+  private fillNumbers(): void {
+    if (this.report && this.details.open) this.numbers.set(this.report.doc.generations.number.map((_, k) => k))
+  }
+
+  update(r: Report): void {
+    this.report = r
+    const g = r.doc.generations
+    const [xName, xText] = OVER[this.over]
+    const x = this.over === 'generation' ? g.number : g[this.over]
+    const common = { x, xName, xText }
+    const of = (part: number[]) => part.map((n, k): Missing => (g.born[k] > 0 ? n / g.born[k] : null))
+    const percent = { bounds: [0, 1] as [number, number], yText: (v: number) => share(v, 0), told: (v: number) => share(v) }
+    const human = bestHuman(r)
+    const humanKld = human < 0 ? null : r.doc.individuals.kld[human]
+    // A floor far below what was reached would only press the line flat.
+    const lowest = Math.min(...g.best.filter((v): v is number => v !== null), humanKld ?? Infinity)
+    const references = [humanKld !== null && humanKld > 0 ? { name: `best human: ${callName(r, human).slice(0, 20)}`, value: humanKld } : null,
+      r.doc.run.noise !== null && r.doc.run.noise > lowest / 20 ? { name: 'noise floor', value: r.doc.run.noise } : null].filter((v) => v !== null)
+    const best: LineChartData = { ...common, yName: 'nats per token', yText: tick, told: (v) => `${digits(v)} nats per token`, log: true,
+      series: [{ name: 'best', values: g.best, colour: 0, step: true }], references: g.number.length > 0 ? references : [] }
+    this.best.set(best)
+    this.losses.set({ ...common, ...percent, yName: 'share of the born', series: [{ name: 'lethal', values: of(g.lethal), colour: 1 }, { name: 'sent home', values: of(g.eliminated), colour: 0 }] })
+    this.diversity.set({ ...common, yName: 'mean distance, 0 to 1', yText: tick, told: (v) => digits(v, 3), bounds: [0, 1], series: [{ name: 'diversity', values: g.diversity, colour: 2 }] })
+    this.reuse.set({ ...common, ...percent, yName: 'share', series: [{ name: 'cache hits', values: g.cache_hits, colour: 0 }, { name: 'state reuse', values: g.state_reuse, colour: 1 }] })
+    const names = Object.keys(g.operators[g.operators.length - 1] ?? {})
+    this.rates.set({ ...common, ...percent, bounds: [0, 1.08 * Math.max(0.05, ...g.operators.flatMap((o) => names.map((name) => o[name]?.rate ?? 0)))], yName: 'share of the next children',
+      series: names.map((name, n) => ({ name, colour: n, values: g.operators.map((o) => o[name]?.rate ?? null) })) })
+    this.fillOperators(r, names)
+    this.fillNumbers()
+  }
+
+  private fillOperators(r: Report, names: string[]): void {
+    const g = r.doc.generations
+    const born = new Map<string, number>()
+    for (const operator of r.doc.individuals.operator) {
+      const name = r.doc.operators[operator]
+      if (name) born.set(name, (born.get(name) ?? 0) + 1)
+    }
+    const last = g.operators[g.operators.length - 1] ?? {}
+    this.operators.set(names.map((name) => ({ name, children: born.get(name) ?? 0, ...last[name] })))
+  }
+
+  chosen(): void {}
+
+  redraw(): void {
+    for (const chart of [this.best, this.rates, this.losses, this.diversity, this.reuse]) chart.draw()
+  }
+}

@@ -1,0 +1,164 @@
+/* A table that sorts by its heads, in pages where it is long. Rows can be chosen by a button in their first cell or by a click. */
+import { h, keepFocus, replace, say } from './dom'
+import { plural } from './format'
+import { WORDS, type Word } from './words'
+
+export interface Column<T> {
+  key: string
+  head: string
+  word?: Word
+  /** A second line of the head. */
+  under?: () => Node | string
+  /** What it sorts by; missing ones come last in either direction. Columns without it do not sort. */
+  value?: (row: T) => number | string | null
+  cell: (row: T) => Node | string
+  numeric?: boolean
+  wide?: boolean
+  /** Left out where the page is narrow. */
+  roomy?: boolean
+}
+
+export interface TableOptions<T> {
+  name: string
+  caption: string
+  columns: Column<T>[]
+  key: (row: T) => string
+  /** The first cell becomes a button where rows can be chosen. */
+  choose?: (row: T) => void
+  chosen?: (row: T) => boolean
+  sort?: { key: string; down?: boolean }
+  page?: number
+  empty: string
+}
+
+function classesOf(column: { numeric?: boolean; wide?: boolean; roomy?: boolean }): string | undefined {
+  return [column.numeric && 'number', column.wide && 'wide', column.roomy && 'roomy'].filter(Boolean).join(' ') || undefined
+}
+
+export class Table<T> {
+  readonly root: HTMLElement
+  private readonly o: TableOptions<T>
+  private rows: T[] = []
+  private sorted: T[] = []
+  private sortKey: string
+  private down: boolean
+  private first = 0
+  private readonly head = h('thead')
+  private readonly body = h('tbody')
+  private readonly pager = h('div', { class: 'pager' })
+  private readonly scroller: HTMLElement
+
+  constructor(options: TableOptions<T>) {
+    this.o = options
+    this.sortKey = options.sort?.key ?? ''
+    this.down = options.sort?.down ?? false
+    const table = h('table', { class: 'rows' }, h('caption', { class: 'for-readers' }, options.caption), this.head, this.body)
+    this.scroller = h('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-label': options.caption }, table)
+    this.root = h('div', { class: 'table' }, this.scroller, this.pager)
+  }
+
+  set(rows: T[]): void {
+    this.rows = rows
+    this.order()
+    this.draw()
+  }
+
+  /** After a choice: the rows stay, their marks change. */
+  refresh(): void {
+    this.draw()
+  }
+
+  private order(): void {
+    const column = this.o.columns.find((c) => c.key === this.sortKey)
+    this.sorted = [...this.rows]
+    const value = column?.value
+    if (!value) return
+    const sign = this.down ? -1 : 1
+    const keyed = this.sorted.map((row, i) => ({ row, i, v: value(row) }))
+    keyed.sort((a, b) => {
+      if (a.v === null || b.v === null) return a.v === b.v ? a.i - b.i : a.v === null ? 1 : -1
+      if (typeof a.v === 'string' || typeof b.v === 'string')
+        return sign * String(a.v).localeCompare(String(b.v), 'en', { numeric: true }) || a.i - b.i
+      return sign * (a.v - b.v) || a.i - b.i
+    })
+    this.sorted = keyed.map((k) => k.row)
+  }
+
+  private sortBy(column: Column<T>): void {
+    this.down = this.sortKey === column.key ? !this.down : false
+    this.sortKey = column.key
+    this.first = 0
+    this.order()
+    this.draw()
+    say(`sorted by ${column.head}, ${this.down ? 'descending' : 'ascending'}`)
+  }
+
+  private headCell(column: Column<T>): HTMLElement {
+    const sorted = column.key === this.sortKey
+    const th = h('th', {
+      scope: 'col', class: classesOf(column),
+      'aria-sort': sorted ? (this.down ? 'descending' : 'ascending') : undefined,
+    })
+    if (column.value) {
+      th.append(h('button', {
+        type: 'button', class: 'sort', 'data-focus': `${this.o.name}:sort:${column.key}`, 'data-tip': column.word,
+        'aria-describedby': column.word ? `word-${column.word}` : undefined, onclick: () => this.sortBy(column),
+      }, column.head, h('span', { class: 'arrow', 'aria-hidden': 'true' }, sorted ? (this.down ? '\u00a0▼' : '\u00a0▲') : '\u00a0↕')))
+    } else if (column.word) {
+      th.append(h('span', { class: 'term', tabindex: '0', 'data-tip': column.word, 'aria-label': `${column.head}: ${WORDS[column.word][1]}` }, column.head))
+    } else th.append(column.head)
+    if (column.under) th.append(h('div', { class: 'under' }, column.under()))
+    return th
+  }
+
+  private bodyRow(row: T): HTMLElement {
+    const chosen = this.o.chosen?.(row) ?? false
+    const tr = h('tr', { class: chosen ? 'chosen' : undefined, 'aria-selected': this.o.choose ? String(chosen) : undefined })
+    this.o.columns.forEach((column, i) => {
+      const content = column.cell(row)
+      const classes = classesOf(column)
+      if (i === 0 && this.o.choose) {
+        const button = h('button', {
+          type: 'button', class: 'pick', 'data-focus': `${this.o.name}:row:${this.o.key(row)}`, 'aria-pressed': String(chosen),
+        }, content)
+        tr.append(h('th', { scope: 'row', class: classes }, button))
+      } else tr.append(h(i === 0 ? 'th' : 'td', { class: classes, scope: i === 0 ? 'row' : undefined }, content))
+    })
+    if (this.o.choose) {
+      tr.classList.add('choosable')
+      tr.addEventListener('click', () => this.o.choose?.(row))
+    }
+    return tr
+  }
+
+  private draw(): void {
+    keepFocus(() => {
+      const page = this.o.page ?? Infinity
+      if (this.first >= this.sorted.length) this.first = 0
+      const shown = this.sorted.slice(this.first, this.first + page)
+      replace(this.head, h('tr', {}, ...this.o.columns.map((column) => this.headCell(column))))
+      replace(this.body, ...shown.map((row) => this.bodyRow(row)))
+      if (shown.length === 0) replace(this.body, h('tr', {}, h('td', { colspan: this.o.columns.length, class: 'none' }, this.o.empty)))
+      this.drawPager(page)
+    })
+  }
+
+  private turn(to: number): void {
+    this.first = to
+    this.draw()
+    say(`rows ${to + 1} to ${Math.min(to + (this.o.page ?? 0), this.sorted.length)}`)
+  }
+
+  private drawPager(page: number): void {
+    const total = this.sorted.length
+    this.pager.hidden = total <= page
+    if (this.pager.hidden) return
+    const last = Math.floor((total - 1) / page) * page
+    const button = (label: string, to: number, off: boolean) =>
+      h('button', { type: 'button', disabled: off, 'data-focus': `${this.o.name}:page:${label}`, onclick: () => this.turn(to) }, label)
+    replace(this.pager,
+      button('First', 0, this.first === 0), button('Previous', Math.max(0, this.first - page), this.first === 0),
+      h('span', {}, `${this.first + 1} to ${Math.min(total, this.first + page)} of ${plural(total, 'row')}`),
+      button('Next', Math.min(last, this.first + page), this.first >= last), button('Last', last, this.first >= last))
+  }
+}

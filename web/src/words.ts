@@ -1,0 +1,84 @@
+/* What the page's words mean: hover texts, and the list at its end. A word is shown through term() and never explained twice. */
+import { h } from './dom'
+
+export const WORDS = {
+  kld: ['divergence', 'How far a quantized model’s predictions are from the exact model’s: the Kullback–Leibler divergence, averaged over tokens, in nats per token. 0 is no difference; lower is better.'],
+  nats: ['nats', 'The unit of divergence: information counted with natural logarithms. 1 nat is 1.44 bits.'],
+  interval: ['95% interval', 'Where the true mean lies in 95 of 100 such measurements, found by drawing the text’s chunks again and again (bootstrap). Two whose intervals overlap widely may not differ.'],
+  stderr: ['standard error', 'How much a mean wobbles because the text is finite: about 68% of repeated measurements fall within one standard error.'],
+  p99: ['99% divergence', 'The divergence that 99 of 100 tokens stay below: how bad the rare bad cases are, in nats.'],
+  same_top: ['same top token', 'The share of tokens whose most probable successor is the same as the exact model’s. Higher is better.'],
+  perplexity_ratio: ['perplexity ratio', 'Perplexity (how surprised the model is by the text) over the exact model’s. 1 is no loss; lower is better.'],
+  survivor: ['survivor', 'A strategy that met every constraint on text no one searched on, and that no other beats on every axis.'],
+  human: ['human', 'A hand-made competitor: a llama.cpp preset or a known method, measured in the same arena by the same rules.'],
+  rejected: ['rejected', 'A finalist that failed on the text no one searched on: it broke a constraint there, or another turned out better.'],
+  holdout: ['holdout', 'The part of the text that nothing may look at while the search goes on. The verdict is measured on it, once, at the end.'],
+  search: ['search text', 'The part of the text that strategies compete on.'],
+  strategy: ['strategy', 'A complete recipe for quantizing a model, written as text: which types, how to choose them, how to encode.'],
+  individual: ['individual', 'One strategy in this run, with its parents and its measurements.'],
+  gene: ['gene', 'One decision of a strategy: an expression, a number, a choice, or a list of types.'],
+  worth: ['worth of a gene', 'By how much the divergence changes when this gene alone is set to what people use (a knock-out). Above zero: the strategy’s own value is better.'],
+  rule: ['rule', 'A gene that is an expression over measured quantities, so that it works on any model.'],
+  pin: ['pin', 'A type chosen for one tensor by name, whatever the rules say.'],
+  plan: ['plan', 'What a strategy becomes on this model: a block type for each tensor.'],
+  bpw: ['bits per weight', 'How many bits a block type spends on one weight, scales included.'],
+  type: ['block type', 'One of llama.cpp’s number formats: weights are stored in blocks that share scales. Q4_K has about 4.5 bits per weight.'],
+  layer: ['layer', 'One block of the model, counted from 0; most models repeat the same matrices in each.'],
+  role: ['role', 'What a tensor does in its layer: attn_q makes queries, ffn_down is the FFN’s last matrix, and so on.'],
+  lethal: ['lethal', 'It broke a law, such as not being finite or being over the size limit. It never competed; the cause is recorded.'],
+  law: ['law', 'A condition without which a candidate does not exist: it has a plan, fits the size, executes, stays finite.'],
+  race: ['race', 'Candidates are measured on the same chunks of text, block by block; those significantly worse than enough others go home early, so effort goes to the undecided.'],
+  raced: ['sent home', 'Eliminated in a race after a few chunks of text. Its divergence was measured on those alone.'],
+  chunk: ['chunk', 'A stretch of text of fixed length: the unit in which the text is measured.'],
+  generation: ['generation', 'One round: children are born, race, and the best of old and new stay.'],
+  evaluation: ['evaluation', 'One individual made and measured.'],
+  token: ['token', 'A piece of text as the model reads it; about four letters of English.'],
+  family: ['family', 'Strategies that are alike, found by clustering their plans and genes. Letters go by size: A is the largest.'],
+  founder: ['founder', 'The first individual of a family.'],
+  extinct: ['extinct', 'No member of the family is in the last population.'],
+  operator: ['operator', 'What made a child out of its parents: a kind of mutation, or crossing two.'],
+  species: ['species', 'rule: types come from rules that work on any model; pinned: a type for each tensor, which works on this architecture alone.'],
+  lineage: ['line of descent', 'Who comes from whom, by which operator.'],
+  diversity: ['diversity', 'The mean distance between strategies of the population: 0 all alike, 1 nothing in common.'],
+  cache_hits: ['cache hits', 'The share of encoded tensors that were taken from the cache instead of being computed again.'],
+  state_reuse: ['state reuse', 'The share of the model’s blocks that did not have to run, because their outputs were known from a parent.'],
+  noise: ['noise floor', 'The divergence that the runtime’s rounding of activations causes by itself. No quantization gets below it.'],
+  front: ['front', 'Those that no other beats in both size and divergence.'],
+  size_limit: ['size limit', 'The most that a survivor’s file may have, from the rules.'],
+  memory: ['memory', 'The file and the cache of keys and values at the context length that the rules name.'],
+  success: ['success', 'Of the children that an operator made, the share that stayed in the next population.'],
+  knockout: ['knock-out', 'One gene set to what people use while all others stay; the difference is what the gene is worth.'],
+  budget: ['size it was made for', 'The file size that the strategy’s types were chosen for.'],
+  constraint: ['constraint', 'A condition that a survivor must meet, from the rules.'],
+} as const
+
+export type Word = keyof typeof WORDS
+
+export const OPERATORS: Record<string, string> = {
+  random: 'A new strategy, drawn gene by gene.',
+  cross: 'Two parents: each gene is one’s, or a mix of both.',
+  rule: 'One rule changed: a part of it, an operator, a variable or a number.',
+  constant: 'One number changed: in a rule, of a grid, or a gene that is one.',
+  switch: 'Pinned tensors exchanged bits, so that the size stays about the same; or a pin more or less.',
+  types: 'The set of types got one more, one less or another; or a cache’s type changed.',
+  choice: 'Something was turned on or off: a rotation, a fold, feedback, a grid.',
+  freeze: 'The plan that rules made became pins, one for each tensor.',
+  human: 'Made by hand.',
+}
+
+/** A word with its hover text; `shown` where the sentence needs another form of it. */
+export function term(word: Word, shown?: string): HTMLElement {
+  return h('span', { class: 'term', tabindex: '0', 'data-tip': word, 'aria-describedby': `word-${word}` }, shown ?? WORDS[word][0])
+}
+
+/** Explains an operator where it is known. */
+export function operatorTip(name: string): string {
+  return OPERATORS[name] ?? 'An operator that made a child out of its parents.'
+}
+
+export function glossary(): HTMLElement {
+  const list = h('dl', { class: 'words' })
+  const entries = (Object.entries(WORDS) as [Word, readonly [string, string]][]).sort((a, b) => a[1][0].localeCompare(b[1][0]))
+  for (const [word, [name, text]] of entries) list.append(h('div', {}, h('dt', {}, name), h('dd', { id: `word-${word}` }, text)))
+  return list
+}
