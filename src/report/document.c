@@ -38,6 +38,8 @@ typedef struct knockouts {
 
 static int take_knockout(void *user, const wt_stored_knockout *k) {
     knockouts *all = user;
+    all->count++;
+    if (k->cause[0]) return 0; /* it died of it: there is no figure to draw; 'wildtype show' tells of it */
     json_t *o = json_object();
     wt_document_put(all->d, o, "id", json_integer(k->individual));
     wt_document_put(all->d, o, "gene", text_of(k->gene));
@@ -46,7 +48,6 @@ static int take_knockout(void *user, const wt_stored_knockout *k) {
     wt_document_put(all->d, o, "low", wt_json_short(k->low, WT_DIGITS_FIGURE));
     wt_document_put(all->d, o, "high", wt_json_short(k->high, WT_DIGITS_FIGURE));
     wt_document_push(all->d, all->d->knockouts, o);
-    all->count++;
     return 0;
 }
 

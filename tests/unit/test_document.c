@@ -100,7 +100,7 @@ static void fill(made_run *run) {
         {1, "human", "", 0.333333333, NAN, NAN, NAN, NAN, NAN, NAN, "the best human on the search text"},
     };
     for (int k = 0; k < 2; k++) assert_int_equal(wt_store_put_verdict(run->store, &verdicts[k], &err), 0);
-    const wt_stored_knockout knockout = {3, "encode.passes", "own", 0.0101, -0.002, 0.02};
+    const wt_stored_knockout knockout = {3, "encode.passes", "own", 0.0101, -0.002, 0.02, ""};
     assert_int_equal(wt_store_put_knockout(run->store, &knockout, &err), 0);
 }
 
@@ -313,7 +313,7 @@ static void test_texts(void **state) {
         assert_string_equal(text, whole);
     }
     json_decref(d);
-    const wt_stored_knockout knockout = {1, "encode.passes", "own", 0, 0, 0};
+    const wt_stored_knockout knockout = {1, "encode.passes", "own", 0, 0, 0, ""};
     assert_int_equal(wt_store_put_knockout(run->store, &knockout, &err), 0);
     d = made_document(run);
     text_of(d, 0, text, sizeof text);
@@ -447,7 +447,7 @@ static void test_any_bytes(void **state) {
         i.plan = given[k][wt_rng_below(&rng, 6)];
         made_add(run, i);
         const wt_stored_verdict v = {k + 1, given[k][0], given[k][1], 1, 1, 1, 1, 1, 1, 1, given[k][2]};
-        const wt_stored_knockout o = {k + 1, given[k][3], given[k][4], 1, 1, 1};
+        const wt_stored_knockout o = {k + 1, given[k][3], given[k][4], 1, 1, 1, ""};
         if (k % 3 == 0) assert_int_equal(wt_store_put_verdict(run->store, &v, &err), 0);
         if (k % 3 == 1) assert_int_equal(wt_store_put_knockout(run->store, &o, &err), 0);
     }
