@@ -67,10 +67,10 @@ expect_error "cannot use the run in '$run': it was begun with another text or ta
 
 # ---- commands that fail ----
 failing() { # the script, what is said
-    rules "$scratch/failing.yaml" "population: 1
-offspring: 1
+    rules "$scratch/failing.yaml" "population: 2
+offspring: 6
 humans: absent
-budget: {evaluations: 12, minutes: 0}
+budget: {evaluations: 60, minutes: 0}
 axes: [kld, speed]
 commands: [{name: speed, command: '$1; : {model}', better: higher, seconds: 0.4, shell: true}]"
     rm -rf "$scratch/failing"
