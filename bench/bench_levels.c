@@ -54,7 +54,7 @@ typedef struct bench {
 static wt_error err;
 
 static void die(void) {
-    fprintf(stderr, "bench_levels: %s\n%s%s", err.message, err.hint, err.hint[0] ? "\n" : "");
+    fprintf(stderr, "bench_levels: %s\n%s%s%s", err.message, err.hint[0] ? "hint: " : "", err.hint, err.hint[0] ? "\n" : "");
     exit(1);
 }
 

@@ -244,14 +244,8 @@ static bool load_shapes(wt_features *f, const char *path) {
 
 /* What cannot be kept is no failure: it will be measured again. */
 static void store(const char *path, json_t *root) {
-    wt_output out;
     char *text = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17) | JSON_SORT_KEYS);
-    if (text && wt_output_open(&out, path, NULL) == 0) {
-        if (wt_output_write(&out, text, strlen(text), NULL) == 0)
-            wt_output_commit(&out, NULL);
-        else
-            wt_output_abandon(&out);
-    }
+    if (text) wt_file_write(path, text, strlen(text), NULL);
     free(text);
 }
 

@@ -29,16 +29,18 @@ void *wt_calloc(size_t count, size_t size, wt_error *err) {
 }
 
 void *wt_alloc_aligned(size_t count, size_t size, wt_error *err) {
-    size_t bytes, padded;
+    size_t bytes, padded, large;
     if (!wt_mul_size(count, size, &bytes) || !wt_add_size(bytes, WT_ALIGN, &padded)) {
         wt_fail_memory(err, SIZE_MAX);
         return NULL;
     }
-    size_t align = bytes >= LARGE_BYTES && wt_add_size(bytes, LARGE_PAGE - 1, &padded) ? LARGE_PAGE : WT_ALIGN;
+    const bool is_large = bytes >= LARGE_BYTES && wt_add_size(bytes, LARGE_PAGE - 1, &large);
+    const size_t align = is_large ? LARGE_PAGE : WT_ALIGN;
+    if (is_large) padded = large;
     void *p = aligned_alloc(align, padded / align * align);
     if (!p) wt_fail_memory(err, bytes);
 #ifdef MADV_HUGEPAGE
-    if (p && align == LARGE_PAGE) madvise(p, padded / align * align, MADV_HUGEPAGE); /* where it cannot, small pages do */
+    if (p && is_large) madvise(p, padded / align * align, MADV_HUGEPAGE); /* where it cannot, small pages do */
 #endif
     return p;
 }

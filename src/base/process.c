@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
 extern char **environ;
 
 enum { LOOK_EVERY = 100 /* milliseconds */, LAST_WORDS = 1000 /* milliseconds to read what is left after the end */ };
@@ -155,10 +157,17 @@ void wt_process_tail(const wt_process *p, char *tail, size_t size) {
     size_t len = strlen(text), at = 0;
     while (len && strchr(" \t\r\n", text[len - 1])) len--;
     const char *from = len >= size ? text + len - size + 1 : text;
-    for (; from < text + len; from++) {
-        const bool plain = (unsigned char)*from >= 32 && *from != 127;
-        if (!plain && at && tail[at - 1] == ' ') continue;
-        tail[at++] = plain ? *from : ' ';
+    while (from < text + len) {
+        const int n = wt_utf8_sequence(from, (size_t)(text + len - from)), whole = n > 0 ? n : 1;
+        const unsigned char first = (unsigned char)*from;
+        const bool control = first < 32 || first == 127 || (first == 0xc2 && (unsigned char)from[1] < 0xa0); /* C1: they steer too */
+        if (n > 0 && !control) {
+            memcpy(tail + at, from, (size_t)n);
+            at += (size_t)n;
+        } else if (!at || tail[at - 1] != ' ') {
+            tail[at++] = ' ';
+        }
+        from += whole;
     }
     tail[at] = '\0';
 }

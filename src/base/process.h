@@ -19,15 +19,16 @@ typedef struct wt_process {
 /*
  * Runs argv [.., NULL], found by PATH, in a process group of its own, with /dev/null as standard input; waits for it, at most
  * `seconds`. When it is over, or its time is, or `progress` (may be NULL, asked ten times a second, as `stage`) says stop, the whole group is
- * killed: nothing of it goes on. -1 where it cannot be started (WT_ERR_IO) or was stopped (WT_ERR_INTERRUPTED); how it ended otherwise is
- * in *process.
+ * killed: nothing of it goes on, but for what put itself into a group of its own, or ran when this program itself was killed. -1 where it
+ * cannot be started (WT_ERR_IO) or was stopped (WT_ERR_INTERRUPTED); how it ended otherwise is in *process.
  */
 int wt_process_run(char *const argv[], double seconds, const wt_progress *progress, const char *stage, wt_process *process, wt_error *err);
 
-/* Whether argv[0] names a program that may be started. */
+/* Whether `program` names one that may be started, with a folder or in PATH. */
 bool wt_process_exists(const char *program);
 
-/* The last words of what it said, standard error first: one line of at most so many bytes, none of which steers a terminal. */
+/* The last words of what it said, standard error first: one line of UTF-8 without anything that steers a terminal, of at most
+ * `size` bytes with its NUL. */
 void wt_process_tail(const wt_process *process, char *tail, size_t size);
 
 #endif

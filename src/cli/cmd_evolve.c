@@ -157,8 +157,8 @@ static int open_new(work *w, wt_error *err) {
         return wt_hint(err, "'--resume %s' goes on with it; -o names another folder", run->folder);
     }
     if (read_rules(w, err) != 0 || wt_run_open_model(run, w->options->model, err) != 0 || choose_size(w, err) != 0 ||
-        wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0 ||
-        wt_run_open_finals(run, w->options->allow_commands, err) != 0)
+        wt_rules_check(&run->rules, err) != 0 || wt_run_open_asked(run, w->options->allow_commands, err) != 0 ||
+        open_texts(run, err) != 0 || wt_run_open_finals(run, err) != 0)
         return -1;
     return wt_run_begin(run, err);
 }
@@ -171,10 +171,11 @@ static int open_old(work *w, wt_error *err) {
     if (s->minutes > 0 || s->evaluations) { /* what is given anew takes the place of both: the other one may be spent */
         run->rules.minutes = s->minutes;
         run->rules.evaluations = s->evaluations;
-        if (wt_run_store_rules(run, err) != 0) return -1; /* for the next time */
     }
-    if (wt_rules_check(&run->rules, err) != 0 || open_texts(run, err) != 0) return -1;
-    return wt_run_open_finals(run, s->allow_commands, err);
+    if (wt_rules_check(&run->rules, err) != 0 || wt_run_open_asked(run, s->allow_commands, err) != 0 || open_texts(run, err) != 0)
+        return -1;
+    if (wt_run_open_finals(run, err) != 0) return -1;
+    return s->minutes > 0 || s->evaluations ? wt_run_store_rules(run, err) : 0; /* for the next time, now that all is well */
 }
 
 static int open_run(work *w, wt_error *err) {

@@ -14,7 +14,6 @@ typedef struct settings {
 } settings;
 
 static int write_rules(const char *path, const char *text, wt_error *err) {
-    wt_output out;
     if (!path) {
         fputs(text, stdout);
         return 0;
@@ -23,12 +22,7 @@ static int write_rules(const char *path, const char *text, wt_error *err) {
         wt_fail(err, WT_ERR_ARGUMENT, "'%s' is there already", path);
         return wt_hint(err, "name another file, or remove it");
     }
-    if (wt_output_open(&out, path, err) != 0) return -1;
-    if (wt_output_write(&out, text, strlen(text), err) != 0) {
-        wt_output_abandon(&out);
-        return -1;
-    }
-    return wt_output_commit(&out, err);
+    return wt_file_write(path, text, strlen(text), err);
 }
 
 static int init(const settings *s, wt_error *err) {

@@ -52,7 +52,7 @@ void wt_evolve_cost_count(const wt_run_session *run, wt_evolve_cost *cost) {
     const wt_rules *r = &run->rules;
     const wt_hparams *hp = wt_model_hparams(run->session.model);
     const bool cut = run->texts.search.count > 0;
-    const uint64_t context = cut ? run->texts.search.context : r->context ? r->context : lesser(greater(hp->context, 1), 512);
+    const uint64_t context = cut ? run->texts.search.context : wt_run_context(run);
     const uint64_t search = times(cut ? run->texts.search.count : r->search_chunks, context);
     const uint64_t holdout = times(cut ? run->texts.holdout.count : r->holdout_chunks, context);
     const uint64_t batch = lesser(times(r->race_block, context), search), size = size_of(r);
@@ -65,7 +65,7 @@ void wt_evolve_cost_count(const wt_run_session *run, wt_evolve_cost *cost) {
                  (r->max_memory ? r->max_memory : wt_session_spare_memory()) / 4;
     cost->limit = r->max_memory ? r->max_memory : 2 * (uint64_t)wt_session_spare_memory();
     cost->temporary = times(hp->n_layers, 4 * (2 * square(hp->width) + square(query) + square(hp->ffn))) + 4 * square(hp->width);
-    cost->disk = times(r->survivors, size);
+    cost->disk = times(r->survivors + (r->command_count > 0), size); /* commands get a file of their own */
 }
 
 /* Bytes that may be written into the folder, or the nearest one above it that exists; UINT64_MAX: nobody knows. */

@@ -33,6 +33,7 @@ static int cut_long(wt_run_session *run, size_t context, wt_chunks *chunks, wt_e
     size_t len;
     char *text = wt_run_read_text(run->rules.text, &len, err);
     const int rc = text ? wt_texts_cut_search(chunks, &run->rules, context, run->rules.final_chunks, run->session.tokenizer, text, len, err) : -1;
+    if (text && rc != 0) wt_error_prefix(err, "cannot use '%s'", run->rules.text);
     free(text);
     return rc;
 }
@@ -51,7 +52,7 @@ static int open_other(wt_run_session *run, wt_error *err) {
     size_t len;
     char *text = r->other_text ? wt_run_read_text(r->other_text, &len, err) : NULL;
     if (!r->other_text) return 0;
-    int rc = text ? wt_chunks_cut(&run->other, run->session.tokenizer, text, len, run->texts.search.context, r->final_chunks, err) : -1;
+    int rc = text ? wt_chunks_cut(&run->other, run->session.tokenizer, text, len, wt_run_context(run), r->final_chunks, err) : -1;
     if (text && rc != 0) wt_error_prefix(err, "cannot use '%s'", r->other_text);
     free(text);
     return rc;
@@ -84,6 +85,10 @@ static int check_commands(const wt_run_session *run, bool allowed, wt_error *err
 
 /* ---- the whole ---- */
 
+int wt_run_open_asked(wt_run_session *run, bool allowed, wt_error *err) {
+    return check_commands(run, allowed, err) != 0 || open_tasks(run, err) != 0 || open_other(run, err) != 0 ? -1 : 0;
+}
+
 bool wt_run_finals_hash(const wt_run_session *run, char text[32]) {
     const wt_chunks *parts[] = {&run->half, &run->full, &run->other};
     wt_hash h = wt_hash_bytes("finals", 6);
@@ -107,16 +112,14 @@ void wt_run_timed_axes(const wt_rules *r, char *text, size_t size) {
     for (size_t i = 0; wt_axis_at(i); i++)
         if (wt_axis_at(i)->timed && wt_rules_value(r, wt_axis_at(i)->name) && at < size)
             at += (size_t)snprintf(text + at, size - at, "%s%s", at ? ", " : "", wt_axis_at(i)->name);
-    for (unsigned i = 0; i < r->command_count && at < size; i++)
-        if (wt_rules_value(r, r->commands[i].name)) at += (size_t)snprintf(text + at, size - at, "%s%s", at ? ", " : "", r->commands[i].name);
+    for (unsigned i = 0; i < r->command_count && at < size; i++) /* also one that no axis names: at the verdict all of them run */
+        at += (size_t)snprintf(text + at, size - at, "%s%s", at ? ", " : "", r->commands[i].name);
 }
 
-int wt_run_open_finals(wt_run_session *run, bool allowed, wt_error *err) {
+int wt_run_open_finals(wt_run_session *run, wt_error *err) {
     char hash[32];
-    if (check_commands(run, allowed, err) != 0 || open_long(run, "kld_half", 2, &run->half, err) != 0 ||
-        open_long(run, "kld_full", 1, &run->full, err) != 0 || open_other(run, err) != 0 || open_tasks(run, err) != 0)
-        return -1;
-    if (asprintf(&run->final_file, "%s/candidate.gguf", run->folder) < 0) {
+    if (open_long(run, "kld_half", 2, &run->half, err) != 0 || open_long(run, "kld_full", 1, &run->full, err) != 0) return -1;
+    if (asprintf(&run->final_file, "%s/.candidate.gguf", run->folder) < 0) {
         run->final_file = NULL;
         return wt_fail_memory(err, strlen(run->folder));
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/file.h"
@@ -85,11 +86,14 @@ int wt_run_check_same(const wt_run_session *run, const char *key, const char *no
     return rc;
 }
 
-int wt_run_open_texts(wt_run_session *run, wt_error *err) {
+size_t wt_run_context(const wt_run_session *run) {
     const uint32_t trained = wt_model_hparams(run->session.model)->context;
-    const size_t context = run->rules.context                                ? (size_t)run->rules.context
-                           : trained >= 4 && trained < DEFAULT_CONTEXT ? trained
-                                                                             : DEFAULT_CONTEXT;
+    if (run->rules.context) return (size_t)run->rules.context;
+    return trained >= 4 && trained < DEFAULT_CONTEXT ? trained : DEFAULT_CONTEXT;
+}
+
+int wt_run_open_texts(wt_run_session *run, wt_error *err) {
+    const size_t context = wt_run_context(run);
     char number[32];
     if ((run->rules.text ? cut_texts(run, context, err) : write_texts(run, context, err)) != 0) return -1;
     if (!run->store) return 0;
@@ -106,13 +110,25 @@ static char *absolute(const char *path, wt_error *err) {
     return found;
 }
 
+/* Where a program lies, without following links: many programs ask by what name and from where they were started. */
+static char *absolute_program(const char *path, wt_error *err) {
+    char here[4096], *found = NULL;
+    if (path[0] != '/' && !getcwd(here, sizeof here)) here[0] = '\0';
+    if (path[0] == '/' || !here[0])
+        found = strdup(path);
+    else if (asprintf(&found, "%s/%s", here, path) < 0)
+        found = NULL;
+    if (!found) wt_fail_memory(err, strlen(path));
+    return found;
+}
+
 /* The rules as they are stored: with texts that are found from anywhere. */
 int wt_run_store_rules(wt_run_session *run, wt_error *err) {
     char **const texts[] = {&run->rules.text, &run->rules.holdout_text, &run->rules.other_text, &run->rules.tasks};
     for (unsigned i = 0; i < 4 + run->rules.command_count; i++) {
         char **file = i < 4 ? texts[i] : run->rules.commands[i - 4].words; /* a command's program */
         if (!*file || (i >= 4 && (run->rules.commands[i - 4].shell || !strchr(*file, '/')))) continue;
-        char *path = absolute(*file, err);
+        char *path = i < 4 ? absolute(*file, err) : absolute_program(*file, err);
         if (!path) return -1;
         free(*file);
         *file = path;

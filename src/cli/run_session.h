@@ -19,7 +19,7 @@ typedef struct wt_run_session {
     wt_run_store *store;
     wt_session session;
     wt_texts texts;
-    wt_chunks half, full, other; /* what finalists alone are measured on: wt_run_open_finals */
+    wt_chunks half, full, other; /* what finalists alone are measured on: wt_run_open_asked, wt_run_open_finals */
     wt_tasks tasks;
     wt_finals_options finals;
     wt_study study;
@@ -41,14 +41,24 @@ int wt_run_open_model(wt_run_session *run, const char *model, wt_error *err);
 /* Cuts the rules' text, or has the model write one; of a run that was opened again it is checked to be the same. */
 int wt_run_open_texts(wt_run_session *run, wt_error *err);
 
+/* Tokens of a chunk: the rules', or what the model was trained for, at most 512. The model is open. */
+size_t wt_run_context(const wt_run_session *run);
+
 /*
- * Cuts the texts and reads the tasks that finalists are measured on, and looks for the programs of commands; of a run that was opened again they
- * are checked to be the same. `allowed`: commands may run, otherwise rules that have some are refused. (cli/run_finals.c)
+ * Looks at what the rules name besides the text, before anything slow: the programs of commands, the tasks, the other text. `allowed`: commands
+ * may run, otherwise rules that have some are refused. The session owns what was read. Errors name the file or the command. (cli/run_finals.c)
  */
-int wt_run_open_finals(wt_run_session *run, bool allowed, wt_error *err);
+int wt_run_open_asked(wt_run_session *run, bool allowed, wt_error *err);
+
+/*
+ * Cuts (or has the model write) the longer chunks that finalists are measured on; of a run that was opened again all of it, with what
+ * wt_run_open_asked read, is checked to be the same. After wt_run_open_texts.
+ */
+int wt_run_open_finals(wt_run_session *run, wt_error *err);
 /* A hash of it all, as the store keeps it; false: there is nothing of it. */
 bool wt_run_finals_hash(const wt_run_session *run, char text[32]);
-/* The axes of the rules that are times or outside commands: a run with any cannot be repeated to the byte. Names, ", " between them. */
+/* The axes of the rules that are times or outside commands: a run with any cannot be repeated to the byte. Names, ", " between them, as many as `size`
+ * holds; "" where there are none. */
 void wt_run_timed_axes(const wt_rules *rules, char *text, size_t size);
 /* Fails where the store knows another value of `key`: a run goes on only with what it began with. */
 int wt_run_check_same(const wt_run_session *run, const char *key, const char *now, const char *what, const char *hint, wt_error *err);

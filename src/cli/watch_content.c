@@ -83,7 +83,12 @@ static int make(wt_watch_content *c, bool running) {
     wt_run_store *store = wt_store_open(c->folder, WT_STORE_READ, &c->wrong);
     if (store) text = wt_document_make(store, running, &len, &c->wrong);
     wt_store_close(store);
-    if (!text) return -1;
+    if (!text) { /* an old one would pass for what is there now */
+        wt_body_leave(c->document);
+        wt_body_leave(c->filled);
+        c->document = c->filled = NULL;
+        return -1;
+    }
     wt_hash_print(wt_hash_bytes(text, len), tag + 1, 32);
     strcat(tag, "\"");
     wt_body *body = new_body(text, len, tag, &c->wrong);

@@ -191,7 +191,7 @@ static int wait_and_serve(wt_watch_server *s, int stop, wt_error *err) {
     FD_ZERO(&writable);
     FD_ZERO(&other);
     if (MHD_get_fdset(s->daemon, &readable, &writable, &other, &highest) != MHD_YES)
-        return wt_fail(err, WT_ERR_IO, "cannot serve: too many files are open");
+        return wt_fail(err, WT_ERR_IO, "cannot serve: libmicrohttpd cannot wait for its connections; perhaps too many files are open");
     /* While the house is full nobody is let in; the kernel keeps them waiting. */
     if (s->guest_count >= MOST_CONNECTIONS) FD_CLR(s->listener, &readable);
     FD_SET(stop, &readable);
@@ -252,7 +252,7 @@ wt_watch_server *wt_watch_server_open(wt_watch_content *content, uint16_t port, 
                                  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES,
                                  MHD_OPTION_NOTIFY_CONNECTION, note_connection, s, MHD_OPTION_END);
     if (s->daemon) return s;
-    wt_fail(err, WT_ERR_IO, "cannot start the server");
+    wt_fail(err, WT_ERR_IO, "cannot start the server on 127.0.0.1:%u: libmicrohttpd refuses", (unsigned)s->port);
 fail:
     wt_watch_server_close(s);
     return NULL;

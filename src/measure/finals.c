@@ -50,6 +50,12 @@ uint64_t wt_finals_tokens(const wt_finals *f, size_t which) {
     return text ? text->count * text->context : which == WT_FINAL_TASKS ? f->task_tokens : 0;
 }
 
+/* What goes wrong with the exact model, or with a disk, is nobody's death: only codes of strategies that break a law are that. */
+static int not_its_fault(wt_error *err, const char *what) {
+    if (err && err->code != WT_ERR_INTERRUPTED && err->code != WT_ERR_MEMORY) err->code = WT_ERR_IO;
+    return wt_error_prefix(err, "%s", what);
+}
+
 /* ---- divergence on a text of its own ---- */
 
 static int diverge(wt_finals *f, size_t which, const wt_candidate *candidate, const wt_plan *plan, const wt_progress *progress,
@@ -58,8 +64,9 @@ static int diverge(wt_finals *f, size_t which, const wt_candidate *candidate, co
     wt_exam **exam = &f->exams[which - WT_FINAL_KLD_HALF];
     const wt_exam_options options = {.activations = f->options.activations, .resident_bytes = RESIDENT_BYTES};
     double sum = 0;
-    if (!text) return wt_fail(err, WT_ERR_IO, "there is no text to measure it on");
-    if (!*exam && !(*exam = wt_exam_new(f->options.gguf, text, &options, progress, err))) return -1;
+    if (!text) return wt_fail(err, WT_ERR_IO, "there is no text to measure this divergence on");
+    if (!*exam && !(*exam = wt_exam_new(f->options.gguf, text, &options, progress, err)))
+        return not_its_fault(err, "the exact model");
     wt_chunk_score *scores = wt_calloc(text->count, sizeof *scores, err);
     const int rc = scores ? wt_exam_run(*exam, candidate, plan, 0, text->count, scores, NULL, err) : -1;
     for (size_t i = 0; rc == 0 && i < text->count; i++) sum += scores[i].kld;
@@ -98,8 +105,8 @@ static int ask(wt_finals *f, const wt_candidate *candidate, const wt_plan *plan,
                                        .cache_k = plan->cache_k, .cache_v = plan->cache_v};
     wt_task_result result;
     size_t flips = 0;
-    if (!has_tasks(f)) return wt_fail(err, WT_ERR_IO, "there are no tasks to ask");
-    if (!f->answers && answer_exactly(f, progress, err) != 0) return -1;
+    if (!has_tasks(f)) return wt_fail(err, WT_ERR_IO, "there are no tasks for 'tasks' and 'flips'");
+    if (!f->answers && answer_exactly(f, progress, err) != 0) return not_its_fault(err, "the exact model");
     int *ours = wt_calloc(tasks->count, sizeof *ours, err);
     const int rc = ours ? answer(f, wt_candidate_model(candidate), &options, ours, progress, err) : -1;
     if (rc == 0) {
@@ -116,7 +123,7 @@ static int ask(wt_finals *f, const wt_candidate *candidate, const wt_plan *plan,
 
 static int command(const wt_finals *f, size_t which, const wt_candidate *candidate, const wt_progress *progress, double *value,
                    wt_error *err) {
-    if (wt_candidate_write(candidate, f->options.file, err) != 0) return -1;
+    if (wt_candidate_write(candidate, f->options.file, err) != 0) return not_its_fault(err, "the file for the command");
     const int rc = wt_command_run(&f->options.commands[which - WT_FINALS], f->options.file, progress, value, err);
     unlink(f->options.file);
     return rc;

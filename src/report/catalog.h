@@ -29,7 +29,7 @@ typedef struct wt_catalog {
     size_t line_count, line_cap;
 } wt_catalog;
 
-/* `whole`(user, record): whose pins are kept in full. Release with wt_catalog_release, also after failure. */
+/* `whole`(user, record): whose pins are kept in full. `people` must outlive it. Fails without memory alone. Release with wt_catalog_release, also after failure. */
 int wt_catalog_make(wt_catalog *c, const wt_population *people, bool (*whole)(void *user, const wt_record *),
                     void *user, wt_error *err);
 void wt_catalog_release(wt_catalog *c);

@@ -16,7 +16,7 @@ typedef struct wt_dictionary {
     wt_arena texts;
 } wt_dictionary;
 
-/* The number of the text, added where it is new; -1 on failure. The text must hold no NUL. */
+/* The number of the text, copied where it is new; -1 without memory. The text must hold no NUL. */
 long wt_dictionary_add(wt_dictionary *d, const char *text, size_t len, wt_error *err);
 
 /* The number of a text that may be there, -1: it is not. */

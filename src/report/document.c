@@ -71,7 +71,7 @@ static bool is_looked_at(void *user, const wt_record *r) {
 
 int wt_document_read(wt_document *d, wt_run_store *store, bool running, wt_error *err) {
     *d = (wt_document){.store = store, .running = running, .err = err};
-    if (wt_population_read(&d->people, store, err) != 0 || read_knockouts(d) != 0 ||
+    if (wt_store_snapshot_begin(store, err) != 0 || wt_population_read(&d->people, store, err) != 0 || read_knockouts(d) != 0 ||
         wt_catalog_make(&d->catalog, &d->people, is_looked_at, d, err) != 0 ||
         wt_families_find(&d->families, &d->catalog, err) != 0)
         return -1;
@@ -79,6 +79,7 @@ int wt_document_read(wt_document *d, wt_run_store *store, bool running, wt_error
 }
 
 void wt_document_release(wt_document *d) {
+    if (d->store) wt_store_snapshot_end(d->store);
     wt_families_release(&d->families);
     wt_catalog_release(&d->catalog);
     wt_population_release(&d->people);

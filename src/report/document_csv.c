@@ -70,6 +70,7 @@ char *wt_document_csv(wt_run_store *store, size_t *len, wt_error *err) {
     wt_document d;
     char *text = NULL;
     FILE *f = wt_document_read(&d, store, false, err) == 0 ? open_memstream(&text, len) : NULL;
+    if (!f && err && !err->code) wt_fail_memory(err, 1);
     if (f) {
         fputs(HEADINGS, f);
         for (size_t i = 0; i < d.people.count; i++) print_row(f, &d, i);

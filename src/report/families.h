@@ -40,7 +40,7 @@ typedef struct wt_families {
     int32_t *of; /* [people]: whose family, -1: alone */
 } wt_families;
 
-/* Release with wt_families_release, also after failure. */
+/* The catalog and its people must outlive them. Fails without memory alone. Release with wt_families_release, also after failure. */
 int wt_families_find(wt_families *f, const wt_catalog *c, wt_error *err);
 void wt_families_release(wt_families *f);
 

@@ -143,12 +143,16 @@ char *wt_page_fill(const char *html, size_t len, const char *document, size_t do
     if (wt_page_check(html, len, "the page", err) != 0) return NULL;
     const char *block = find_block(html, len), *head = find(html, html + len, "<head>"), *from = html;
     char *text = NULL;
+    if (alone && !(head && head < block)) {
+        wt_fail(err, WT_ERR_FORMAT, "cannot use the page: it has no <head> to say in what it may do");
+        return NULL;
+    }
     FILE *f = open_memstream(&text, out_len);
     if (!f) {
         wt_fail_memory(err, len);
         return NULL;
     }
-    if (alone && head && head < block) {
+    if (alone) {
         from = head + strlen("<head>");
         fwrite(html, 1, (size_t)(from - html), f);
         fputs("<meta http-equiv=\"Content-Security-Policy\" content=\"", f);

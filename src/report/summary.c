@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "report/json_values.h"
 
 enum { MOST_ROWS = 64, MOST_VALUES = 24 };
 
@@ -131,11 +132,10 @@ static void print_verdict(summary *s, FILE *f) {
         fprintf(f, "**%s survived** at %" PRIu64 " bytes with a mean divergence of %.6f nats per token.\n", survivor->name,
                 survivor->bytes, survivor->kld);
     else if (strstr(survivor->note, "not to be told apart") || strstr(survivor->note, "worse") || survivor->kld >= human->kld)
-        fprintf(f, "**Nothing beat the humans**: the best survivor, %s, has %.*s on holdout.\n", survivor->name,
-                (int)strcspn(survivor->note, ";"), survivor->note);
-    else
-        fprintf(f, "**%s survived**: %.*s, on text that no one searched on.\n", survivor->name, (int)strcspn(survivor->note, ";"),
+        fprintf(f, "**Nothing beat the humans**: the best survivor, %s, has %s on holdout.\n", survivor->name,
                 survivor->note);
+    else
+        fprintf(f, "**%s survived**: %s, on text that no one searched on.\n", survivor->name, survivor->note);
 }
 
 static void print_rows(const summary *s, FILE *f) {
@@ -292,27 +292,28 @@ char *wt_summary_sentence(wt_run_store *store, bool running, wt_error *err) {
 
 /* ---- JSON ---- */
 
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+/* Notes hold the ends of what outside commands said: anything. */
+static json_t *text_json(const char *s) { return wt_json_text(s, strlen(s)); }
 
 static json_t *row_json(const row *r) {
     json_t *o = json_object();
-    if (r->file[0]) json_object_set_new(o, "file", json_string(r->file));
-    if (r->label[0]) json_object_set_new(o, "label", json_string(r->label));
-    json_object_set_new(o, "name", json_string(r->name));
-    json_object_set_new(o, "strategy", json_string(r->text ? r->text : ""));
-    json_object_set_new(o, "species", json_string(r->species));
+    if (r->file[0]) json_object_set_new(o, "file", text_json(r->file));
+    if (r->label[0]) json_object_set_new(o, "label", text_json(r->label));
+    json_object_set_new(o, "name", text_json(r->name));
+    json_object_set_new(o, "strategy", text_json(r->text ? r->text : ""));
+    json_object_set_new(o, "species", text_json(r->species));
     json_object_set_new(o, "bytes", json_integer((json_int_t)r->bytes));
-    json_object_set_new(o, "kld_mean", number(r->kld));
-    json_object_set_new(o, "kld_chunk_stderr", number(r->error));
-    json_object_set_new(o, "kld_low", number(r->low));
-    json_object_set_new(o, "kld_high", number(r->high));
-    json_object_set_new(o, "kld_p99", number(r->p99));
-    json_object_set_new(o, "same_top", number(r->top));
-    json_object_set_new(o, "perplexity_ratio", number(r->ratio));
-    json_object_set_new(o, "note", json_string(r->note));
+    json_object_set_new(o, "kld_mean", wt_json_real(r->kld));
+    json_object_set_new(o, "kld_chunk_stderr", wt_json_real(r->error));
+    json_object_set_new(o, "kld_low", wt_json_real(r->low));
+    json_object_set_new(o, "kld_high", wt_json_real(r->high));
+    json_object_set_new(o, "kld_p99", wt_json_real(r->p99));
+    json_object_set_new(o, "same_top", wt_json_real(r->top));
+    json_object_set_new(o, "perplexity_ratio", wt_json_real(r->ratio));
+    json_object_set_new(o, "note", text_json(r->note));
     if (r->value_count) {
         json_t *values = json_object();
-        for (size_t i = 0; i < r->value_count; i++) json_object_set_new(values, r->values[i].axis, number(r->values[i].value));
+        for (size_t i = 0; i < r->value_count; i++) json_object_set_new(values, r->values[i].axis, wt_json_real(r->values[i].value));
         json_object_set_new(o, "values", values);
     }
     return o;
@@ -338,9 +339,9 @@ char *wt_summary_json(wt_run_store *store, wt_error *err) {
         json_object_set_new(root, "generations", json_integer((json_int_t)s->last.number + 1));
         json_object_set_new(root, "evaluations", json_integer((json_int_t)s->last.evaluations));
         json_object_set_new(root, "tokens", json_integer((json_int_t)s->last.tokens));
-        json_object_set_new(root, "seconds", number(s->last.seconds));
+        json_object_set_new(root, "seconds", wt_json_real(s->last.seconds));
         json_object_set_new(root, "reproducible", json_boolean(!meta(s, "timed_axes", buffer, sizeof buffer, "")[0]));
-        json_object_set_new(root, "noise", number(strtod(meta(s, "noise", buffer, sizeof buffer, "nan"), NULL)));
+        json_object_set_new(root, "noise", wt_json_real(strtod(meta(s, "noise", buffer, sizeof buffer, "nan"), NULL)));
         if (!(text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)))) wt_fail_memory(err, 4096);
         json_decref(root);
     }

@@ -62,6 +62,7 @@ const char *wt_sql_text(wt_sql sql) {
         [WT_SQL_PUT_KNOCKOUT] = "INSERT OR REPLACE INTO knockout VALUES (?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_KNOCKOUTS] = "SELECT * FROM knockout WHERE individual = ? ORDER BY change IS NULL, change DESC, gene",
         [WT_SQL_BEGIN] = "BEGIN IMMEDIATE",
+        [WT_SQL_BEGIN_READING] = "BEGIN",
         [WT_SQL_COMMIT] = "COMMIT",
         [WT_SQL_ROLLBACK] = "ROLLBACK",
     };

@@ -165,3 +165,11 @@ int wt_store_get(wt_run_store *s, const char *key, char **value, wt_error *err) 
     sqlite3_reset(st);
     return rc;
 }
+
+int wt_store_snapshot_begin(wt_run_store *s, wt_error *err) {
+    return wt_sql_run(s, wt_sql_of(s, WT_SQL_BEGIN_READING, err), "read", err);
+}
+
+void wt_store_snapshot_end(wt_run_store *s) {
+    if (!sqlite3_get_autocommit(s->db)) wt_sql_run(s, wt_sql_of(s, WT_SQL_COMMIT, NULL), "read", NULL);
+}

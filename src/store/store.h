@@ -36,6 +36,13 @@ int wt_store_set(wt_run_store *store, const char *key, const char *value, wt_err
 /* 1 and *value (the caller's to free) where it is there, 0 where it is not, -1 on failure. */
 int wt_store_get(wt_run_store *store, const char *key, char **value, wt_error *err);
 
+/*
+ * Between these two everything that is read is of one moment, whatever a writer commits meanwhile. Nothing may be written between them. Begin
+ * fails as any reading does; the end of what did not begin does nothing.
+ */
+int wt_store_snapshot_begin(wt_run_store *store, wt_error *err);
+void wt_store_snapshot_end(wt_run_store *store);
+
 /* ---- individuals ---- */
 
 /* Strings belong to whoever filled the struct; those that a call fills live until the next call on the store. */
@@ -84,7 +91,7 @@ int wt_store_scores(wt_run_store *store, const char *name, uint64_t budget, cons
 int wt_store_put_value(wt_run_store *store, const char *name, uint64_t budget, const char *axis, double value, wt_error *err);
 int wt_store_value(wt_run_store *store, const char *name, uint64_t budget, const char *axis, double *value, wt_error *err); /* 1, 0, -1 */
 
-/* All such quantities of a strategy at a budget, by axis. */
+/* All such quantities of a strategy at a budget, by axis, which lives during the call; stops where `each` returns non-zero, and returns that. */
 int wt_store_each_value(wt_run_store *store, const char *name, uint64_t budget, int (*each)(void *user, const char *axis, double value),
                         void *user, wt_error *err);
 

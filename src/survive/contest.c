@@ -46,13 +46,6 @@ static int set_types(wt_contest *c, wt_error *err) {
     return 0;
 }
 
-/* Whether anybody cares for an axis. Types of the cache cost fidelity and save nothing but memory: else they would be dead weight. */
-static bool asks_for(const wt_rules *r, const char *axis) {
-    for (unsigned i = 0; i < r->axis_count; i++)
-        if (strcmp(r->axes[i].axis, axis) == 0) return true;
-    return wt_rules_constraint(r, axis) != NULL;
-}
-
 static wt_activations activations_of(const wt_rules *r) {
     return r->runtime == WT_RUNTIME_EXACT ? WT_ACTIVATIONS_F32 : WT_ACTIVATIONS_Q8;
 }
@@ -86,7 +79,8 @@ int wt_contest_open(wt_contest *c, wt_error *err) {
         const wt_axis *axis = wt_axis_find(c->rules->constraints[i].axis);
         c->positions |= axis && axis->positions;
     }
-    if (!asks_for(c->rules, "memory")) c->scope.frozen |= 1u << WT_GENE_CACHE_K | 1u << WT_GENE_CACHE_V;
+    /* types of the cache cost fidelity and save nothing but memory: dead weight where nobody asks for it */
+    if (!wt_rules_value(c->rules, "memory")) c->scope.frozen |= 1u << WT_GENE_CACHE_K | 1u << WT_GENE_CACHE_V;
     if (wt_scope_set_model(&c->scope, c->gguf, err) != 0 || set_types(c, err) != 0) return -1;
     c->counts.tokens += c->study->tokens;
     if (open_finals(c, err) != 0) return -1;
@@ -326,11 +320,10 @@ static int keep_final(wt_contest *c, const wt_individual *i, size_t which, wt_er
     return wt_store_put_value(c->store, i->name, i->budget, final_name(c, which), i->finals[which], err);
 }
 
-/* One number, from the store or measured now; 1 where the strategy is at fault. Tokens count either way. */
+/* One number, from the store or measured now; 1 where the strategy is at fault. */
 static int measure_final(wt_contest *c, wt_individual *i, size_t which, wt_error *err) {
     wt_error own = {0};
     const int known = wt_store_value(c->store, i->name, i->budget, final_name(c, which), &i->finals[which], err);
-    c->counts.tokens += wt_finals_tokens(c->finals, which);
     if (known) return known < 0 ? -1 : 0;
     if (make_candidate(c, i, &own) != 0 || wt_finals_measure(c->finals, which, i->candidate, i->plan, c->progress, i->finals, &own) != 0) {
         if (err) *err = own;
@@ -350,6 +343,16 @@ static int recall_death(wt_contest *c, wt_individual *i, const char *stage, wt_e
     return 1;
 }
 
+static bool is_due(const wt_contest *c, const wt_individual *i, size_t which, bool verdict) {
+    return is_wanted(c, which, verdict) && (!i->finals || isnan(i->finals[which]));
+}
+
+/* Tokens of all that is due, whether it is measured, known, or the individual dies on the way: a run that is resumed counts the same. */
+static void count_due(wt_contest *c, const wt_individual *i, bool verdict) {
+    for (size_t which = 0; which < wt_finals_count(c->finals); which++)
+        if (is_due(c, i, which, verdict)) c->counts.tokens += wt_finals_tokens(c->finals, which);
+}
+
 int wt_contest_finals(wt_contest *c, wt_individual *i, bool verdict, wt_error *err) {
     const char *stage = verdict ? "verdict:" : "final:";
     const size_t count = wt_finals_count(c->finals);
@@ -357,7 +360,8 @@ int wt_contest_finals(wt_contest *c, wt_individual *i, bool verdict, wt_error *e
     char law[32];
     for (size_t which = 0; which < count && !i->cause[0]; which++) {
         wt_error own = {0};
-        if (!is_wanted(c, which, verdict) || (i->finals && !isnan(i->finals[which]))) continue;
+        if (!is_due(c, i, which, verdict)) continue;
+        if (!looked) count_due(c, i, verdict);
         if (!looked && recall_death(c, i, stage, err) != 0) return i->cause[0] ? 0 : -1;
         looked = true;
         if (!i->finals) {

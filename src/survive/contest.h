@@ -83,7 +83,8 @@ void wt_contest_rest(wt_individual *individual);
 
 /*
  * Measures what is measured of finalists alone and not measured yet: what axes and constraints name, and with `verdict` also what the rules
- * have files and commands for. A command that fails is a cause of death, and one that it died of before the run was cut off is so again.
+ * have files and commands for. A command that fails is a cause of death, and one that it died of before the run was cut off is so again: 0 all
+ * the same, look at `cause`. Its candidate is kept until wt_contest_rest. -1: the machine or the person is at fault, not the strategy.
  */
 int wt_contest_finals(wt_contest *c, wt_individual *individual, bool verdict, wt_error *err);
 

@@ -279,10 +279,14 @@ static int fill_standings(const loop *l, wt_individual *const *list, size_t n, w
     return 0;
 }
 
-/* Whether two have the same scores to the bit: they compute the same, and one of them says nothing new. */
+/* Whether two have the same size and, chunk by chunk, the same scores: they compute the same, and one of them says nothing new. */
 static bool is_echo(const wt_individual *a, const wt_individual *b) {
-    return a->budget == b->budget && a->measured && a->measured == b->measured &&
-           memcmp(a->scores, b->scores, a->measured * sizeof *a->scores) == 0;
+    if (a->bytes != b->bytes || a->memory != b->memory || !a->measured || a->measured != b->measured) return false;
+    for (size_t k = 0; k < a->measured; k++) {
+        const wt_chunk_score *x = &a->scores[k], *y = &b->scores[k];
+        if (x->kld != y->kld || x->logp != y->logp || x->same_top != y->same_top) return false;
+    }
+    return true;
 }
 
 /* The next population, best first by the first axis, out of the pool's living that were not eliminated. */

@@ -128,67 +128,18 @@ static int compare(const verdict *v, char *note, size_t size) {
 }
 
 static int write_text(const verdict *v, const wt_individual *i, const char *path) {
-    wt_output out;
     char *text = wt_strategy_print(&i->strategy, v->err);
-    int rc = text && wt_output_open(&out, path, v->err) == 0 ? 0 : -1;
-    if (rc == 0) {
-        rc = wt_output_write(&out, text, strlen(text), v->err);
-        if (rc == 0)
-            rc = wt_output_commit(&out, v->err);
-        else
-            wt_output_abandon(&out);
-    }
+    const int rc = text ? wt_file_write(path, text, strlen(text), v->err) : -1;
     free(text);
     return rc;
 }
 
-/* Whether two are the same model as far as anybody can tell: every chunk's scores agree to the bit. */
-static bool is_twin(const wt_individual *a, const wt_individual *b) {
-    if (a->measured != b->measured || a->measured == 0 || a->memory - a->bytes != b->memory - b->bytes) return false;
-    for (size_t k = 0; k < a->measured; k++) {
-        const wt_chunk_score *x = &a->scores[k], *y = &b->scores[k];
-        if (x->kld != y->kld || x->logp != y->logp || x->same_top != y->same_top) return false;
-    }
-    return true;
-}
-
-/* The one of i's twins, itself among them, whose strategy says the least; `others` gets the first other's name and how many there are. */
-static wt_individual *simplest(verdict *v, wt_individual *i, const char **other, size_t *others) {
-    wt_individual *best = i;
-    size_t least = SIZE_MAX;
-    *others = 0;
-    for (size_t k = 0; k < v->e->population_count; k++) {
-        wt_individual *p = v->e->population[k];
-        if (!is_twin(i, p)) continue;
-        char *text = wt_strategy_print(&p->strategy, v->err);
-        if (!text) return NULL;
-        if (strlen(text) < least) {
-            least = strlen(text);
-            best = p;
-        }
-        free(text);
-        ++*others;
-    }
-    --*others;
-    for (size_t k = 0; k < v->e->population_count; k++) {
-        if (v->e->population[k] == best || !is_twin(i, v->e->population[k])) continue;
-        *other = v->e->population[k]->name;
-        break;
-    }
-    return best;
-}
-
-static int judge(verdict *v, wt_individual *i, const char *other, size_t others) {
+static int judge(verdict *v, wt_individual *i) {
     char path[4096], file[32], note[256], why[256];
     const int rc = measure(v, i, v->values, why, sizeof why);
     note_judged(v, i);
     if (rc > 0) return put_broken(v, i, "rejected", why);
     if (rc < 0 || compare(v, note, sizeof note) != 0) return -1;
-    if (others) {
-        const size_t at = strlen(note);
-        snprintf(note + at, sizeof note - at, "; the same model, to every figure, as %s%s, whose strategy says more", other,
-                 others > 1 ? " and others" : "");
-    }
     if (broken(v, i, why, sizeof why)) return put(v, i, "rejected", "", why, v->values);
     snprintf(file, sizeof file, "%s.gguf", i->name);
     /* the row first: a file that no row names would stay for ever, should the process end between them */
@@ -201,8 +152,7 @@ static int judge(verdict *v, wt_individual *i, const char *other, size_t others)
 
 /*
  * The best of the population that meet the constraints on the search text, or of all where nobody does, so that holdout says what is
- * missing. They are chosen before holdout is looked at. What differs in nothing that counts is one survivor: of those with the same scores the
- * simplest stands for all.
+ * missing. They are chosen before holdout is looked at.
  */
 static int judge_survivors(verdict *v) {
     wt_individual *const *all = v->e->population;
@@ -210,14 +160,9 @@ static int judge_survivors(verdict *v) {
     size_t done = 0, sound = 0;
     for (size_t k = 0; k < count; k++) sound += wt_contest_violation(v->c, all[k]) == 0;
     for (size_t k = 0; k < count && done < v->c->rules->survivors; k++) {
-        const char *other = "";
-        size_t others = 0;
-        bool seen = sound && wt_contest_violation(v->c, all[k]) > 0;
-        for (size_t m = 0; m < k && !seen; m++) seen = is_twin(all[m], all[k]);
-        if (seen) continue;
-        wt_individual *best = simplest(v, all[k], &other, &others);
-        if (!best || judge(v, best, other, others) != 0) return -1;
-        wt_contest_rest(best);
+        if (sound && wt_contest_violation(v->c, all[k]) > 0) continue;
+        if (judge(v, all[k]) != 0) return -1;
+        wt_contest_rest(all[k]);
         done++;
     }
     return 0;

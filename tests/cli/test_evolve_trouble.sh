@@ -49,7 +49,7 @@ expect_number 'what the command saw' "$(json survivors.0.values.speed) == $bytes
 for axis in kld_half kld_full kld_other encode_seconds; do expect_number "$axis" "$(json "survivors.0.values.$axis") > 0"; done
 expect_number 'tasks' "$(json survivors.0.values.tasks) >= 0 && $(json survivors.0.values.tasks) <= 1"
 expect_number 'flips' "$(json survivors.0.values.flips) >= 0 && $(json survivors.0.values.flips) <= 1"
-expect_equal 'left behind' no "$([ -e "$run/candidate.gguf" ] && echo yes || echo no)"
+expect_equal 'left behind' no "$([ -e "$run/.candidate.gguf" ] && echo yes || echo no)"
 grep -q 'kld_full' "$run/summary.md" || fail 'summary.md does not show what finalists were measured on'
 # That of eval is the same number, by the file.
 "$WILDTYPE" eval "$run/$(json survivors.0.file)" --reference seedling --tasks "$scratch/tasks" --json >"$scratch/eval" 2>/dev/null
