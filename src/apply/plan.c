@@ -203,26 +203,58 @@ static int price_all(maker *m, const wt_progress *progress) {
     return 0;
 }
 
-static int measure_errors(maker *m, const wt_progress *progress) {
-    wt_plan *plan = m->plan;
-    for (size_t i = 0; i < plan->count; i++) {
-        wt_planned *p = &plan->tensors[i];
-        if (wt_progress_report(progress, "errors of types", (double)i, (double)plan->count, "tensors", m->err) != 0)
-            return -1;
-        if (!p->site->matrix) continue;
-        const double probe = wt_features_probe_error(wt_workbench_features(m->bench), p->site->source);
-        if (m->type_counts[i] == 1) { /* nothing to choose: what it costs is not asked */
-            m->errors[i][0] = 0;
-        } else if (wt_workbench_errors(m->bench, plan->transform, i, &plan->encoding, m->types[i], m->type_counts[i],
-                                       m->errors[i], m->err) != 0) {
-            return -1;
-        }
-        for (size_t k = 0; k < m->type_counts[i]; k++) {
-            const double relative = probe > 0 ? m->errors[i][k] / probe : m->errors[i][k];
-            m->costs[i][k].cost = p->price * relative;
-        }
+static int measure_error(maker *m, size_t i, wt_error *err) {
+    const wt_planned *p = &m->plan->tensors[i];
+    const double probe = wt_features_probe_error(wt_workbench_features(m->bench), p->site->source);
+    if (m->type_counts[i] == 1) { /* nothing to choose: what it costs is not asked */
+        m->errors[i][0] = 0;
+    } else if (wt_workbench_errors(m->bench, m->plan->transform, i, &m->plan->encoding, m->types[i], m->type_counts[i],
+                                   m->errors[i], err) != 0) {
+        return -1;
+    }
+    for (size_t k = 0; k < m->type_counts[i]; k++) {
+        const double relative = probe > 0 ? m->errors[i][k] / probe : m->errors[i][k];
+        m->costs[i][k].cost = p->price * relative;
     }
     return 0;
+}
+
+/* Matrices up to this size are measured side by side: each takes its weights in fp32. */
+#define SIDE_BY_SIDE ((size_t)1 << 22)
+
+static int measure_errors(maker *m, const wt_progress *progress) {
+    const wt_plan *plan = m->plan;
+    size_t first = SIZE_MAX, done = 0; /* first: whose error it is */
+    int rc = 0;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t n = 0; n < m->item_count; n++) {
+        const size_t i = m->place[n];
+        wt_error own = {0};
+        size_t failed_at;
+#pragma omp atomic read
+        failed_at = first;
+        if (failed_at != SIZE_MAX || plan->tensors[i].site->rows * plan->tensors[i].site->cols > SIDE_BY_SIDE) continue;
+        const bool failed = measure_error(m, i, &own) != 0;
+#pragma omp critical(wt_plan_errors)
+        {
+            done++;
+            if (failed && i < first) {
+                if (m->err) *m->err = own;
+                first = i;
+                rc = -1;
+            } else if (!failed && rc == 0 && wt_progress_report(progress, "errors of types", (double)done, (double)m->item_count, "tensors", m->err) != 0) {
+                first = 0;
+                rc = -1;
+            }
+        }
+    }
+    for (size_t n = 0; rc == 0 && n < m->item_count; n++) {
+        const wt_site_tensor *s = plan->tensors[m->place[n]].site;
+        if (s->rows * s->cols <= SIDE_BY_SIDE) continue;
+        rc = measure_error(m, m->place[n], m->err);
+        if (rc == 0) rc = wt_progress_report(progress, "errors of types", (double)++done, (double)m->item_count, "tensors", m->err);
+    }
+    return rc;
 }
 
 /* ---- the choice ---- */

@@ -29,13 +29,14 @@ const wt_calibration *wt_workbench_calibration(const wt_workbench *bench);
 wt_features *wt_workbench_features(wt_workbench *bench);
 
 /*
- * The error of encoding matrix i of a transformed model as `type`: the share of its output's mean square that it loses (by the Gram
- * matrix where errors are fed back, by the mean squares of the columns otherwise), on a sample of rows. Kept by what determines it. Fills
- * errors[k] for types[k], count of them.
+ * The error of encoding matrix i of a transformed model as each of types [count]: the share of its output's mean square that it loses
+ * (by the Gram matrix where errors are fed back, by the mean squares of the columns otherwise), on a sample of rows. Measured so for
+ * Q4_K and, where there is a codebook type among them, IQ2_XS; the errors of others stand to those as they do in the matrix as the
+ * file has it, with default genes, which is measured once. Kept by what determines it. Thread-safe.
  */
 int wt_workbench_errors(wt_workbench *bench, const wt_transform *t, size_t i, const wt_encoding *encoding,
                         const wt_type *types, size_t count, double *errors, wt_error *err);
-/* The same with every `sample_every`-th row (1: all of them); not kept. For showing what the sample is worth. */
+/* Each type's error measured, with every `sample_every`-th row (1: all of them); not kept. */
 int wt_workbench_errors_sampled(wt_workbench *bench, const wt_transform *t, size_t i, const wt_encoding *encoding,
                                 const wt_type *types, size_t count, size_t sample_every, double *errors, wt_error *err);
 
