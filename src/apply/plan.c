@@ -205,7 +205,8 @@ static int price_all(maker *m, const wt_progress *progress) {
 
 static int measure_error(maker *m, size_t i, wt_error *err) {
     const wt_planned *p = &m->plan->tensors[i];
-    const double probe = wt_features_probe_error(wt_workbench_features(m->bench), p->site->source);
+    double probe = 0;
+    if (wt_workbench_probe_error(m->bench, p->site, &m->plan->encoding, &probe, err) != 0) return -1;
     if (m->type_counts[i] == 1) { /* nothing to choose: what it costs is not asked */
         m->errors[i][0] = 0;
     } else if (wt_workbench_errors(m->bench, m->plan->transform, i, &m->plan->encoding, m->types[i], m->type_counts[i],

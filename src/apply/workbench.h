@@ -40,6 +40,13 @@ int wt_workbench_errors(wt_workbench *bench, const wt_transform *t, size_t i, co
 int wt_workbench_errors_sampled(wt_workbench *bench, const wt_transform *t, size_t i, const wt_encoding *encoding,
                                 const wt_type *types, size_t count, size_t sample_every, double *errors, wt_error *err);
 
+/*
+ * The error at the probe type of the matrix that `site` is made of, as the file has it and without feedback, measured as
+ * wt_workbench_errors measures: what prices are relative to. 0 where no probe fits. Thread-safe.
+ */
+int wt_workbench_probe_error(wt_workbench *bench, const wt_site_tensor *site, const wt_encoding *encoding, double *error,
+                             wt_error *err);
+
 /* Rows that are sampled: one of so many, but no fewer than WT_SAMPLE_LEAST. */
 #define WT_SAMPLE_EVERY 16
 #define WT_SAMPLE_LEAST 24

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/sensitivity.h"
 #include "apply/workbench_private.h"
 #include "base/memory.h"
 #include "quant/codebook.h"
@@ -104,8 +105,9 @@ static void release_sample(wt_workbench *b, sample *s) {
     free(s->gram);
 }
 
+/* by_gram: by the Gram matrix, even where nothing is fed back. */
 static int take_sample(wt_workbench *b, sample *s, const wt_transform *t, size_t i, const wt_encoding *e,
-                       const wt_type *types, size_t count, size_t every, wt_error *err) {
+                       const wt_type *types, size_t count, size_t every, bool by_gram, wt_error *err) {
     *s = (sample){0};
     if (wt_bench_read(&s->full, t, i, err) != 0 ||
         wt_bench_factor(b, t, i, &s->full, e, types, count, &s->feedback, err) != 0)
@@ -116,9 +118,12 @@ static int take_sample(wt_workbench *b, sample *s, const wt_transform *t, size_t
     if (!(s->x = wt_alloc_aligned(s->rows, cols * sizeof(float), err))) return -1;
     for (size_t r = 0; r < s->rows; r++) /* evenly spread */
         memcpy(s->x + r * cols, s->full.x + (r * rows + rows / 2) / s->rows * cols, cols * sizeof(float));
-    if (s->feedback && (!(s->gram = wt_alloc_aligned(cols, cols * sizeof(double), err)) ||
-                        wt_transform_gram(t, i, s->gram, NULL, err) != 0))
-        return -1;
+    if (s->feedback || by_gram) {
+        if (!(s->gram = wt_alloc_aligned(cols, cols * sizeof(double), err))) return -1;
+        const int got = wt_transform_gram(t, i, s->gram, NULL, err);
+        if (got < 0) return -1;
+        if (got == 1) free(s->gram), s->gram = NULL;
+    }
     return form_of(s, s->x, &s->whole, err);
 }
 
@@ -148,7 +153,7 @@ static int error_of(const sample *s, const wt_encoding *e, wt_type type, double 
 int wt_workbench_errors_sampled(wt_workbench *b, const wt_transform *t, size_t i, const wt_encoding *encoding,
                                 const wt_type *types, size_t count, size_t every, double *errors, wt_error *err) {
     sample s;
-    int rc = take_sample(b, &s, t, i, encoding, types, count, every, err);
+    int rc = take_sample(b, &s, t, i, encoding, types, count, every, false, err);
     bool failed = rc != 0;
 #pragma omp parallel for schedule(dynamic) if (!failed)
     for (size_t k = 0; k < count; k++) { /* a sample has too few rows to share among threads, so types are */
@@ -196,14 +201,7 @@ static int measure(wt_workbench *b, const wt_transform *t, size_t i, const wt_en
     return 0;
 }
 
-/* ---- leads ---- */
-
-/* The type whose error stands for that of `type` where rows have so many columns: its own, where no lead fits them. */
-static wt_type lead_of(wt_type type, size_t cols) {
-    const wt_type lead = wt_codebook_group(type) ? WT_IQ2_XS : WT_Q4_K;
-    uint64_t bytes;
-    return wt_type_row_bytes(lead, cols, &bytes) ? lead : type;
-}
+/* ---- the model as the file has it ---- */
 
 static int make_plain(wt_workbench *b, wt_error *err) {
     wt_bench_errors *e = b->errors;
@@ -225,15 +223,48 @@ static int prepare_plain(wt_workbench *b, wt_error *err) {
     return rc;
 }
 
-/* Errors of types [count] of the matrix that `site` is made of, as the file has it. */
-static int measure_plain(wt_workbench *b, const wt_site_tensor *site, bool feedback, const wt_type *types, size_t count,
-                         double *errors, wt_error *err) {
-    const wt_transform *plain = b->errors->plain;
-    for (size_t k = 0; k < wt_transform_count(plain); k++) {
-        const wt_site_tensor *s = wt_transform_at(plain, k);
-        if (s->source == site->source && s->matrix) return measure(b, plain, k, &b->errors->encoding[feedback], types, count, errors, err);
+/* Which tensor of the plain model a matrix is made of. */
+static int find_plain(wt_workbench *b, const wt_site_tensor *site, size_t *at, wt_error *err) {
+    if (prepare_plain(b, err) != 0) return -1;
+    for (*at = 0; *at < wt_transform_count(b->errors->plain); ++*at) {
+        const wt_site_tensor *s = wt_transform_at(b->errors->plain, *at);
+        if (s->source == site->source && s->matrix) return 0;
     }
     return wt_fail(err, WT_ERR_ARGUMENT, "'%s' is no matrix of the model", site->source->name);
+}
+
+int wt_workbench_probe_error(wt_workbench *b, const wt_site_tensor *site, const wt_encoding *encoding, double *error,
+                             wt_error *err) {
+    wt_bench_errors *store = b->errors;
+    size_t at;
+    wt_type type;
+    sample s;
+    *error = wt_features_probe_error(b->features, site->source);
+    if (encoding->damp <= 0 || !b->calibration.gram || !wt_probe_type(site->cols, &type)) return 0;
+    if (find_plain(b, site, &at, err) != 0) return -1;
+    const wt_hash key = wt_hash_add_str(wt_bench_key(store->plain, at, &store->encoding[0], type), "probe");
+    known_error *known = &store->known[key.low % MOST_ERRORS];
+    pthread_mutex_lock(&store->lock);
+    const bool is_known = wt_hash_equal(known->key, key);
+    if (is_known) *error = known->error;
+    pthread_mutex_unlock(&store->lock);
+    if (is_known) return 0;
+    int rc = take_sample(b, &s, store->plain, at, &store->encoding[0], &type, 1, WT_SAMPLE_EVERY, true, err);
+    if (rc == 0) rc = error_of(&s, &store->encoding[0], type, error, err);
+    release_sample(b, &s);
+    pthread_mutex_lock(&store->lock);
+    if (rc == 0) *known = (known_error){key, *error};
+    pthread_mutex_unlock(&store->lock);
+    return rc;
+}
+
+/* ---- leads ---- */
+
+/* The type whose error stands for that of `type` where rows have so many columns: its own, where no lead fits them. */
+static wt_type lead_of(wt_type type, size_t cols) {
+    const wt_type lead = wt_codebook_group(type) ? WT_IQ2_XS : WT_Q4_K;
+    uint64_t bytes;
+    return wt_type_row_bytes(lead, cols, &bytes) ? lead : type;
 }
 
 static size_t place_of(const wt_type *types, size_t count, wt_type type) {
@@ -253,10 +284,12 @@ int wt_workbench_errors(wt_workbench *b, const wt_transform *t, size_t i, const 
         if (place_of(leads, n, lead) == n) leads[n++] = lead;
         if (types[k] != lead) all[others++] = types[k];
     }
-    if (prepare_plain(b, err) != 0 || measure(b, t, i, encoding, leads, n, own, err) != 0) return -1;
+    size_t at;
+    if (find_plain(b, site, &at, err) != 0 || measure(b, t, i, encoding, leads, n, own, err) != 0) return -1;
     const size_t plains = others ? others + n : 0;
     if (others) memcpy(all + others, leads, n * sizeof *leads);
-    if (others && measure_plain(b, site, encoding->damp > 0, all, plains, plain, err) != 0) return -1;
+    const wt_encoding *default_one = &b->errors->encoding[encoding->damp > 0];
+    if (others && measure(b, b->errors->plain, at, default_one, all, plains, plain, err) != 0) return -1;
     for (size_t k = 0; k < count; k++) {
         const wt_type lead = lead_of(types[k], site->cols);
         errors[k] = own[place_of(leads, n, lead)];
