@@ -64,6 +64,15 @@ static bool equal(const wt_gene_info *gene, const wt_gene_value *a, const wt_gen
 
 /* ---- variation ---- */
 
+/* What came of a variation, in canonical form. The scales of a channel have 1 as their mean: a rule without variables is none. */
+static void settle(const wt_gene_info *gene, wt_expr *e) {
+    wt_expr_canonical(e);
+    if (gene->draw != WT_DRAW_POWER) return;
+    for (size_t i = 0; i < e->count; i++)
+        if (e->nodes[i].op == WT_OP_VARIABLE) return;
+    *e = wt_gene_default(wt_gene_number(gene))->rule;
+}
+
 /* c * log(VARIABLE), or the sum of two such: a scale that is a power of what is measured. */
 static int draw_power(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out, wt_error *err) {
     char text[160];
@@ -75,7 +84,7 @@ static int draw_power(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out,
                                 0.4 * wt_rng_normal(rng), variable);
     }
     if (wt_expr_parse(&out->rule, gene->domain, text, len, (wt_place){1, 1}, err) != 0) return -1;
-    wt_expr_canonical(&out->rule);
+    settle(gene, &out->rule);
     return 0;
 }
 
@@ -111,14 +120,14 @@ static int draw_product(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *ou
         len += print_factor(gene->domain, which, 0.4 * wt_rng_normal(rng), text + len, sizeof text - len);
     }
     if (wt_expr_parse(&out->rule, gene->domain, text, len, (wt_place){1, 1}, err) != 0) return -1;
-    wt_expr_canonical(&out->rule);
+    settle(gene, &out->rule);
     return 0;
 }
 
 static int draw_varied(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out) {
     out->rule = wt_gene_default(wt_gene_number(gene))->rule;
     for (uint64_t n = 1 + wt_rng_below(rng, 2); n; n--) wt_expr_mutate(&out->rule, gene->domain, rng);
-    wt_expr_canonical(&out->rule);
+    settle(gene, &out->rule);
     return 0;
 }
 
@@ -130,7 +139,7 @@ static int draw(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, wt
         if (gene->draw == WT_DRAW_VARIED) return draw_varied(gene, rng, out);
     }
     wt_expr_random(&out->rule, gene->domain, rng, 1 + (size_t)wt_rng_below(rng, DRAWN_NODES));
-    wt_expr_canonical(&out->rule);
+    settle(gene, &out->rule);
     return 0;
 }
 
@@ -160,7 +169,7 @@ static void tune(const wt_gene_info *gene, wt_rng *rng, wt_expr *e) {
 static int mutate(const wt_gene_info *gene, const wt_scope *scope, wt_operator op, wt_rng *rng, wt_gene_value *v,
                   wt_error *err) {
     switch (op) {
-    case WT_OPERATOR_CONSTANT: tune(gene, rng, &v->rule); return 0;
+    case WT_OPERATOR_CONSTANT: tune(gene, rng, &v->rule); break;
     case WT_OPERATOR_CHOICE: {
         const wt_expr *off = &wt_gene_default(wt_gene_number(gene))->rule;
         if (wt_expr_compare(&v->rule, off) == 0) return draw(gene, scope, rng, v, err);
@@ -169,17 +178,16 @@ static int mutate(const wt_gene_info *gene, const wt_scope *scope, wt_operator o
     }
     default: wt_expr_mutate(&v->rule, gene->domain, rng);
     }
-    wt_expr_canonical(&v->rule);
+    settle(gene, &v->rule);
     return 0;
 }
 
 static int cross(const wt_gene_info *gene, const wt_scope *scope, wt_rng *rng, const wt_gene_value *a,
                  const wt_gene_value *b, wt_gene_value *out, wt_error *err) {
-    (void)gene;
     (void)scope;
     (void)err;
     wt_expr_cross(&a->rule, &b->rule, rng, &out->rule, NULL);
-    wt_expr_canonical(&out->rule);
+    settle(gene, &out->rule);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #define WT_SURVIVE_CONTEST_H
 
 #include "apply/study.h"
+#include "base/hash.h"
 #include "measure/axis.h"
 #include "store/store.h"
 #include "survive/rules.h"
@@ -27,6 +28,7 @@ typedef struct wt_individual {
     /* found out by planning */
     bool planned;
     uint64_t bytes, memory;
+    wt_hash makes;         /* of what it makes of the model: two with the same compute the same; of those that live */
     char *types;           /* JSON: {"blk.0.attn_q.weight": "Q4_K", ...}; NULL before it has a plan */
     char cause[420];       /* of death; "" alive */
     /* found out by measuring */

@@ -22,6 +22,9 @@
 /* Generations in a row without anybody new who can be measured: no further one will change that. */
 enum { MOST_IDLE = 20, MOST_BARREN = 3 };
 
+/* As many times the children of another generation are drawn for the first: what it lacks, later ones have to find again. */
+enum { FIRST = 3 };
+
 /* Humans of other sizes than about the budget's tell nothing. */
 #define HUMAN_LEAST 0.55
 
@@ -337,10 +340,10 @@ done:
     return rc;
 }
 
-/* Whether somebody who races is the very same already: twins would crowd out others, and tell nothing. */
+/* Whether somebody who races makes the very same of the model: twins would crowd out others, and tell nothing. */
 static bool has_twin(const loop *l, const wt_individual *i) {
     for (size_t k = 0; k < l->pool_count; k++)
-        if (l->pool[k]->budget == i->budget && strcmp(l->pool[k]->name, i->name) == 0) return true;
+        if (l->pool[k]->budget == i->budget && wt_hash_equal(l->pool[k]->makes, i->makes)) return true;
     return false;
 }
 
@@ -436,7 +439,7 @@ static void count_stayed(const loop *l, double stayed[WT_MADE_LIMIT]) {
 static int generation(loop *l) {
     wt_evolution *e = l->e;
     const wt_rules *r = l->c->rules;
-    const size_t children = l->generation == 0 ? r->population + r->offspring : r->offspring;
+    const size_t children = l->generation == 0 ? FIRST * r->offspring : r->offspring;
     const uint64_t deaths = l->deaths, eliminated = l->eliminated, born = l->born, evaluations = l->c->counts.evaluations;
     double tried[WT_MADE_LIMIT] = {0}, stayed[WT_MADE_LIMIT] = {0};
     wt_race_entry *entries = wt_calloc(e->population_count + children + 1, sizeof *entries, l->err);

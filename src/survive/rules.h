@@ -45,7 +45,7 @@ typedef struct wt_rules {
     unsigned type_count;
     uint64_t max_memory; /* of this program, bytes; 0: half of what is free */
     /* the competition */
-    uint64_t population, offspring; /* 12, 24 */
+    uint64_t population, offspring; /* 8, 12 */
     wt_selection selection;
     wt_humans humans;
     bool rule_species, pinned_species; /* true, true */

@@ -6,7 +6,7 @@ wt rules init
 expect_status 0
 expect_silent err
 expect_out '^# The rules of survival'
-expect_out '^population: 12$'
+expect_out '^population: 8$'
 cp "$out" "$scratch/all.yaml"
 wt rules check "$scratch/all.yaml"
 expect_status 0

@@ -88,8 +88,8 @@ static void test_defaults(void **state) {
     (void)state;
     assert_int_equal(wt_rules_init(&r, &err), 0);
     assert_true(r.calibrate == 0.5 && r.search == 0.3 && r.holdout == 0.2 && r.level == 0.05 && r.smaller == 0.1 && r.minutes == 10);
-    assert_int_equal(r.population, 12);
-    assert_int_equal(r.offspring, 24);
+    assert_int_equal(r.population, 8);
+    assert_int_equal(r.offspring, 12);
     assert_int_equal(r.selection, WT_SELECT_PARETO);
     assert_int_equal(r.humans, WT_HUMANS_COMPETE);
     assert_int_equal(r.runtime, WT_RUNTIME_LLAMA_CPP_CPU);
