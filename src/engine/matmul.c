@@ -1,6 +1,6 @@
 /*
- * Cutting matrix products into tiles, in parallel. The tiles themselves are matmul_onednn.c's, or in bf16 matmul_bf16.h's, which
- * take the rows of a task in one call and store their results where they belong.
+ * Cutting matrix products into tiles, in parallel. The tiles themselves are matmul_onednn.c's, or in bf16 matmul_bf16.h's,
+ * which take the rows of a task in one call and store their results where they belong.
  */
 #include "engine/matmul.h"
 
@@ -305,9 +305,10 @@ static int multiply_block(const product *p, wt_tile_worker *worker, size_t first
     size_t col = block * WT_TILE_COLS, cols = w->n - col < WT_TILE_COLS ? w->n - col : WT_TILE_COLS;
     const float *bias = p->bias ? p->bias + col : NULL;
     if (w->own) {
-        size_t row = first * WT_TILE_ROWS, end = last * WT_TILE_ROWS < p->input->rows ? last * WT_TILE_ROWS : p->input->rows;
-        w->own->multiply(end - row, cols, w->padded_k, row_tile(p->input, first), w->padded_k, (const uint16_t *)packed, bias,
-                         p->store, p->y + row * p->ldy + col, p->ldy);
+        size_t row = first * WT_TILE_ROWS, end = last * WT_TILE_ROWS, k = w->padded_k;
+        if (end > p->input->rows) end = p->input->rows;
+        w->own->multiply(end - row, cols, k, row_tile(p->input, first), k, (const uint16_t *)packed, bias, p->store,
+                         p->y + row * p->ldy + col, p->ldy);
         return 0;
     }
     _Alignas(WT_ALIGN) float out[WT_TILE_ROWS * WT_TILE_COLS];

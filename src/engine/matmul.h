@@ -22,7 +22,7 @@ typedef enum wt_precision {
     WT_PRECISION_BF16, /* both factors are rounded to bf16, sums stay in fp32 */
 } wt_precision;
 
-/* Whether this processor multiplies bf16 natively (AVX512_BF16 or AMX). */
+/* Whether this processor multiplies bf16 natively: AVX512_BF16, which all that have AMX have too. */
 int wt_matmul_has_bf16(void);
 
 /* A matrix W [n, k] in oneDNN's own blocked layout, ready to multiply. */

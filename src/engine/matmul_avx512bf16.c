@@ -1,6 +1,6 @@
 /*
- * The products of matmul_bf16.h. Six rows times a block's 64 columns are 24 registers of sums; a step of the inner dimension
- * loads four registers of pairs of the block and multiplies them with a pair of each row.
+ * The products of matmul_bf16.h. Six rows times a block's 64 columns are 24 registers of sums; a step of the inner
+ * dimension loads four registers of pairs of the block and multiplies them with a pair of each row.
  */
 #include <immintrin.h>
 #include <string.h>
@@ -42,7 +42,8 @@ static inline void transpose(__m512i *row) {
         }
     }
     for (size_t i = 0; i < 4; i++) {
-        __m512i even = _mm512_shuffle_i32x4(four[i], four[4 + i], 0x88), odd = _mm512_shuffle_i32x4(four[i], four[4 + i], 0xdd);
+        __m512i even = _mm512_shuffle_i32x4(four[i], four[4 + i], 0x88),
+                odd = _mm512_shuffle_i32x4(four[i], four[4 + i], 0xdd);
         __m512i even2 = _mm512_shuffle_i32x4(four[8 + i], four[12 + i], 0x88);
         __m512i odd2 = _mm512_shuffle_i32x4(four[8 + i], four[12 + i], 0xdd);
         row[i] = _mm512_shuffle_i32x4(even, even2, 0x88);
@@ -77,7 +78,8 @@ static void pack_rows(const float *rows, size_t ld, size_t n, size_t k, uint16_t
         for (size_t first = 0; first < WT_TILE_COLS; first += LANES, packed += 2 * LANES) {
             __mmask16 lanes = first_lanes(rest(n, first)), second = i + 1 < k ? lanes : 0;
             const float *row = lanes ? rows + i * ld + first : rows;
-            __m512 low = _mm512_maskz_loadu_ps(lanes, row), high = _mm512_maskz_loadu_ps(second, second ? row + ld : row);
+            __m512 low = _mm512_maskz_loadu_ps(lanes, row),
+                   high = _mm512_maskz_loadu_ps(second, second ? row + ld : row);
             _mm512_storeu_si512(packed, _mm512_permutexvar_epi16(in_turn, (__m512i)_mm512_cvtne2ps_pbh(high, low)));
         }
     }
@@ -102,7 +104,8 @@ static inline void finish(const product *p, size_t first, __m512 sum, float *y) 
 }
 
 /* `rows` is a constant where this is inlined, so that the sums are registers. */
-static inline __attribute__((always_inline)) void multiply_rows(const product *p, size_t rows, const uint16_t *x, float *y) {
+static inline __attribute__((always_inline)) void multiply_rows(const product *p, size_t rows, const uint16_t *x,
+                                                                float *y) {
     __m512 sum[ROWS][VECTORS];
     for (size_t r = 0; r < rows; r++) {
         for (size_t v = 0; v < VECTORS; v++) {
@@ -126,8 +129,8 @@ static inline __attribute__((always_inline)) void multiply_rows(const product *p
     }
 }
 
-static void multiply(size_t rows, size_t cols, size_t k, const uint16_t *x, size_t ldx, const uint16_t *packed, const float *bias,
-                     wt_store store, float *y, size_t ldy) {
+static void multiply(size_t rows, size_t cols, size_t k, const uint16_t *x, size_t ldx, const uint16_t *packed,
+                     const float *bias, wt_store store, float *y, size_t ldy) {
     product p = {cols, k, ldx, ldy, packed, bias, store};
     for (; rows >= ROWS; rows -= ROWS, x += ROWS * ldx, y += ROWS * ldy) multiply_rows(&p, ROWS, x, y);
     switch (rows) {

@@ -1,8 +1,8 @@
 /*
- * Products of bf16 factors with sums in fp32, for processors with AVX512_BF16: oneDNN's spend as long on calls and on copies as on
- * products where matrices are small. Every element of a result is one chain of additions over the inner dimension, two products a
- * step, whatever its row, its column and what is computed beside it: so results do not depend on how rows are grouped. What is
- * too small for a normal float counts as 0, as the instructions have it.
+ * Products of bf16 factors with sums in fp32, for processors with AVX512_BF16: oneDNN's spend longer on packing, calls and
+ * copies than on products where matrices are small. Every element of a result is one chain of additions over the inner
+ * dimension, two products a step, whatever its row, its column and what is computed beside it: so results do not depend on
+ * how rows are grouped. What is too small for a normal float counts as 0, as the instructions have it.
  */
 #ifndef WT_ENGINE_MATMUL_BF16_H
 #define WT_ENGINE_MATMUL_BF16_H
@@ -11,7 +11,7 @@
 
 #include "engine/matmul.h"
 
-/* Elements of a packed block of WT_TILE_COLS columns over the inner dimension k: pairs of rows, [ceil(k / 2)][WT_TILE_COLS][2]. */
+/* Elements of a packed block of WT_TILE_COLS columns over the inner dimension k: [ceil(k / 2)][WT_TILE_COLS][2]. */
 #define WT_BF16_BLOCK(k) (((k) + 1) / 2 * 2 * WT_TILE_COLS)
 
 typedef struct wt_bf16_products {
@@ -22,11 +22,11 @@ typedef struct wt_bf16_products {
     void (*pack_rows)(const float *rows, size_t ld, size_t n, size_t k, uint16_t *packed);
 
     /*
-     * y [rows, cols] (rows `ldy` apart) from x [rows, k] (bf16, rows `ldx` apart; k is even) times the first cols <= WT_TILE_COLS
-     * columns of a packed block; bias [cols] or NULL.
+     * y [rows, cols] (rows `ldy` apart) from x [rows, k] (bf16, rows `ldx` apart; k is even) times the first
+     * cols <= WT_TILE_COLS columns of a packed block; bias [cols] or NULL.
      */
-    void (*multiply)(size_t rows, size_t cols, size_t k, const uint16_t *x, size_t ldx, const uint16_t *packed, const float *bias,
-                     wt_store store, float *y, size_t ldy);
+    void (*multiply)(size_t rows, size_t cols, size_t k, const uint16_t *x, size_t ldx, const uint16_t *packed,
+                     const float *bias, wt_store store, float *y, size_t ldy);
 } wt_bf16_products;
 
 /* NULL where this processor lacks the instructions or WT_KERNELS forbids them (base/cpu.h). */

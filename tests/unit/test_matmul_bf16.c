@@ -1,6 +1,6 @@
 /*
- * Products of bf16 factors: against double sums of factors that bf16 holds exactly, where the sums' own rounding is all that is left,
- * at odd sizes and up against guard pages; both ways of packing; the same bits however rows are grouped.
+ * Products of bf16 factors: against double sums of factors that bf16 holds exactly, where the sums' own rounding is all that
+ * is left, at odd sizes and up against guard pages; both ways of packing; the same bits however rows are grouped.
  */
 #include "support/testing.h"
 
@@ -112,7 +112,8 @@ static void test_same_bits(void **state) {
     for (size_t count = 1; count <= MOST_ROWS; count++) {
         size_t from = wt_rng_below(&rng, MOST_ROWS - count + 1), cols = 1 + wt_rng_below(&rng, COLS);
         products->multiply(count, cols, K, half + from * MOST_K, MOST_K, packed, NULL, WT_STORE, y, COLS);
-        for (size_t r = 0; r < count; r++) assert_memory_equal(y + r * COLS, expected + (from + r) * COLS, cols * sizeof *y);
+        for (size_t r = 0; r < count; r++)
+            assert_memory_equal(y + r * COLS, expected + (from + r) * COLS, cols * sizeof *y);
     }
     memset(packed + WT_BF16_BLOCK(K), 0, sizeof packed - WT_BF16_BLOCK(K) * sizeof *packed);
     products->multiply(MOST_ROWS, COLS, MOST_K, half, MOST_K, packed, NULL, WT_STORE, y, COLS);
