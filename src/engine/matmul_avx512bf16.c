@@ -11,8 +11,6 @@
 #define VECTORS (WT_TILE_COLS / LANES)
 #define ROWS 6
 
-extern const wt_bf16_products wt_bf16_products_avx512;
-
 /* The first n of 16 lanes. */
 static inline __mmask16 first_lanes(size_t n) { return n < LANES ? (__mmask16)((1u << n) - 1) : 0xffff; }
 

@@ -29,6 +29,9 @@ typedef struct wt_bf16_products {
                      const float *bias, wt_store store, float *y, size_t ldy);
 } wt_bf16_products;
 
+/* The one there is, on x86-64; ask wt_bf16_products_get. */
+extern const wt_bf16_products wt_bf16_products_avx512;
+
 /* NULL where this processor lacks the instructions or WT_KERNELS forbids them (base/cpu.h). */
 const wt_bf16_products *wt_bf16_products_get(void);
 
