@@ -20,7 +20,14 @@
 #include "quant/codec.h"
 
 #define ROWS 2048
-#define REPEATS 5
+
+/*
+ * Everything is measured FEWEST times, then until SECONDS are over, at most MOST times: a short disturbance spoils a whole run
+ * of a small model.
+ */
+#define FEWEST 5
+#define MOST 41
+#define SECONDS 5.0
 
 static double now(void) {
     struct timespec t;
@@ -195,33 +202,36 @@ static void bench_model(const char *path, bool json, bool only_quick, bool last)
     float *hidden = wt_alloc_aligned(ROWS, hp->width * sizeof *hidden, &err);
     wt_batch batch = {.tokens = tokens, .lengths = lengths, .sequences = sequences, .last_block = WT_ALL_BLOCKS};
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    double plain[REPEATS], half[REPEATS], sgemm[REPEATS], ratio[REPEATS], speedup[REPEATS];
+    double plain[MOST], half[MOST], sgemm[MOST], ratio[MOST], speedup[MOST];
+    int n = 0;
     if (only_quick) {
         quick(e, &batch, hidden, name, last);
         goto done;
     }
     run_seconds(e, &batch, hidden);
-    for (int r = 0; r < REPEATS; r++) { /* in turn, so that a machine that drifts does so for all */
-        sgemm[r] = hp->n_layers * layer_sgemm_seconds(hp);
-        plain[r] = run_seconds(e, &batch, hidden);
-        half[r] = b ? run_seconds(b, &batch, hidden) : NAN;
-        ratio[r] = sgemm[r] / plain[r];
-        speedup[r] = plain[r] / half[r];
+    if (b) run_seconds(b, &batch, hidden);
+    /* In turn, so that a machine that drifts does so for all. */
+    for (double start = now(); n < FEWEST || (n < MOST && now() - start < SECONDS); n++) {
+        sgemm[n] = hp->n_layers * layer_sgemm_seconds(hp);
+        plain[n] = run_seconds(e, &batch, hidden);
+        half[n] = b ? run_seconds(b, &batch, hidden) : NAN;
+        ratio[n] = sgemm[n] / plain[n];
+        speedup[n] = plain[n] / half[n];
     }
     double gflop = wt_engine_block_flops(e, ROWS) * 1e-9, kld = b ? bf16_divergence(e, b, tokens) : NAN;
-    double fp32_rate = gflop / median(plain, REPEATS), sgemm_rate = gflop / median(sgemm, REPEATS);
+    double fp32_rate = gflop / median(plain, n), sgemm_rate = gflop / median(sgemm, n);
     if (json) {
         printf("  {\"model\": \"%s\", \"width\": %u, \"layers\": %u, \"threads\": %d, \"fp32_gflops\": %.1f, \"sgemm_gflops\": %.1f, "
                "\"share_of_sgemm\": %.3f, \"tokens_per_second\": %.0f",
-               name, hp->width, hp->n_layers, wt_threads_get(), fp32_rate, sgemm_rate, median(ratio, REPEATS),
-               ROWS / median(plain, REPEATS));
-        if (b) printf(", \"bf16_speedup\": %.2f, \"bf16_kld\": %.3g", median(speedup, REPEATS), kld);
+               name, hp->width, hp->n_layers, wt_threads_get(), fp32_rate, sgemm_rate, median(ratio, n),
+               ROWS / median(plain, n));
+        if (b) printf(", \"bf16_speedup\": %.2f, \"bf16_kld\": %.3g", median(speedup, n), kld);
         printf("}%s\n", last ? "" : ",");
     } else {
         printf("%-24s %6u %7u %11.0f %12.0f %8.0f%% %10.0f", name, hp->width, hp->n_layers, fp32_rate, sgemm_rate,
-               100.0 * median(ratio, REPEATS), ROWS / median(plain, REPEATS));
+               100.0 * median(ratio, n), ROWS / median(plain, n));
         if (b)
-            printf(" %9.2fx %9.2g\n", median(speedup, REPEATS), kld);
+            printf(" %9.2fx %9.2g\n", median(speedup, n), kld);
         else
             printf("      none\n");
     }

@@ -14,6 +14,7 @@
 #include "engine/attention.h"
 #include "engine/cache_form.h"
 #include "engine/kernels.h"
+#include "engine/matmul_bf16.h"
 #include "engine/rope.h"
 #include "quant/codec.h"
 
@@ -41,6 +42,7 @@ struct wt_engine {
     wt_input input;      /* of the matrix in use and of those that share it */
     wt_rope_table rope, rope_window;
     wt_cache_form cache_form;
+    wt_kv_packed kv_packed; /* of the layer in work, in bf16 */
     float *layer_vectors[WT_LAYER_ROLES]; /* decoded norms and biases of the layer in work */
     float *output_norm, *rope_factors;    /* rope_factors NULL: none */
 };
@@ -173,6 +175,7 @@ void wt_engine_close(wt_engine *engine) {
     wt_packed_free(engine->spare);
     free(engine->buffers);
     wt_input_release(&engine->input);
+    wt_kv_packed_release(&engine->kv_packed);
     wt_rope_table_release(&engine->rope);
     wt_rope_table_release(&engine->rope_window);
     for (int i = 0; i < WT_LAYER_ROLES; i++) free(engine->layer_vectors[i]);
@@ -413,7 +416,9 @@ static int run_layer(wt_engine *e, uint32_t layer, const wt_batch *batch, work *
     if (multiply(e, layer, PART_K, WT_STORE, w->keys, err) != 0) return -1;
     if (multiply(e, layer, PART_V, WT_STORE, w->values, err) != 0) return -1;
     place_heads(e, w, &store, windowed);
-    if (wt_attention(hp, &e->cache_form, windowed, &store, w->spans, batch->sequences, w->queries, w->attended, err) != 0)
+    wt_kv_packed *packed = e->options.precision == WT_PRECISION_BF16 && wt_bf16_products_get() ? &e->kv_packed : NULL;
+    if (wt_attention(hp, &e->cache_form, windowed, &store, packed, w->spans, batch->sequences, w->queries, w->attended,
+                     err) != 0)
         return -1;
     wt_input_set(&e->input, w->attended, w->rows, (size_t)hp->n_heads * hp->head_dim);
     if (close_block(e, layer, PART_OUT, WT_ROLE_ATTN_POST_NORM, w, hidden, err) != 0) return -1;

@@ -1,4 +1,7 @@
-/* Cutting matrix products into tiles of one shape, in parallel. The tiles themselves are matmul_onednn.c's. */
+/*
+ * Cutting matrix products into tiles, in parallel. The tiles themselves are matmul_onednn.c's, or in bf16 matmul_bf16.h's,
+ * which take the rows of a task in one call and store their results where they belong.
+ */
 #include "engine/matmul.h"
 
 #include <stddef.h>
@@ -8,6 +11,7 @@
 #include "base/checked.h"
 #include "base/memory.h"
 #include "engine/kernels.h"
+#include "engine/matmul_bf16.h"
 #include "engine/matmul_onednn.h"
 #include "quant/codec.h"
 #include "quant/codec_blocks.h"
@@ -21,7 +25,8 @@
 struct wt_packed {
     size_t n, k, padded_k, blocks; /* blocks of WT_TILE_COLS rows of W */
     wt_precision precision;
-    const wt_tile *tile;
+    const wt_bf16_products *own;   /* NULL: the tiles are oneDNN's */
+    const wt_tile *tile;           /* or NULL */
     size_t capacity;               /* bytes at data */
     unsigned char *data;           /* [blocks][tile bytes] */
     wt_packed *minima;             /* [n, k / 32], or NULL */
@@ -34,6 +39,11 @@ int wt_matmul_has_bf16(void) {
 #else
     return 0;
 #endif
+}
+
+/* Bytes of one block of WT_TILE_COLS columns. */
+static size_t block_bytes(const wt_packed *p) {
+    return p->own ? WT_BF16_BLOCK(p->padded_k) * sizeof(uint16_t) : wt_tile_packed_bytes(p->tile);
 }
 
 void wt_packed_free(wt_packed *packed) {
@@ -72,9 +82,11 @@ static wt_packed *packed_prepare(size_t n, size_t k, wt_precision precision, wt_
     p->padded_k = (k + WT_TILE_INNER - 1) / WT_TILE_INNER * WT_TILE_INNER;
     p->blocks = (n + WT_TILE_COLS - 1) / WT_TILE_COLS;
     p->precision = precision;
+    p->own = precision == WT_PRECISION_BF16 && !wt_tile_has_amx() ? wt_bf16_products_get() : NULL;
+    p->tile = p->own ? NULL : wt_tile_get(p->padded_k, precision, err);
     size_t bytes;
-    if (!(p->tile = wt_tile_get(p->padded_k, precision, err))) goto fail;
-    if (!wt_mul_size(p->blocks, wt_tile_packed_bytes(p->tile), &bytes)) {
+    if (!p->own && !p->tile) goto fail;
+    if (!wt_mul_size(p->blocks, block_bytes(p), &bytes)) {
         wt_fail_memory(err, SIZE_MAX);
         goto fail;
     }
@@ -102,18 +114,22 @@ wt_packed *wt_pack(wt_type type, const void *data, size_t n, size_t k, wt_precis
     }
     wt_packed *p = packed_prepare(n, k, precision, reuse, err);
     if (!p) return NULL;
-    size_t tile_bytes = wt_tile_packed_bytes(p->tile);
+    size_t bytes = block_bytes(p);
     int failed = 0;
 #pragma omp parallel
     {
-        wt_tile_worker *worker = wt_tile_worker_take(p->tile);
+        wt_tile_worker *worker = p->own ? NULL : wt_tile_worker_take(p->tile);
         float *rows = wt_alloc_aligned(WT_TILE_COLS * p->padded_k, sizeof *rows, NULL);
-        int ok = worker && rows;
+        int ok = rows && (worker || p->own);
 #pragma omp for schedule(dynamic, 1)
         for (size_t b = 0; b < p->blocks; b++) {
             if (!ok) continue;
             decode_block(p, type, data, row_bytes, b * WT_TILE_COLS, rows);
-            if (wt_tile_pack(worker, rows, p->data + b * tile_bytes) != 0) ok = 0;
+            unsigned char *block = p->data + b * bytes;
+            if (p->own)
+                p->own->pack_columns(rows, p->padded_k, WT_TILE_COLS, p->padded_k, (uint16_t *)block);
+            else if (wt_tile_pack(worker, rows, block) != 0)
+                ok = 0;
         }
         if (!ok) {
 #pragma omp atomic write
@@ -272,33 +288,57 @@ static int add_excess(wt_input *in, const wt_packed *w, float *y, size_t ldy, wt
     return wt_matmul(in->excess, in->rows, w->minima, NULL, WT_STORE_ADD, y, ldy, err);
 }
 
+/* One product's arguments; see wt_matmul_input. */
+typedef struct product {
+    const wt_input *input;
+    const wt_packed *w;
+    const float *bias;
+    wt_store store;
+    float *y;
+    size_t ldy;
+} product;
+
+/* Row tiles first .. last-1 times one block of columns; `worker` is oneDNN's, or NULL. */
+static int multiply_block(const product *p, wt_tile_worker *worker, size_t first, size_t last, size_t block) {
+    const wt_packed *w = p->w;
+    const unsigned char *packed = w->data + block * block_bytes(w);
+    size_t col = block * WT_TILE_COLS, cols = w->n - col < WT_TILE_COLS ? w->n - col : WT_TILE_COLS;
+    const float *bias = p->bias ? p->bias + col : NULL;
+    if (w->own) {
+        size_t row = first * WT_TILE_ROWS, end = last * WT_TILE_ROWS, k = w->padded_k;
+        if (end > p->input->rows) end = p->input->rows;
+        w->own->multiply(end - row, cols, k, row_tile(p->input, first), k, (const uint16_t *)packed, bias, p->store,
+                         p->y + row * p->ldy + col, p->ldy);
+        return 0;
+    }
+    _Alignas(WT_ALIGN) float out[WT_TILE_ROWS * WT_TILE_COLS];
+    for (size_t t = first; t < last; t++) {
+        size_t row = t * WT_TILE_ROWS, left = p->input->rows - row, count = left < WT_TILE_ROWS ? left : WT_TILE_ROWS;
+        float *target = p->y + row * p->ldy + col;
+        prefetch_tile(target, count, cols, p->ldy);
+        if (wt_tile_multiply(worker, row_tile(p->input, t), packed, out) != 0) return -1;
+        store_tile(wt_kernels_get(), out, count, cols, bias, p->store, target, p->ldy);
+    }
+    return 0;
+}
+
 int wt_matmul_input(wt_input *input, wt_rounding rounding, const wt_packed *w, const float *bias, wt_store store,
                     float *y, size_t ldy, wt_error *err) {
-    size_t rows = input->rows;
-    if (rows == 0) return 0;
+    if (input->rows == 0) return 0;
     if (prepare_input(input, rounding, w, err) != 0) return -1;
-    size_t row_tiles = (rows + WT_TILE_ROWS - 1) / WT_TILE_ROWS;
+    const product p = {input, w, bias, store, y, ldy};
+    size_t row_tiles = (input->rows + WT_TILE_ROWS - 1) / WT_TILE_ROWS;
     size_t groups = (row_tiles + TASK_ROW_TILES - 1) / TASK_ROW_TILES, tasks = groups * w->blocks;
-    size_t packed_bytes = wt_tile_packed_bytes(w->tile);
-    const wt_kernels *k = wt_kernels_get();
     int failed = 0;
 #pragma omp parallel
     {
-        wt_tile_worker *worker = wt_tile_worker_take(w->tile);
-        _Alignas(WT_ALIGN) float out[WT_TILE_ROWS * WT_TILE_COLS];
-        int ok = worker != NULL;
+        wt_tile_worker *worker = w->own ? NULL : wt_tile_worker_take(w->tile);
+        int ok = worker || w->own;
 #pragma omp for schedule(dynamic, 1)
         for (size_t task = 0; task < tasks; task++) {
-            size_t group = task / w->blocks, block = task % w->blocks, col = block * WT_TILE_COLS;
-            size_t cols = w->n - col < WT_TILE_COLS ? w->n - col : WT_TILE_COLS;
-            size_t last = (group + 1) * TASK_ROW_TILES < row_tiles ? (group + 1) * TASK_ROW_TILES : row_tiles;
-            for (size_t t = group * TASK_ROW_TILES; ok && t < last; t++) {
-                size_t row = t * WT_TILE_ROWS, count = rows - row < WT_TILE_ROWS ? rows - row : WT_TILE_ROWS;
-                float *target = y + row * ldy + col;
-                prefetch_tile(target, count, cols, ldy);
-                if (wt_tile_multiply(worker, row_tile(input, t), w->data + block * packed_bytes, out) != 0) ok = 0;
-                store_tile(k, out, count, cols, bias ? bias + col : NULL, store, target, ldy);
-            }
+            size_t first = task / w->blocks * TASK_ROW_TILES;
+            size_t last = first + TASK_ROW_TILES < row_tiles ? first + TASK_ROW_TILES : row_tiles;
+            if (ok && multiply_block(&p, worker, first, last, task % w->blocks) != 0) ok = 0;
         }
         if (!ok) {
 #pragma omp atomic write

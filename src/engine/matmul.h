@@ -1,9 +1,10 @@
 /*
- * Matrix products: the one file that calls oneDNN (its 2.x and its 3.x API).
+ * Matrix products: what stands between the engine and oneDNN (its 2.x and its 3.x API).
  *
  * A product is cut into tiles of WT_TILE_ROWS x WT_TILE_COLS over the whole inner dimension; remainders are padded with
- * zeros; each tile is one single-threaded oneDNN call of one shape. So a row's result depends neither on the number of
- * threads, nor on which or how many rows stand beside it.
+ * zeros; each tile is one single-threaded oneDNN call of one shape. In bf16 the tiles are our own (matmul_bf16.h), except
+ * where there is AMX. So a row's result depends neither on the number of threads, nor on which or how many rows stand
+ * beside it.
  */
 #ifndef WT_ENGINE_MATMUL_H
 #define WT_ENGINE_MATMUL_H
@@ -19,13 +20,13 @@
 
 typedef enum wt_precision {
     WT_PRECISION_F32,
-    WT_PRECISION_BF16, /* both factors are rounded to bf16, sums stay in fp32 */
+    WT_PRECISION_BF16, /* both factors of a product are rounded to bf16, sums stay in fp32 */
 } wt_precision;
 
-/* Whether this processor multiplies bf16 natively (AVX512_BF16 or AMX). */
+/* Whether this processor multiplies bf16 natively: AVX512_BF16, which all that have AMX have too. */
 int wt_matmul_has_bf16(void);
 
-/* A matrix W [n, k] in oneDNN's own blocked layout, ready to multiply. */
+/* A matrix W [n, k] in the blocked layout of the tiles, ready to multiply. */
 typedef struct wt_packed wt_packed;
 
 /*

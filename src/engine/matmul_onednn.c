@@ -109,6 +109,10 @@ done:
     return rc;
 }
 
+bool wt_tile_has_amx(void) {
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
+}
+
 const wt_tile *wt_tile_get(size_t k, wt_precision precision, wt_error *err) {
     pthread_mutex_lock(&registry_lock);
     wt_tile *t = registry;

@@ -15,6 +15,9 @@
 /* The kernel of one (k, precision): made once per process, never freed, safe to share between threads. */
 typedef struct wt_tile wt_tile;
 
+/* Whether bf16 products of oneDNN run on AMX here, which nothing else comes near. */
+bool wt_tile_has_amx(void);
+
 /* The kernel for inner dimension k (a multiple of WT_TILE_INNER), made on first use. Call outside parallel regions. */
 const wt_tile *wt_tile_get(size_t k, wt_precision precision, wt_error *err);
 

@@ -28,6 +28,8 @@ struct wt_tile {
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static wt_tile *registry;
 
+bool wt_tile_has_amx(void) { return false; }
+
 const wt_tile *wt_tile_get(size_t k, wt_precision precision, wt_error *err) {
     if (precision != WT_PRECISION_F32) {
         wt_fail(err, WT_ERR_UNSUPPORTED, "there are no bf16 matrix products on this processor");

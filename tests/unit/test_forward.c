@@ -143,6 +143,16 @@ static void test_same_bits_rounded(void **state) {
     }
 }
 
+static void test_same_bits_bf16(void **state) {
+    (void)state;
+    if (!wt_matmul_has_bf16()) skip();
+    for (size_t i = 0; random_model_at(i); i++) {
+        wt_engine_options half = {.precision = WT_PRECISION_BF16};
+        if (i % 3 == 2) half.activations = WT_ACTIVATIONS_Q8;
+        check_variant(random_model_at(i), half);
+    }
+}
+
 /* Caches that there are not, and that heads do not fit. */
 static void test_cache_types(void **state) {
     (void)state;
@@ -309,7 +319,7 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits), cmocka_unit_test(test_same_bits_rounded),
-                                       cmocka_unit_test(test_cache_types), cmocka_unit_test(test_override),
-                                       cmocka_unit_test(test_tap)};
+                                       cmocka_unit_test(test_same_bits_bf16), cmocka_unit_test(test_cache_types),
+                                       cmocka_unit_test(test_override), cmocka_unit_test(test_tap)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
