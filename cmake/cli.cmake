@@ -9,6 +9,8 @@ target_link_libraries(wildtype PRIVATE Threads::Threads)
 
 include(GNUInstallDirs)
 install(TARGETS wildtype RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS wildtype_lib ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${CMAKE_SOURCE_DIR}/include/wildtype.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 # A program for another machine cannot be run here; its man pages come from a native build.
 if(NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR)

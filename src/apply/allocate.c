@@ -7,7 +7,8 @@
 
 #include "base/memory.h"
 
-enum { MOST_STATES = 1024 }; /* of a list; more are thinned out */
+/* States of a list, more are thinned out: fewer where there are many items, whose steps along the hulls leave less to win. */
+enum { MOST_STATES = 1024, LEAST_STATES = 64, ALL_STATES = 1 << 16 };
 
 /* States worse than the best known by more than this share are dropped: so many are kept for the budget's filling. */
 #define SLACK 0.004
@@ -150,14 +151,14 @@ static int by_bytes(const void *pa, const void *pb) {
     return a->option < b->option ? -1 : a->option > b->option;
 }
 
-/* Keeps what nothing smaller or as small beats; then at most MOST_STATES, the cheapest of each of as many ranges of bytes. */
-static size_t thin(state *list, size_t n) {
+/* Keeps what nothing smaller or as small beats; then at most `most`, the cheapest of each of as many ranges of bytes. */
+static size_t thin(state *list, size_t n, size_t most) {
     qsort(list, n, sizeof *list, by_bytes);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
         if (kept == 0 || list[i].cost < list[kept - 1].cost) list[kept++] = list[i];
-    if (kept <= MOST_STATES) return kept;
-    uint64_t from = list[0].bytes, width = (list[kept - 1].bytes - from) / MOST_STATES + 1;
+    if (kept <= most) return kept;
+    uint64_t from = list[0].bytes, width = (list[kept - 1].bytes - from) / most + 1;
     size_t out = 0;
     for (size_t i = 0; i < kept; i++) {
         if (i + 1 < kept && (list[i + 1].bytes - from) / width == (list[i].bytes - from) / width) continue;
@@ -166,47 +167,62 @@ static size_t thin(state *list, size_t n) {
     return out;
 }
 
-/* What the items have as bounds: the least cost + multiplier * bytes from item i on, and the least bytes. */
+/* What the items have as bounds: the least cost + multiplier * bytes from item i on, and the least and the most bytes. */
 typedef struct bounds {
     double *reduced;
-    uint64_t *least;
+    uint64_t *least, *most;
+    size_t most_states;
 } bounds;
 
-static void fill_bounds(const solver *s, bounds *b) {
-    b->reduced[s->count] = 0;
-    b->least[s->count] = 0;
+static void free_bounds(bounds *b) {
+    free(b->reduced);
+    free(b->least);
+    free(b->most);
+}
+
+static int make_bounds(const solver *s, bounds *b, wt_error *err) {
+    const size_t share = ALL_STATES / s->count, states = share < MOST_STATES ? share : MOST_STATES;
+    *b = (bounds){.reduced = wt_calloc(s->count + 1, sizeof(double), err),
+                  .least = wt_calloc(s->count + 1, sizeof(uint64_t), err),
+                  .most = wt_calloc(s->count + 1, sizeof(uint64_t), err),
+                  .most_states = states > LEAST_STATES ? states : LEAST_STATES};
+    if (!b->reduced || !b->least || !b->most) return -1;
     for (size_t i = s->count; i-- > 0;) {
         double best = INFINITY;
-        uint64_t least = UINT64_MAX;
+        uint64_t least = UINT64_MAX, most = 0;
         for (size_t k = 0; k < s->items[i].count; k++) {
             const wt_option_cost *o = &s->items[i].options[k];
             double r = o->cost + s->multiplier * (double)o->bytes;
             best = r < best ? r : best;
             least = o->bytes < least ? o->bytes : least;
+            most = o->bytes > most ? o->bytes : most;
         }
         b->reduced[i] = b->reduced[i + 1] + best;
         b->least[i] = b->least[i + 1] + least;
+        b->most[i] = b->most[i + 1] + most;
     }
+    return 0;
 }
 
-/* The states after item i from those before it, those that can still become a choice near the best known. NULL: no memory. */
-static state *extend(const solver *s, const bounds *b, size_t i, const state *list, size_t n, double limit, size_t *out,
-                     wt_error *err) {
+/*
+ * The states after item i from those before it, those that can still become a choice near the best known, into `next`, which has room for
+ * all; their number.
+ */
+static size_t extend(const solver *s, const bounds *b, size_t i, const state *list, size_t n, double limit,
+                     state *next) {
     const wt_alloc_item *item = &s->items[i];
-    state *next = wt_calloc(n * item->count + 1, sizeof *next, err);
     size_t m = 0;
-    for (size_t p = 0; next && p < n; p++) {
-        for (size_t k = 0; k < item->count; k++) {
-            const wt_option_cost *o = &item->options[k];
-            uint64_t bytes = list[p].bytes + o->bytes;
-            double cost = list[p].cost + o->cost;
-            if (bytes + b->least[i + 1] > s->budget) continue;
-            double floor = cost + b->reduced[i + 1] - s->multiplier * (double)(s->budget - bytes);
+    for (size_t k = 0; k < item->count; k++) {
+        const wt_option_cost *o = &item->options[k];
+        for (size_t p = 0; p < n; p++) {
+            const uint64_t bytes = list[p].bytes + o->bytes;
+            const double cost = list[p].cost + o->cost;
+            if (bytes + b->least[i + 1] > s->budget) break; /* lists are in the order of bytes */
+            const double floor = cost + b->reduced[i + 1] - s->multiplier * (double)(s->budget - bytes);
             if (floor <= limit) next[m++] = (state){bytes, cost, (uint32_t)p, (uint32_t)k};
         }
     }
-    if (next) *out = thin(next, m);
-    return next;
+    return thin(next, m, b->most_states);
 }
 
 /* The last list's state to take: the cheapest; or the cheapest of those that fill the budget, where there are any. */
@@ -217,22 +233,23 @@ static const state *best_of(const state *list, size_t n, uint64_t enough) {
     return best ? best : n ? &list[n - 1] : NULL;
 }
 
-static int enumerate(solver *s, uint64_t enough, wt_error *err) {
-    bounds b = {wt_calloc(s->count + 1, sizeof(double), err), wt_calloc(s->count + 1, sizeof(uint64_t), err)};
-    state **lists = wt_calloc(s->count + 1, sizeof *lists, err), start = {0};
-    size_t n = 1;
+/* `optimum`: the least cost found, with the budget filled or not. */
+static int enumerate(solver *s, const bounds *b, uint64_t enough, double *optimum, wt_error *err) {
+    size_t n = 1, longest = 0;
     int rc = -1;
-    if (!b.reduced || !b.least || !lists) goto done;
-    fill_bounds(s, &b);
+    for (size_t i = 0; i < s->count; i++) longest = s->items[i].count > longest ? s->items[i].count : longest;
+    state **lists = wt_calloc(s->count, sizeof *lists, err), start = {0};
+    state *room = wt_calloc(b->most_states * longest, sizeof *room, err);
+    if (!lists || !room) goto done;
     const double limit = s->bytes >= enough ? s->cost : s->cost + fabs(s->cost) * SLACK + 1e-300;
     for (size_t i = 0; i < s->count; i++) {
-        if (!(lists[i] = extend(s, &b, i, i ? lists[i - 1] : &start, n, limit, &n, err))) goto done;
-        /* only the links are needed of what lies behind */
-        state *smaller = realloc(lists[i], (n ? n : 1) * sizeof **lists);
-        if (smaller) lists[i] = smaller;
+        n = extend(s, b, i, i ? lists[i - 1] : &start, n, limit, room);
+        if (!(lists[i] = wt_calloc(n + 1, sizeof **lists, err))) goto done;
+        memcpy(lists[i], room, n * sizeof *room);
     }
     rc = 0;
-    const state *last = s->count ? best_of(lists[s->count - 1], n, enough) : NULL;
+    const state *last = best_of(lists[s->count - 1], n, enough);
+    *optimum = n && lists[s->count - 1][n - 1].cost < s->cost ? lists[s->count - 1][n - 1].cost : s->cost;
     if (!last || (last->cost > s->cost && s->bytes >= enough)) goto done; /* the first choice stands */
     s->bytes = last->bytes;
     s->cost = last->cost;
@@ -243,8 +260,7 @@ static int enumerate(solver *s, uint64_t enough, wt_error *err) {
 done:
     for (size_t i = 0; lists && i < s->count; i++) free(lists[i]);
     free(lists);
-    free(b.reduced);
-    free(b.least);
+    free(room);
     return rc;
 }
 
@@ -303,13 +319,60 @@ static int fill(solver *s, uint64_t enough, wt_error *err) {
     return 0;
 }
 
+/* ---- filling a few items exactly ---- */
+
+/* Items that every filling choice is tried of, within a limit of steps: choices of a few items are few, and single moves miss some. */
+enum { FEW_ITEMS = 64, MOST_STEPS = 200000 };
+
+typedef struct search {
+    solver *s;
+    const bounds *b;
+    uint64_t enough;
+    double limit; /* only what costs less is of interest */
+    size_t steps, pick[FEW_ITEMS];
+} search;
+
+static void try_from(search *t, size_t i, uint64_t bytes, double cost) {
+    solver *s = t->s;
+    if (i == s->count) {
+        if (!(cost < t->limit)) return; /* the bound counts on a budget that is used up */
+        memcpy(s->chosen, t->pick, i * sizeof *t->pick);
+        s->bytes = bytes;
+        s->cost = t->limit = cost;
+        return;
+    }
+    for (size_t k = 0; k < s->items[i].count && t->steps < MOST_STEPS; k++, t->steps++) {
+        const wt_option_cost *o = &s->items[i].options[k];
+        const uint64_t sum = bytes + o->bytes;
+        if (sum + t->b->least[i + 1] > s->budget || sum + t->b->most[i + 1] < t->enough) continue;
+        const double floor = cost + o->cost + t->b->reduced[i + 1] - s->multiplier * (double)(s->budget - sum);
+        if (!(floor < t->limit)) continue;
+        t->pick[i] = k;
+        try_from(t, i + 1, sum, cost + o->cost);
+    }
+}
+
+/* The cheapest choice that fills the budget, if it is cheaper than the one that does now, or cheap enough where none does. */
+static void fill_few(solver *s, const bounds *b, uint64_t enough, double optimum) {
+    search t = {.s = s, .b = b, .enough = enough, .limit = s->cost};
+    if (s->count > FEW_ITEMS || (s->bytes >= enough && !(s->cost > optimum))) return;
+    if (s->bytes < enough) t.limit = optimum + fabs(optimum) * MOST_FOR_FILLING;
+    try_from(&t, 0, 0, 0);
+}
+
 int wt_allocate(const wt_alloc_item *items, size_t count, uint64_t budget, uint64_t fixed, size_t *chosen,
                 wt_error *err) {
     solver s = {.items = items, .count = count, .budget = budget, .chosen = chosen};
+    bounds b = {0};
+    double optimum = 0;
     if (count == 0) return 0;
     if (greedy(&s, err) != 0) return -1;
     const double share = ceil((double)(budget + fixed) * WT_ALLOC_FILL) - (double)fixed;
     const uint64_t enough = share > 0 ? (uint64_t)share : 0;
-    if (enumerate(&s, enough, err) != 0) return -1;
-    return s.bytes < enough ? fill(&s, enough, err) : 0;
+    int rc = make_bounds(&s, &b, err);
+    if (rc == 0) rc = enumerate(&s, &b, enough, &optimum, err);
+    if (rc == 0 && s.bytes < enough) rc = fill(&s, enough, err);
+    if (rc == 0) fill_few(&s, &b, enough, optimum);
+    free_bounds(&b);
+    return rc;
 }

@@ -2,7 +2,7 @@
  * Which type each tensor gets under a budget of bytes: the multiple-choice knapsack. Types on the convex hulls of the tensors are taken in
  * the order of what a byte saves; the multiplier where that ends bounds what any other choice can reach, which leaves few choices open,
  * and those are enumerated as lists of states that no other state beats in bytes and cost (Nemhauser and Ullmann 1969). Exact
- * while no list grows beyond its limit; otherwise near it.
+ * while no list grows beyond its limit; otherwise near it. Choices of a few items that fill the budget are searched as well.
  */
 #ifndef WT_APPLY_ALLOCATE_H
 #define WT_APPLY_ALLOCATE_H
@@ -28,10 +28,11 @@ typedef struct wt_alloc_item {
 
 /*
  * chosen [count] = the option of each item: the least sum of costs with a sum of bytes of at most `budget`, and at least WT_ALLOC_FILL of
- * `whole` bytes in all (`fixed` bytes outside the items counted) where a choice at most 5% dearer than the optimum does that. Fails where
+ * the budget (`fixed` bytes outside the items counted on both sides) where a choice at most 5% dearer than the optimum does that. Fails where
  * even the smallest options exceed the budget. Deterministic.
  */
-int wt_allocate(const wt_alloc_item *items, size_t count, uint64_t budget, uint64_t fixed, size_t *chosen, wt_error *err);
+int wt_allocate(const wt_alloc_item *items, size_t count, uint64_t budget, uint64_t fixed, size_t *chosen,
+                wt_error *err);
 
 /* The smallest and the largest sum of bytes that there is. */
 void wt_allocate_range(const wt_alloc_item *items, size_t count, uint64_t *least, uint64_t *most);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "apply/sensitivity.h"
 #include "base/file.h"
@@ -16,26 +17,26 @@
 
 /* Of one tensor of the file. */
 typedef struct shape {
-    double kurt, peak;         /* of the weights */
-    double rms_act, kurt_act;  /* of the input; rms over the geometric mean of all matrices' */
-    double size;               /* log2 of the weights over the mean matrix's */
-    double probe, lost;        /* error at the probe type: of the signal; absolute, over the geometric mean of all matrices' */
+    double kurt, peak;        /* of the weights */
+    double rms_act, kurt_act; /* of the input; rms over the geometric mean of all matrices' */
+    double size;              /* log2 of the weights over the mean matrix's */
+    double probe, lost; /* error at the probe type: of the signal; absolute, over the geometric mean of all matrices' */
 } shape;
 
 struct wt_features {
     const wt_gguf *gguf;
     wt_features_options options;
     const wt_hparams *hp;
-    wt_model *model;   /* for roles and hyperparameters */
-    wt_hash hash;      /* of model and statistics */
-    shape *shapes;     /* [tensors] */
+    wt_model *model; /* for roles and hyperparameters */
+    wt_hash hash;    /* of model and statistics */
+    shape *shapes;   /* [tensors] */
     wt_sensitivity sensitivity;
     bool sensed;
     uint64_t tokens;
 };
 
-/* Bumped whenever what is measured, or how, changes. */
-#define FEATURES_VERSION 2
+/* Bumped whenever what is measured, how, or the form of the files, changes. */
+#define FEATURES_VERSION 3
 
 /* ---- hashes ---- */
 
@@ -225,9 +226,56 @@ static bool number_in(const json_t *object, const char *key, double *out) {
     return isfinite(*out);
 }
 
-/* Whatever is wrong with a cached file, it is measured anew. */
-static bool load_shapes(wt_features *f, const char *path) {
+/* ---- files of the cache: what was measured, and the hash of its text ---- */
+
+static char *text_of(const json_t *payload) {
+    return json_dumps(payload, JSON_COMPACT | JSON_REAL_PRECISION(17) | JSON_SORT_KEYS);
+}
+
+/* The checksum of what is kept: of its text as text_of writes it, to which reading and writing it again leads back. False: no memory. */
+static bool checksum(const json_t *payload, char digits[33]) {
+    char *text = text_of(payload);
+    if (text) wt_hash_print(wt_hash_bytes(text, strlen(text)), digits, 32);
+    free(text);
+    return text;
+}
+
+/* What the file keeps, a new reference; NULL where there is no file, or one whose checksum is not that of what it holds. */
+static json_t *load(const char *path) {
+    char digits[33];
     json_t *root = path ? json_load_file(path, 0, NULL) : NULL;
+    json_t *payload = json_incref(json_object_get(root, "payload"));
+    const char *said = json_string_value(json_object_get(root, "checksum"));
+    if (payload && (!said || !checksum(payload, digits) || strcmp(said, digits) != 0)) {
+        json_decref(payload);
+        payload = NULL;
+    }
+    json_decref(root);
+    return payload;
+}
+
+/* What cannot be kept is no failure: it will be measured again. */
+static void store(const wt_features *f, const char *path, json_t *payload) {
+    char digits[33];
+    if (!payload || !checksum(payload, digits)) return;
+    json_t *root = json_pack("{s:s,s:O}", "checksum", digits, "payload", payload);
+    char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17) | JSON_SORT_KEYS) : NULL;
+    make_folders(f->options.cache);
+    if (text) wt_file_write(path, text, strlen(text), NULL);
+    free(text);
+    json_decref(root);
+}
+
+/* Whatever is wrong with a file that is there, it is measured anew; people are told, since files do not damage themselves. */
+static void tell_damaged(const wt_features *f, const char *path) {
+    char text[4600];
+    if (!path || access(path, F_OK) != 0 || !f->options.note) return;
+    snprintf(text, sizeof text, "'%s' is damaged: what it kept is measured again", path);
+    f->options.note(f->options.note_user, text);
+}
+
+static bool load_shapes(wt_features *f, const char *path) {
+    json_t *root = load(path);
     bool whole = root;
     for (size_t i = 0; whole && i < wt_gguf_tensor_count(f->gguf); i++) {
         const wt_tensor *t = wt_gguf_tensor(f->gguf, i);
@@ -236,17 +284,12 @@ static bool load_shapes(wt_features *f, const char *path) {
         if (is_matrix(t))
             whole = number_in(o, "kurt", &s->kurt) && number_in(o, "peak", &s->peak) &&
                     number_in(o, "rms_act", &s->rms_act) && number_in(o, "kurt_act", &s->kurt_act) &&
-                    number_in(o, "size", &s->size) && number_in(o, "probe", &s->probe) && number_in(o, "lost", &s->lost);
+                    number_in(o, "size", &s->size) && number_in(o, "probe", &s->probe) &&
+                    number_in(o, "lost", &s->lost);
     }
     json_decref(root);
+    if (!whole) tell_damaged(f, path);
     return whole;
-}
-
-/* What cannot be kept is no failure: it will be measured again. */
-static void store(const char *path, json_t *root) {
-    char *text = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17) | JSON_SORT_KEYS);
-    if (text) wt_file_write(path, text, strlen(text), NULL);
-    free(text);
 }
 
 static void store_shapes(const wt_features *f, const char *path) {
@@ -260,13 +303,12 @@ static void store_shapes(const wt_features *f, const char *path) {
                                           s->rms_act, "kurt_act", s->kurt_act, "size", s->size, "probe", s->probe,
                                           "lost", s->lost));
     }
-    make_folders(f->options.cache);
-    store(path, root);
+    store(f, path, root);
     json_decref(root);
 }
 
 static bool load_sensitivity(wt_features *f, const char *path) {
-    json_t *root = path ? json_load_file(path, 0, NULL) : NULL;
+    json_t *root = load(path);
     const json_t *nats = json_object_get(root, "nats");
     const size_t n = wt_gguf_tensor_count(f->gguf);
     wt_sensitivity *s = &f->sensitivity;
@@ -280,6 +322,7 @@ static bool load_sensitivity(wt_features *f, const char *path) {
     if (!whole) {
         free(s->nats);
         *s = (wt_sensitivity){0};
+        tell_damaged(f, path);
     }
     json_decref(root);
     return whole;
@@ -290,8 +333,7 @@ static void store_sensitivity(const wt_features *f, const char *path) {
     json_t *nats = json_array();
     for (size_t i = 0; i < wt_gguf_tensor_count(f->gguf); i++) json_array_append_new(nats, json_real(s->nats[i]));
     json_t *root = json_pack("{s:o,s:f,s:f}", "nats", nats, "lookup", s->lookup, "head", s->head);
-    make_folders(f->options.cache);
-    if (root) store(path, root);
+    store(f, path, root);
     json_decref(root);
 }
 

@@ -1,7 +1,8 @@
 /*
  * What the rules of alloc.price may know of a model's matrices (strategy/domains.h), measured once per model and text. Shapes of weights
  * and activations come from the file and the statistics; sensitivity, which takes forward passes, only where somebody asks for
- * it. Both are kept in a folder of the user's cache, by a hash of all they depend on.
+ * it. Both are kept in a folder of the user's cache, by a hash of all they depend on and with a checksum: what a damaged file kept
+ * is measured again.
  */
 #ifndef WT_APPLY_FEATURES_H
 #define WT_APPLY_FEATURES_H
@@ -18,9 +19,11 @@ wt_hash wt_model_hash(const wt_gguf *gguf);
 wt_hash wt_statistics_hash(const wt_statistics *statistics);
 
 typedef struct wt_features_options {
-    const wt_statistics *statistics; /* NULL: activations count as alike */
-    const wt_chunks *chunks;         /* that sensitivity is measured on; NULL: it cannot be */
-    const char *cache;               /* a folder, made where it is missing; NULL: nothing is kept */
+    const wt_statistics *statistics;            /* NULL: activations count as alike */
+    const wt_chunks *chunks;                    /* that sensitivity is measured on; NULL: it cannot be */
+    const char *cache;                          /* a folder, made where it is missing; NULL: nothing is kept */
+    void (*note)(void *user, const char *text); /* told of a damaged file there, which is no failure; NULL: nobody is */
+    void *note_user;
 } wt_features_options;
 
 /* What `options` points to must outlive the features, as must the file. */

@@ -62,6 +62,8 @@ int wt_study_open(wt_study *s, const wt_gguf *gguf, const wt_study_options *o, c
     const wt_workbench_options options = {.calibration = {s->statistics, s->gram},
                                           .chunks = o->chunks ? &s->sensitivity : NULL,
                                           .cache = o->cache,
+                                          .note = o->note,
+                                          .note_user = o->note_user,
                                           .encoded_bytes = o->encoded_bytes};
     return (s->bench = wt_workbench_new(gguf, &options, err)) ? 0 : -1;
 }

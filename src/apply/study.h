@@ -10,6 +10,8 @@ typedef struct wt_study_options {
     const char *imatrix, *gram;  /* files to read instead of measuring; NULL: none */
     bool no_gram;                /* no Gram matrices are measured: no error feedback, no rotations of statistics */
     const char *cache;           /* as in wt_workbench_options */
+    void (*note)(void *user, const char *text); /* as in wt_workbench_options */
+    void *note_user;
     size_t encoded_bytes;
 } wt_study_options;
 

@@ -22,7 +22,11 @@ static int check_gram(const wt_workbench *b, wt_error *err) {
 wt_workbench *wt_workbench_new(const wt_gguf *gguf, const wt_workbench_options *options, wt_error *err) {
     wt_workbench *b = wt_calloc(1, sizeof *b, err);
     if (!b) return NULL;
-    const wt_features_options features = {options->calibration.statistics, options->chunks, options->cache};
+    const wt_features_options features = {.statistics = options->calibration.statistics,
+                                          .chunks = options->chunks,
+                                          .cache = options->cache,
+                                          .note = options->note,
+                                          .note_user = options->note_user};
     b->gguf = gguf;
     b->calibration = options->calibration;
     if ((b->calibration.statistics && wt_statistics_check(b->calibration.statistics, gguf, err) != 0) ||

@@ -15,6 +15,8 @@ typedef struct wt_workbench_options {
     wt_calibration calibration; /* of the model, or empty */
     const wt_chunks *chunks;    /* that sensitivity is measured on; NULL: strategies that ask for it fail */
     const char *cache;          /* folder for what is measured once; NULL: none */
+    void (*note)(void *user, const char *text); /* as in wt_features_options */
+    void *note_user;
     size_t encoded_bytes;       /* encoded tensors that are kept; 0: a quarter of a gigabyte */
     size_t factor_bytes;        /* factors of error feedback that are kept; 0: half a gigabyte */
 } wt_workbench_options;

@@ -171,3 +171,8 @@ void wt_note(const char *fmt, ...) {
     wt_progress_clear();
     fprintf(stderr, "note: %s\n", wt_printable(shown, sizeof shown, text, strlen(text)));
 }
+
+void wt_note_heard(void *user, const char *text) {
+    (void)user;
+    wt_note("%s", text);
+}

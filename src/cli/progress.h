@@ -34,6 +34,9 @@ void wt_progress_clear(void);
 /* A remark on standard error, beginning with "note: "; the progress line is removed first. */
 void wt_note(const char *fmt, ...) WT_PRINTF(1, 2);
 
+/* As wt_note, for the library to call (wt_study_options). */
+void wt_note_heard(void *user, const char *text);
+
 /* Seconds on a clock that only goes forward. */
 double wt_clock(void);
 

@@ -229,6 +229,7 @@ int wt_run_open_study(wt_run_session *run, wt_error *err) {
     const wt_study_options options = {.chunks = &run->texts.calibrate,
                                       .dataset = run->text_name,
                                       .cache = run->cache,
+                                      .note = wt_note_heard,
                                       .encoded_bytes = (run->rules.max_memory ? run->rules.max_memory : spare) / 4};
     if (wt_study_open(&run->study, run->session.gguf, &options, wt_progress_terminal(), err) != 0) return -1;
     run->contest = (wt_contest){.rules = &run->rules,

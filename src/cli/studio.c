@@ -16,6 +16,7 @@ int wt_studio_open(wt_studio *s, const wt_studio_request *r, wt_error *err) {
                                       .gram = r->gram,
                                       .no_gram = r->no_gram,
                                       .cache = s->cache,
+                                      .note = wt_note_heard,
                                       .encoded_bytes = r->encoded_bytes};
     return wt_study_open(&s->study, s->session.gguf, &options, wt_progress_terminal(), err);
 }

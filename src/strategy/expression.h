@@ -147,18 +147,17 @@ double wt_expr_distance(const wt_expr *a, const wt_expr *b, const wt_domain *dom
 #define WT_PROGRAM_PLACES 64
 
 /*
- * A step: place `to` = a OP b, or a < b ? c : d for a comparison, fused with its if(). Codes are those of wt_op and, fused, of
- * program_private.h.
+ * A step of a machine with one register: the register takes a value made of itself and of places a to d, and place `to` keeps it where a
+ * later step needs it. Codes, and what `to` may be beside a place, are those of program_private.h.
  */
 typedef struct wt_step {
     uint8_t code, to, a, b, c, d;
 } wt_step;
 
 /*
- * A verified flat program; a plain value. Its registers are places: 0..slots-1 are written by steps, those after them are the leaves,
- * numbers and inputs; the last step writes the result. There are two lists of steps for the same function: `careful` ones
- * saturate after each operation, `fast` ones only where they must while no input is beyond fast_limit, and do up to three
- * operations in one.
+ * A verified flat program; a plain value. Its places: 0..slots-1 are written by steps, those after them are the leaves, numbers and
+ * inputs; the last step writes the result. There are two lists of steps for the same function: `careful` ones saturate after each
+ * operation, `fast` ones only where they must while no input is beyond fast_limit, and do up to three operations in one.
  */
 typedef struct wt_program {
     wt_step careful[WT_EXPR_MAX_NODES], fast[WT_EXPR_MAX_NODES];

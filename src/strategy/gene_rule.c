@@ -73,13 +73,29 @@ static void settle(const wt_gene_info *gene, wt_expr *e) {
     *e = wt_gene_default(wt_gene_number(gene))->rule;
 }
 
+/*
+ * One of the variables first .. first + count - 1 that is not among `used`, of which some are left, and now is: two powers of one
+ * variable are one power, which says less than its text.
+ */
+static size_t draw_unused(wt_rng *rng, size_t first, size_t count, uint64_t *used) {
+    size_t left = 0, which = first;
+    for (size_t i = first; i < first + count; i++) left += !(*used >> i & 1);
+    for (uint64_t skip = wt_rng_below(rng, left);; which++) {
+        if (*used >> which & 1) continue;
+        if (skip-- == 0) break;
+    }
+    *used |= UINT64_C(1) << which;
+    return which;
+}
+
 /* c * log(VARIABLE), or the sum of two such: a scale that is a power of what is measured. */
 static int draw_power(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out, wt_error *err) {
     char text[160];
     size_t len = 0;
-    const uint64_t terms = 1 + wt_rng_below(rng, 2);
+    uint64_t used = 0;
+    const uint64_t terms = gene->domain->count > 1 ? 1 + wt_rng_below(rng, 2) : 1;
     for (uint64_t i = 0; i < terms; i++) {
-        const char *variable = gene->domain->variables[wt_rng_below(rng, gene->domain->count)];
+        const char *variable = gene->domain->variables[draw_unused(rng, 0, gene->domain->count, &used)];
         len += (size_t)snprintf(text + len, sizeof text - len, "%s%.2e * log(%s)", i ? " + " : "",
                                 0.4 * wt_rng_normal(rng), variable);
     }
@@ -102,20 +118,23 @@ static size_t print_factor(const wt_domain *domain, size_t variable, double powe
 }
 
 /*
- * A product of one to four factors. What was measured of the model itself (the sensitivity or the error of a tensor) is one more often than
+ * A product of one to four factors, each of another variable. What was measured of the model itself (the sensitivity or the error of a tensor) is one more often than
  * not, with a power near 1: a price says what errors do, and what is searched is what else has a say.
  */
 static int draw_product(const wt_gene_info *gene, wt_rng *rng, wt_gene_value *out, wt_error *err) {
     enum { KINDS = WT_TENSOR_VARIABLES - WT_TENSOR_IS_Q };
     char text[320];
     size_t len = 0;
+    uint64_t used = 0;
     if (wt_rng_uniform(rng) < 0.7) {
         const size_t which = wt_rng_below(rng, 3) ? WT_TENSOR_SENS : WT_TENSOR_ERROR;
+        used |= UINT64_C(1) << which;
         len = print_factor(gene->domain, which, 1 + 0.25 * wt_rng_normal(rng), text, sizeof text);
     }
     for (uint64_t n = wt_rng_below(rng, 4) + (len == 0); n; n--) {
         const bool kind = wt_rng_below(rng, 2) != 0;
-        const size_t which = kind ? WT_TENSOR_IS_Q + (size_t)wt_rng_below(rng, KINDS) : (size_t)wt_rng_below(rng, WT_TENSOR_SENS);
+        const size_t which =
+            kind ? draw_unused(rng, WT_TENSOR_IS_Q, KINDS, &used) : draw_unused(rng, 0, WT_TENSOR_SENS, &used);
         if (len) len += (size_t)snprintf(text + len, sizeof text - len, " * ");
         len += print_factor(gene->domain, which, 0.4 * wt_rng_normal(rng), text + len, sizeof text - len);
     }

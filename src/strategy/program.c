@@ -1,8 +1,10 @@
 /*
- * Expressions to programs. Each operator's operands are computed to slots, and the slots are free again once they were read, so they are
- * handed out as a stack. Which sums and products have to saturate is found by carrying bounds from the leaves up, by the very
- * arithmetic of the values: rounding is monotone, so where the bound of a result stays within range, so does the result, and the
- * bits are the same without its clamp.
+ * Expressions to programs, for a machine of one register (see program_body.h): a step acts on the register and on places in memory, which
+ * are numbers, inputs, and slots for results that have to wait, handed out as a stack. So of an operator's two operands the one that
+ * is no leaf is computed to the register; where neither is, one waits in a slot, or is done within one step with the operator.
+ * Which sums and products have to saturate is found by carrying bounds from the leaves up, by the very arithmetic of the values:
+ * rounding is monotone, so where the bound of a result stays within range, so does the result, and the bits are the same without its
+ * clamp.
  */
 #include <math.h>
 #include <string.h>
@@ -108,72 +110,179 @@ static int fusible(const compiler *c, size_t at) {
     return -1;
 }
 
-static uint8_t generate(compiler *c, size_t at);
-
-/* A step on the subtrees at at[0..count-1]: its result takes the first slot that is free once they were read. */
-static uint8_t emit(compiler *c, uint8_t code, const size_t *at, int count) {
-    const size_t used = c->used;
-    uint8_t places[4] = {LEAF, LEAF, LEAF, LEAF}; /* some place that exists; not read */
-    for (int i = 0; i < count; i++) places[i] = generate(c, at[i]);
-    c->used = used + 1;
-    c->steps[c->count++] = (wt_step){code, (uint8_t)used, places[0], places[1], places[2], places[3]};
-    return (uint8_t)used;
+/* Places that a step does not read are LEAF: it exists. */
+static void push(compiler *c, uint8_t code, uint8_t first, uint8_t second, uint8_t third) {
+    c->steps[c->count++] = (wt_step){code, WT_PROGRAM_KEPT, first, second, third, LEAF};
 }
 
-static uint8_t generate_pair(compiler *c, size_t at) {
+/* The register waits in a slot. */
+static uint8_t put_away(compiler *c) {
+    const uint8_t slot = (uint8_t)c->used++;
+    c->steps[c->count - 1].to = slot;
+    if (c->used > c->p->slots) c->p->slots = c->used;
+    return slot;
+}
+
+/* register = register op place, done by the last step where it can. */
+static void apply(compiler *c, int op, uint8_t place) {
+    wt_step *last = &c->steps[c->count - 1];
+    const uint8_t code = last->code;
+    if (code == WT_STEP_LOAD && op < 5) {
+        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(op), WT_PROGRAM_KEPT, last->a, place, LEAF, LEAF};
+    } else if (code == WT_STEP_LOAD) {
+        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(1), WT_PROGRAM_KEPT, place, last->a, LEAF, LEAF};
+    } else if (code >= WT_STEP_LOAD_2(0) && code < WT_STEP_LOAD_2(5)) {
+        last->code = (uint8_t)WT_STEP_LOAD_3(code - WT_STEP_LOAD_2(0), op);
+        last->c = place;
+    } else if (code >= WT_STEP_APPLY(0) && code < WT_STEP_APPLY(6)) {
+        last->code = (uint8_t)WT_STEP_CHAIN(code - WT_STEP_APPLY(0), op);
+        last->b = place;
+    } else if (code == WT_STEP_SQRT) {
+        last->code = (uint8_t)WT_STEP_SQRT_APPLY(op);
+        last->a = place;
+    } else {
+        push(c, (uint8_t)WT_STEP_APPLY(op), place, LEAF, LEAF);
+    }
+}
+
+/* A subtree of leaves that is computed within the step that uses it: a second b, or (a second b) third c where count is 3. */
+typedef struct joined {
+    int count, second, third;
+    size_t a, b, c; /* nodes */
+} joined;
+
+/* Whether the node is an operator that can be fused, one of the first `ops`, of two leaves. */
+static bool is_pair(const compiler *c, size_t at, int ops) {
+    const int op = fusible(c, at);
+    return op >= 0 && op < ops && is_leaf(c, at + 1) && is_leaf(c, operand(c, at, 1));
+}
+
+/* Whether register = register op (subtree at y) is one step. */
+static bool can_join(const compiler *c, int op, size_t y, joined *j) {
+    if (is_pair(c, y, 5)) {
+        *j = (joined){2, fusible(c, y), 0, y + 1, operand(c, y, 1), 0};
+        return true;
+    }
+    const int outer = fusible(c, y);
+    if (op > 2 || outer < 0 || outer > 2) return false;
+    size_t pair = y + 1, leaf = operand(c, y, 1);
+    if (is_leaf(c, pair) && outer != 1) {
+        leaf = y + 1;
+        pair = operand(c, y, 1);
+    }
+    if (!is_leaf(c, leaf) || !is_pair(c, pair, 3)) return false;
+    *j = (joined){3, fusible(c, pair), outer, pair + 1, operand(c, pair, 1), leaf};
+    return true;
+}
+
+static void join(compiler *c, int op, const joined *j) {
+    wt_step *last = &c->steps[c->count - 1];
+    const uint8_t a = leaf_place(c, j->a), b = leaf_place(c, j->b);
+    if (j->count == 3) {
+        push(c, (uint8_t)WT_STEP_JOIN_3(op, j->second, j->third), a, b, leaf_place(c, j->c));
+    } else if (last->code >= WT_STEP_LOAD_2(0) && last->code < WT_STEP_LOAD_2(3) && op < 3 && j->second < 3) {
+        last->code = (uint8_t)WT_STEP_LOAD_4(last->code - WT_STEP_LOAD_2(0), op, j->second);
+        last->c = a;
+        last->d = b;
+    } else {
+        push(c, (uint8_t)WT_STEP_JOIN(op, j->second), a, b, LEAF);
+    }
+}
+
+static void generate(compiler *c, size_t at);
+
+/* A step on the register and a place for an operator that has none of the fused codes; `turned`: the register is the second operand. */
+static void push_pair(compiler *c, uint8_t op, bool turned, uint8_t place) {
+    static const uint8_t CODES[WT_OP_COUNT][2] = {
+        [WT_OP_ADD] = {WT_STEP_ADD_WITHIN, WT_STEP_ADD_WITHIN}, [WT_OP_SUB] = {WT_STEP_SUB_WITHIN, WT_STEP_FROM_WITHIN},
+        [WT_OP_MUL] = {WT_STEP_MUL_WITHIN, WT_STEP_MUL_WITHIN}, [WT_OP_DIV] = {WT_STEP_DIV, WT_STEP_INTO},
+        [WT_OP_POW] = {WT_STEP_POW, WT_STEP_POWER_OF},          [WT_OP_MIN] = {WT_STEP_APPLY(3), WT_STEP_APPLY(3)},
+        [WT_OP_MAX] = {WT_STEP_APPLY(4), WT_STEP_APPLY(4)},
+    };
+    push(c, CODES[op][turned], place, LEAF, LEAF);
+}
+
+static void generate_pair(compiler *c, size_t at) {
     const size_t x = at + 1, y = operand(c, at, 1);
-    const int op = fusible(c, at), first = fusible(c, x), last = fusible(c, y);
-    const int reversed = op == 1 ? 5 : op;
-    const uint8_t code = c->e->nodes[at].op;
-    if (op >= 0 && op < 3 && first >= 0 && first < 3 && last >= 0 && last < 3) {
-        const size_t four[] = {x + 1, operand(c, x, 1), y + 1, operand(c, y, 1)};
-        return emit(c, (uint8_t)WT_STEP_FOUR(first, op, last), four, 4);
+    const int op = fusible(c, at), turned = op == 1 ? 5 : op;
+    joined j;
+    bool from_y = true; /* the register holds x, and y is what is left */
+    if (op >= 0 && !is_leaf(c, x) && !is_leaf(c, y)) {
+        if (can_join(c, op, y, &j)) {
+            generate(c, x);
+            join(c, op, &j);
+            return;
+        }
+        if (can_join(c, turned, x, &j)) {
+            generate(c, y);
+            join(c, turned, &j);
+            return;
+        }
     }
-    if (op >= 0 && first >= 0) {
-        const size_t three[] = {x + 1, operand(c, x, 1), y};
-        return emit(c, (uint8_t)WT_STEP_THREE(first, op), three, 3);
+    uint8_t place;
+    if (is_leaf(c, y)) {
+        generate(c, x);
+        place = leaf_place(c, y);
+    } else {
+        from_y = false;
+        place = is_leaf(c, x) ? leaf_place(c, x) : (generate(c, x), put_away(c));
+        generate(c, y);
+        if (!is_leaf(c, x)) c->used--;
     }
-    if (op >= 0 && last >= 0) {
-        const size_t three[] = {y + 1, operand(c, y, 1), x};
-        return emit(c, (uint8_t)WT_STEP_THREE(last, reversed), three, 3);
-    }
-    const uint8_t left = c->e->nodes[x].op, right = c->e->nodes[y].op;
-    if (op >= 0 && (left == WT_OP_SQRT || left == WT_OP_ABS)) {
-        const size_t two[] = {x + 1, y};
-        return emit(c, (uint8_t)(left == WT_OP_SQRT ? WT_STEP_SQRT(op) : WT_STEP_ABS(op)), two, 2);
-    }
-    if (op >= 0 && (right == WT_OP_SQRT || right == WT_OP_ABS)) {
-        const size_t two[] = {y + 1, x};
-        return emit(c, (uint8_t)(right == WT_OP_SQRT ? WT_STEP_SQRT(reversed) : WT_STEP_ABS(reversed)), two, 2);
-    }
-    const size_t two[] = {x, y};
-    const bool clamped = c->clamps[at] && (code == WT_OP_ADD || code == WT_OP_SUB || code == WT_OP_MUL);
-    return emit(c, clamped ? WT_STEP_CLAMPED(code) : code, two, 2);
+    if (op >= 0)
+        apply(c, from_y ? op : turned, place);
+    else
+        push_pair(c, c->e->nodes[at].op, !from_y, place);
 }
 
-/* Computes the subtree; the place that holds it. */
-static uint8_t generate(compiler *c, size_t at) {
-    const uint8_t op = c->e->nodes[at].op;
+/* The place that holds the subtree; a slot where it is no leaf. */
+static uint8_t place_of(compiler *c, size_t at) {
     if (is_leaf(c, at)) return leaf_place(c, at);
-    if (op == WT_OP_IF) {
-        const size_t four[] = {at + 2, operand(c, at + 1, 1), operand(c, at, 1), operand(c, at, 2)};
-        return emit(c, c->e->nodes[at + 1].op, four, 4);
+    generate(c, at);
+    return put_away(c);
+}
+
+/* if(x comparison y, yes, no): a leaf x changes sides with y. */
+static void generate_if(compiler *c, size_t at) {
+    static const uint8_t CODES[WT_OP_COUNT][2] = {
+        [WT_OP_LT] = {WT_STEP_LT, WT_STEP_GT}, [WT_OP_LE] = {WT_STEP_LE, WT_STEP_GE},
+        [WT_OP_GT] = {WT_STEP_GT, WT_STEP_LT}, [WT_OP_GE] = {WT_STEP_GE, WT_STEP_LE},
+        [WT_OP_EQ] = {WT_STEP_EQ, WT_STEP_EQ}, [WT_OP_NE] = {WT_STEP_NE, WT_STEP_NE},
+    };
+    const size_t used = c->used, x = at + 2, y = operand(c, at + 1, 1);
+    const bool turned = is_leaf(c, x);
+    const uint8_t yes = place_of(c, operand(c, at, 1)), no = place_of(c, operand(c, at, 2));
+    const uint8_t other = place_of(c, turned ? x : y);
+    generate(c, turned ? y : x);
+    push(c, CODES[c->e->nodes[at + 1].op][turned], other, yes, no);
+    c->used = used;
+}
+
+/* Computes the subtree to the register. */
+static void generate(compiler *c, size_t at) {
+    static const uint8_t CODES[WT_OP_COUNT] = {
+        [WT_OP_NEG] = WT_STEP_NEG, [WT_OP_ABS] = WT_STEP_ABS, [WT_OP_SQRT] = WT_STEP_SQRT,
+        [WT_OP_LOG] = WT_STEP_LOG, [WT_OP_EXP] = WT_STEP_EXP, [WT_OP_TANH] = WT_STEP_TANH,
+    };
+    const uint8_t op = c->e->nodes[at].op;
+    if (is_leaf(c, at)) {
+        push(c, WT_STEP_LOAD, leaf_place(c, at), LEAF, LEAF);
+    } else if (op == WT_OP_IF) {
+        generate_if(c, at);
+    } else if (wt_op_of((wt_op)op)->arity == 2) {
+        generate_pair(c, at);
+    } else if (op == WT_OP_ABS && is_leaf(c, at + 1)) {
+        push(c, WT_STEP_LOAD_ABS, leaf_place(c, at + 1), LEAF, LEAF);
+    } else {
+        generate(c, at + 1);
+        push(c, CODES[op], LEAF, LEAF, LEAF);
     }
-    const size_t one[] = {at + 1};
-    return wt_op_of((wt_op)op)->arity == 1 ? emit(c, op, one, 1) : generate_pair(c, at);
 }
 
 static size_t generate_all(compiler *c, wt_step *steps) {
-    const size_t root = 0;
     c->steps = steps;
     c->count = c->used = 0;
-    if (is_leaf(c, 0))
-        emit(c, WT_OP_VARIABLE, &root, 1);
-    else
-        generate(c, 0);
-    for (size_t i = 0; i < c->count; i++) {
-        if (steps[i].to >= c->p->slots) c->p->slots = steps[i].to + 1u;
-    }
+    generate(c, 0);
     steps[c->count - 1].to = WT_PROGRAM_OUT;
     return c->count;
 }
@@ -210,30 +319,39 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 
 /* ---- verification ---- */
 
-/* Places that the step reads; 0 where there is no such step. */
-static int operands(uint8_t code) {
-    if (code >= WT_STEP_THREE(0, 0) && code < WT_STEP_THREE(5, 0)) return 3;
-    if (code >= WT_STEP_FOUR(0, 0, 0) && code < WT_STEP_FOUR(3, 0, 0)) return 4;
-    if (code >= WT_STEP_ABS(0) && code < WT_STEP_SQRT(6)) return 2;
-    if (code == WT_STEP_CLAMPED(WT_OP_ADD) || code == WT_STEP_CLAMPED(WT_OP_SUB) || code == WT_STEP_CLAMPED(WT_OP_MUL))
-        return 2;
-    if (code == WT_OP_VARIABLE) return 1;
-    if (code >= WT_OP_COUNT || code == WT_OP_NUMBER || code == WT_OP_IF) return 0;
-    return wt_op_of((wt_op)code)->truth ? 4 : wt_op_of((wt_op)code)->arity;
+/* Places that the step reads, and whether it needs no register: -1 where there is no such step. */
+static int operands(uint8_t code, bool *loads) {
+    *loads = false;
+    if (code >= WT_STEP_END) return -1;
+    if (code >= WT_STEP_JOIN_3(0, 0, 0)) return 3;
+    if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0)) return 2;
+    if (code >= WT_STEP_CHAIN(0, 0) && code < WT_STEP_JOIN(0, 0)) return 2;
+    if (code >= WT_STEP_APPLY(0) && code < WT_STEP_LOAD_2(0)) return 1;
+    if (code >= WT_STEP_DIV && code <= WT_STEP_FROM_WITHIN) return 1;
+    if (code >= WT_STEP_LT && code <= WT_STEP_NE) return 3;
+    if (code >= WT_STEP_NEG && code <= WT_STEP_TANH) return 0;
+    *loads = true;
+    if (code >= WT_STEP_LOAD_4(0, 0, 0)) return 4;
+    if (code >= WT_STEP_LOAD_3(0, 0)) return 3;
+    if (code >= WT_STEP_LOAD_2(0)) return 2;
+    return code <= WT_STEP_LOAD_ABS ? 1 : -1;
 }
 
+/* Every place exists, those that a step does not read as well: it may find where they are. */
 static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count) {
     bool written[WT_PROGRAM_PLACES];
     if (count == 0 || count > WT_EXPR_MAX_NODES) return false;
     for (size_t i = 0; i < WT_PROGRAM_PLACES; i++) written[i] = i >= p->slots;
     for (size_t i = 0; i < count; i++) {
         const uint8_t places[] = {steps[i].a, steps[i].b, steps[i].c, steps[i].d};
-        if (operands(steps[i].code) == 0) return false;
+        bool loads;
+        const int reads = operands(steps[i].code, &loads);
+        if (reads < 0 || (i == 0 && !loads)) return false;
         for (int k = 0; k < 4; k++) {
-            if (places[k] >= p->places || (k < operands(steps[i].code) && !written[places[k]])) return false;
+            if (places[k] >= p->places || (k < reads && !written[places[k]])) return false;
         }
         if ((steps[i].to == WT_PROGRAM_OUT) != (i + 1 == count)) return false;
-        if (steps[i].to == WT_PROGRAM_OUT) continue;
+        if (steps[i].to == WT_PROGRAM_OUT || steps[i].to == WT_PROGRAM_KEPT) continue;
         if (steps[i].to >= p->slots) return false;
         written[steps[i].to] = true;
     }
@@ -241,13 +359,13 @@ static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count
 }
 
 bool wt_program_verify(const wt_program *p) {
-    if (p->slots == 0 || p->slots > WT_PROGRAM_SLOTS || p->places <= p->slots || p->places > WT_PROGRAM_PLACES)
-        return false;
+    if (p->slots > WT_PROGRAM_SLOTS || p->places <= p->slots || p->places > WT_PROGRAM_PLACES) return false;
     for (size_t i = 0; i < p->places - p->slots; i++) {
         if (p->leaves[i].input >= WT_EXPR_MAX_INPUTS) return false;
         if (p->leaves[i].is_input && !(p->inputs >> p->leaves[i].input & 1)) return false;
     }
-    return verify_steps(p, p->fast, p->fast_count) && verify_steps(p, p->careful, p->careful_count);
+    return p->fast_limit > 0.0f && verify_steps(p, p->fast, p->fast_count) &&
+           verify_steps(p, p->careful, p->careful_count);
 }
 
 void wt_program_run_at(const wt_program *program, wt_cpu_level level, const wt_row *inputs, size_t n, float *out) {

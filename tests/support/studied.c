@@ -45,6 +45,8 @@ void studied_open(studied *s, const char *path, const studied_options *options) 
     const wt_study_options study = {.chunks = o->no_text ? NULL : &s->chunks,
                                     .dataset = "passage.txt",
                                     .cache = o->cache,
+                                    .note = o->note,
+                                    .note_user = o->note_user,
                                     .encoded_bytes = o->encoded_bytes};
     if (wt_study_open(&s->study, s->gguf, &study, NULL, &err) != 0) fail_msg("%s", err.message);
 }

@@ -16,6 +16,8 @@ typedef struct studied {
 typedef struct studied_options {
     size_t context, chunks; /* of the text; 0: 128 and 4 */
     const char *cache;      /* as in wt_study_options */
+    void (*note)(void *user, const char *text); /* as in wt_study_options */
+    void *note_user;
     size_t encoded_bytes;
     bool no_text;
 } studied_options;

@@ -254,7 +254,30 @@ static void values_of(studied *s, float *values, uint64_t *tokens) {
     wt_strategy_release(&plain);
 }
 
-/* Every file in the cache: cut to half, emptied, or with words where numbers were. */
+/* Another last digit for the first number that has three: still a number, and as likely a one as before. */
+static void flip_digit(const char *path) {
+    size_t len, run = 0;
+    unsigned char *bytes = bytes_of_file(path, &len);
+    const char *payload = memmem(bytes, len, "payload", 7);
+    assert_non_null(payload);
+    for (size_t i = (size_t)(payload - (char *)bytes); i < len; i++) {
+        run = bytes[i] >= '0' && bytes[i] <= '9' ? run + 1 : 0;
+        if (run < 3) continue;
+        bytes[i] ^= 1;
+        break;
+    }
+    assert_true(run == 3);
+    FILE *f = fopen(path, "wb");
+    assert_true(f && fwrite(bytes, 1, len, f) == len && fclose(f) == 0);
+    free(bytes);
+}
+
+static void count_note(void *user, const char *text) {
+    assert_non_null(strstr(text, "' is damaged: what it kept is measured again"));
+    ++*(size_t *)user;
+}
+
+/* Every file in the cache: cut to half, emptied, with words where numbers were, or with one bit of a number flipped. */
 static size_t damage(const char *cache, int how) {
     char command[600];
     size_t files = 0;
@@ -268,7 +291,12 @@ static size_t damage(const char *cache, int how) {
             snprintf(command, sizeof command,
                      "sed -i 's/: *[0-9][0-9.e-]*/: \"x\"/; s/^ *[0-9][0-9.e-]*/ null/' '%.200s/%.200s'", cache,
                      e->d_name);
-        assert_int_equal(system(command), 0);
+        if (how == 3) {
+            snprintf(command, sizeof command, "%.200s/%.200s", cache, e->d_name);
+            flip_digit(command);
+        } else {
+            assert_int_equal(system(command), 0);
+        }
     }
     if (d) closedir(d);
     return files;
@@ -282,18 +310,23 @@ static void test_cache_on_disk(void **state) {
     static float first[512 * WT_TENSOR_VARIABLES], again[512 * WT_TENSOR_VARIABLES];
     uint64_t tokens;
     studied s;
-    const studied_options options = {.chunks = 2, .context = 64, .cache = kept};
+    size_t notes = 0;
+    const studied_options options = {
+        .chunks = 2, .context = 64, .cache = kept, .note = count_note, .note_user = &notes};
     studied_open(&s, NULL, &options);
     values_of(&s, first, &tokens);
     assert_true(tokens > 0);
     studied_close(&s);
-    for (int how = -1; how < 3; how++) {
+    assert_int_equal(notes, 0);
+    for (int how = -1; how < 4; how++) {
+        notes = 0;
         if (how >= 0) assert_int_equal(damage(kept, how), 2);
         studied_open(&s, NULL, &options);
         values_of(&s, again, &tokens);
         assert_memory_equal(first, again, sizeof first);
         if (how < 0) assert_int_equal(tokens, 0);
         if (how >= 0) assert_true(tokens > 0); /* measured anew */
+        assert_int_equal(notes, how < 0 ? 0 : 2);
         studied_close(&s);
     }
     /* another text: other files */

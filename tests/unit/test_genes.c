@@ -228,6 +228,44 @@ static void test_switch_keeps_bytes(void **state) {
     assert_true(drift / 2000 < 0.01);
 }
 
+/* Whether the expression has operators of this set alone, and one variable or more twice. */
+static bool repeats_within(const wt_expr *e, uint32_t operators) {
+    size_t seen[WT_EXPR_MAX_INPUTS] = {0};
+    bool repeats = false;
+    for (size_t i = 0; i < e->count; i++) {
+        if (e->nodes[i].op == WT_OP_VARIABLE) repeats |= ++seen[e->nodes[i].variable] > 1;
+        if (e->nodes[i].op > WT_OP_VARIABLE && !(operators >> e->nodes[i].op & 1)) return false;
+    }
+    return repeats;
+}
+
+/*
+ * Powers and products have a variable once: 0.2 * log(w) + 0.4 * log(w) is one power. A fifth is drawn as any expression, which may have
+ * the same operators by chance and then repeat what it likes.
+ */
+static void test_no_variable_twice(void **state) {
+    (void)state;
+    const struct {
+        wt_gene gene;
+        uint32_t operators;
+    } drawn[] = {{WT_GENE_FOLD_ATTN_IN, 1u << WT_OP_ADD | 1u << WT_OP_SUB | 1u << WT_OP_MUL | 1u << WT_OP_LOG},
+                 {WT_GENE_ALLOC_PRICE, 1u << WT_OP_MUL | 1u << WT_OP_POW | 1u << WT_OP_EXP | 1u << WT_OP_ADD}};
+    const wt_scope scope = make_scope(false);
+    for (size_t g = 0; g < 2; g++) {
+        const wt_gene_info *gene = wt_gene_of(drawn[g].gene);
+        wt_rng rng;
+        wt_rng_init(&rng, seed, 79, g);
+        int repeated = 0;
+        for (int i = 0; i < VALUES; i++) {
+            wt_gene_value v;
+            must(wt_gene_kind_of(gene->kind)->draw(gene, &scope, &rng, &v, NULL), NULL);
+            repeated += repeats_within(&v.rule, drawn[g].operators);
+        }
+        print_message("%s: %d of %d repeat a variable\n", gene->name, repeated, VALUES);
+        assert_true(repeated < VALUES / 100);
+    }
+}
+
 int main(void) {
     const char *given = getenv("WT_SEED");
     if (given) seed = strtoull(given, NULL, 10);
@@ -238,6 +276,7 @@ int main(void) {
         cmocka_unit_test(test_every_gene),
         cmocka_unit_test(test_damp_is_logarithmic),
         cmocka_unit_test(test_switch_keeps_bytes),
+        cmocka_unit_test(test_no_variable_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

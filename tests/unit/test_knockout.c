@@ -184,7 +184,33 @@ static void test_against_by_hand(void **state) {
     assert_int_equal(born, 0);
 }
 
+/*
+ * The sign, on what can only have one: scales that are all 10% too small, which people's are not, and the pin that saves the tied
+ * embedding from a rule that says it costs nothing.
+ */
+static void test_sign(void **state) {
+    static const char BAD[] = "strategy\n"
+                              "alloc.price = if(is_embed + is_head > 0, 1e-9, error)\n"
+                              "alloc.types = [Q4_0 Q8_0]\n"
+                              "alloc.pins = { token_embd.weight: Q8_0 }\n"
+                              "encode.bias = 0.9\n";
+    arena *a = *state;
+    wt_individual bad = {.id = 8, .budget = BUDGET};
+    told t = {0};
+    must(wt_strategy_parse(&bad.strategy, BAD, strlen(BAD), "test", &err));
+    must(wt_strategy_name(&bad.strategy, bad.name, &err));
+    must(wt_knockout_run(&a->contest, &bad, 1, take, &t, &err));
+    const wt_interval bias = t.changes[at(&t, "encode.bias")], pin = t.changes[at(&t, "pin token_embd.weight")];
+    print_message(
+        "the bias that is worse than people's: %g (%g to %g); the pin that is better than the rule: %g (%g to %g)\n",
+        bias.value, bias.low, bias.high, pin.value, pin.low, pin.high);
+    assert_true(bias.value < 0);
+    assert_true(pin.value > 0);
+    wt_individual_release(&bad);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_interrupted), cmocka_unit_test(test_against_by_hand)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_interrupted), cmocka_unit_test(test_against_by_hand),
+                                       cmocka_unit_test(test_sign)};
     return cmocka_run_group_tests(tests, open_arena, close_arena);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "strategy/expression.h"
+#include "strategy/program_private.h"
 
 static const char *const NAMES[] = {"a", "b", "c", "d"};
 static const wt_domain DOMAIN = {.name = "test", .variables = NAMES, .count = 4};
@@ -339,8 +340,10 @@ static void test_verify(void **state) {
             step->a = (uint8_t)good.places;
             assert_false(wt_program_verify(&bad));
             *step = before;
-            step->code = WT_OP_IF;
+            step->code = WT_STEP_END; /* there is none */
             assert_false(wt_program_verify(&bad));
+            step->code = WT_STEP_NEG; /* of the register, which the first step has to load */
+            assert_int_equal(wt_program_verify(&bad), i > 0);
             *step = before;
             step->to = (uint8_t)good.slots; /* over an input, or no result */
             assert_false(wt_program_verify(&bad));
