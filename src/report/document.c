@@ -71,7 +71,8 @@ static bool is_looked_at(void *user, const wt_record *r) {
 
 int wt_document_read(wt_document *d, wt_run_store *store, bool running, wt_error *err) {
     *d = (wt_document){.store = store, .running = running, .err = err};
-    if (wt_store_snapshot_begin(store, err) != 0 || wt_population_read(&d->people, store, err) != 0 || read_knockouts(d) != 0 ||
+    if (wt_store_snapshot_begin(store, err) != 0 || wt_run_state_read(&d->state, store, running, err) != 0 ||
+        wt_population_read(&d->people, store, err) != 0 || read_knockouts(d) != 0 ||
         wt_catalog_make(&d->catalog, &d->people, is_looked_at, d, err) != 0 ||
         wt_families_find(&d->families, &d->catalog, err) != 0)
         return -1;
@@ -147,6 +148,20 @@ static json_t *asked_json(wt_document *d, json_t *run) {
     return asked;
 }
 
+static uint64_t measured_count(const wt_document *d) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < d->people.count; i++) n += d->people.items[i].measured > 0;
+    return n;
+}
+
+static json_t *axis_json(wt_document *d, const wt_axis *axis) {
+    json_t *o = json_object();
+    wt_document_put(d, o, "name", json_string(axis->name));
+    wt_document_put(d, o, "unit", json_string(axis->unit));
+    wt_document_put(d, o, "higher", json_boolean(axis->higher));
+    return o;
+}
+
 static int put_run(wt_document *d, json_t *root) {
     static const char *const TEXTS[] = {"model", "text", "version", "cpu", "rules"};
     wt_stored_generation last = {0};
@@ -161,6 +176,9 @@ static int put_run(wt_document *d, json_t *root) {
     wt_document_put(d, run, "threads", meta_number(d, "threads", true, false));
     wt_document_put(d, run, "running", json_boolean(d->running));
     wt_document_put(d, run, "ended", meta_text(d, "ended", true));
+    wt_document_put(d, run, "stage", json_string(wt_run_stage_name(d->state.stage)));
+    wt_document_put(d, run, "axis", axis_json(d, d->state.axis));
+    wt_document_put(d, run, "measured", count_of(measured_count(d)));
     wt_document_put(d, run, "evaluations", count_of(last.evaluations));
     wt_document_put(d, run, "tokens", count_of(last.tokens));
     wt_document_put(d, run, "seconds",
@@ -196,7 +214,7 @@ static json_t *verdict_json(wt_document *d, const wt_stored_verdict *v) {
 
 static int put_verdict(wt_document *d, json_t *root) {
     json_t *verdict = json_array();
-    char *sentence = wt_summary_sentence(d->store, d->running, d->err);
+    char *sentence = wt_summary_sentence(d->store, d->running, measured_count(d), d->err);
     for (size_t i = 0; i < d->people.verdict_count; i++)
         wt_document_push(d, verdict, verdict_json(d, &d->people.verdicts[i]));
     wt_document_put(d, root, "sentence", sentence ? text_of(sentence) : json_null());
@@ -241,7 +259,7 @@ static json_t *operators_json(wt_document *d, const char *text) {
 static int take_generation(void *user, const wt_stored_generation *g) {
     generations *all = user;
     const uint64_t counts[] = {g->number, g->evaluations, g->tokens, g->lethal, g->born, g->eliminated};
-    const double figures[] = {g->seconds, g->best, g->diversity, g->cache_hits, g->state_reuse};
+    const double figures[] = {g->seconds, wt_run_state_best(&all->d->state, g->best), g->diversity, g->cache_hits, g->state_reuse};
     for (int k = 0; k < GENERATION_COLUMNS; k++)
         wt_document_push(all->d, all->columns[k],
                          k < GENERATION_COUNTS ? count_of(counts[k])
