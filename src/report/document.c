@@ -194,6 +194,26 @@ static int put_run(wt_document *d, json_t *root) {
 
 /* ---- the verdict ---- */
 
+typedef struct values {
+    wt_document *d;
+    json_t *object;
+} values;
+
+static int take_value(void *user, const char *axis, double value) {
+    values *v = user;
+    json_t *name = text_of(axis); /* of outside commands: what the rules say */
+    if (name) wt_document_put(v->d, v->object, json_string_value(name), wt_json_short(value, WT_DIGITS_FIGURE));
+    json_decref(name);
+    return 0;
+}
+
+/* What finalists alone were measured on; a value that cannot be read is missing. */
+static json_t *values_json(wt_document *d, const wt_record *r) {
+    values v = {d, json_object()};
+    if (r) wt_store_each_value(d->store, r->row.name, r->row.budget, take_value, &v, NULL);
+    return v.object;
+}
+
 static json_t *verdict_json(wt_document *d, const wt_stored_verdict *v) {
     const wt_record *r = wt_population_by_id(&d->people, v->individual);
     json_t *o = json_object();
@@ -208,6 +228,7 @@ static json_t *verdict_json(wt_document *d, const wt_stored_verdict *v) {
     wt_document_put(d, o, "p99", wt_json_short(v->kld_p99, WT_DIGITS_FIGURE));
     wt_document_put(d, o, "same_top", wt_json_short(v->same_top, WT_DIGITS_SHARE));
     wt_document_put(d, o, "perplexity_ratio", wt_json_short(v->perplexity_ratio, WT_DIGITS_FIGURE));
+    wt_document_put(d, o, "values", values_json(d, r));
     wt_document_put(d, o, "note", text_of(v->note));
     return o;
 }

@@ -100,6 +100,7 @@ static void fill(made_run *run) {
         {1, "human", "", 0.333333333, NAN, NAN, NAN, NAN, NAN, NAN, "the best human on the search text"},
     };
     for (int k = 0; k < 2; k++) assert_int_equal(wt_store_put_verdict(run->store, &verdicts[k], &err), 0);
+    assert_int_equal(wt_store_put_value(run->store, "cccccccccccc", 2900001, "flips", 0.03125, &err), 0);
     const wt_stored_knockout knockout = {3, "encode.passes", "own", 0.0101, -0.002, 0.02, ""};
     assert_int_equal(wt_store_put_knockout(run->store, &knockout, &err), 0);
 }
@@ -117,6 +118,7 @@ static void test_every_field(void **state) {
     is_text(d, "run.cpu", "avx2");
     is_text(d, "run.ended", "minutes spent");
     is_bool(d, "run.running", false);
+    is_number(d, "verdict.0.values.flips", 0.03125);
     const struct {
         const char *path;
         double value;

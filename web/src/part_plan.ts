@@ -115,7 +115,7 @@ export class PlanPart implements Part {
     const rows = grid.roles.map((role) => h('tr', {}, h('th', { scope: 'row' }, role),
       ...grid.layers.map((layer) => this.cell(r, grid.cell.get(`${layer} ${role}`), plan, other, wide))))
     const head = h('tr', {}, h('th', { scope: 'col' }, 'layer'), ...grid.layers.map((layer) => h('th', { scope: 'col' }, String(layer))))
-    const table = h('table', { class: wide ? 'heat wide' : 'heat', css: wide ? { 'min-width': `${96 + 70 * grid.layers.length}px` } : {}, tabindex: '0', 'data-focus': `plan:${what}`, 'aria-label': `${name}: types by role and layer; arrow keys go through the cells` },
+    const table = h('table', { class: wide ? 'heat wide' : 'heat', css: wide ? { 'min-width': `${80 + 59 * grid.layers.length}px` } : {}, tabindex: '0', 'data-focus': `plan:${what}`, 'aria-label': `${name}: types by role and layer; arrow keys go through the cells` },
       h('thead', {}, head), h('tbody', {}, ...rows))
     walkCells(table)
     const outside = h('p', { class: 'outside' }, ...grid.outside.flatMap((t) => [h('span', { class: 'pair' }, `${r.doc.tensors[t].role} `, this.cell(r, t, plan, other, true, 'span'))]))

@@ -74,7 +74,7 @@ function drawCurve(variable: Variable, own: Curve | null, other: Curve | null, y
     if (own) svg.append(s('path', { d: path(own, x, y), class: 'curve own' }))
   }
   const ends = shown ? `${value} goes from ${digits(shown.y[0], 3)} to ${digits(shown.y[shown.y.length - 1], 3)} as ${variable.name} goes from ${digits(variable.low, 2)} to ${digits(variable.high, 2)}` : ''
-  return h('figure', { class: 'curve' }, h('figcaption', { class: 'term', tabindex: '0', 'data-say': `${variable.name}: ${variable.help}. ${ends}.` }, variable.name), svg, h('span', { class: 'for-readers' }, ends))
+  return h('figure', { class: 'curve' }, h('figcaption', { class: 'term', tabindex: '0', 'data-say': `${variable.name}: ${variable.help}. ${ends}. Usual values, not those of this model: the curve shows the rule’s shape.` }, `${value} over ${variable.name}`), svg, h('span', { class: 'for-readers' }, ends))
 }
 
 /**
