@@ -94,7 +94,7 @@ export class TimePart implements Part {
     // A floor far below what was reached would only press the line flat.
     const lowest = Math.min(...g.best.filter((v): v is number => v !== null), humanKld ?? Infinity)
     const references = [humanKld !== null && humanKld > 0 ? { name: `best human: ${callName(r, human).slice(0, 20)}`, value: humanKld } : null,
-      isKld && r.doc.run.noise !== null && r.doc.run.noise > lowest / 20 ? { name: 'noise floor', value: r.doc.run.noise } : null].filter((v) => v !== null)
+      isKld && r.doc.run.noise !== null && r.doc.run.noise > lowest / 3 ? { name: 'noise floor', value: r.doc.run.noise } : null].filter((v) => v !== null)
     const best: LineChartData = { ...common, yName: isShare ? axis.name : isKld ? axis.unit : axis.name, yText: isShare ? (v) => share(v, 0) : tick,
       told: isShare ? (v) => share(v, 2) : (v) => `${digits(v, isKld ? 4 : 5)}${axis.unit === '1' ? '' : ' ' + axis.unit}`, log: isKld,
       series: [{ name: 'best', values: g.best, colour: 0, step: true }], references: g.number.length > 0 ? references : [] }

@@ -94,7 +94,7 @@ export class TreePart implements Part {
     const changes = genesBetween(readGenes(wholeTextOf(r, parent)), readGenes(wholeTextOf(r, i)))
     const plan = planOf(r, i), before = planOf(r, parent)
     const differ = plan && before ? plan.filter((type, t) => type !== before[t]).length : 0
-    if (differ > 0) changes.push(`plan: ${differ} of ${plan?.length} tensors get another type`)
+    if (differ > 0) changes.push(`plan: ${differ} of ${plan?.filter((type) => type >= 0).length} tensors get another type`)
     if (changes.length === 0) return h('span', {}, r.doc.individuals.budget[i] !== r.doc.individuals.budget[parent] ? 'made for another size' : 'nothing')
     const list = h('ul', { class: 'changes' })
     for (const change of changes.slice(0, 6)) list.append(h('li', {}, h('code', {}, change.length > 160 ? change.slice(0, 159) + '…' : change)))

@@ -143,7 +143,7 @@ export class VerdictPart implements Part {
     this.hidden.textContent = left > 0 ? `${plural(left, 'human')} of other sizes not shown` : ''
     const values = rows.flatMap((row) => [row.low, row.high]).filter((x): x is number => x !== null)
     const low = Math.min(...values), high = Math.max(...values)
-    this.scale = values.length === 0 ? null : scaleOver(low, high, 6, WIDTH - 6, low > 0 && high / low > 12)
+    this.scale = values.length === 0 ? null : scaleOver(low, high, 6, WIDTH - 6, low > 0 && high / low > 3)
     this.table.set([...rows].sort((a, b) => ORDER[a.role] - ORDER[b.role] || (a.kld ?? Infinity) - (b.kld ?? Infinity)))
   }
 

@@ -435,6 +435,9 @@ test('colours: text reads on its ground', async () => {
 })
 
 test('5,000 individuals: there within 2 s, hover within 50 ms', async () => {
+  const small = JSON.stringify(synthetic({ seed, individuals: 5000 })).length + page.length
+  console.log(`the page of 5,000 individuals of 58 tensors: ${(small / 1e6).toFixed(2)} MB`)
+  assert.ok(small < 2e6)
   const doc = synthetic({ seed, individuals: 5000, layers: 32 })
   const address = written('big', doc)
   let tab
