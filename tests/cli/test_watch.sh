@@ -233,6 +233,25 @@ expect_number 'the time of both processes' "$told > $took - $before + 0.5"
 kill -s KILL $process
 wait $process 2>/dev/null
 
+# ---- a run that has its verdict goes on again ----
+stage() { wt report "$scratch/again" --format json && json run.stage; }
+cp -r "$run" "$scratch/again"
+expect_equal 'a run with its verdict' judged "$(stage)"
+"$WILDTYPE" evolve --resume "$scratch/again" --evaluations 100000 --quiet </dev/null >"$scratch/again.out" 2>&1 &
+process=$!
+for i in $(seq 300); do
+    [ "$(stage)" = searching ] && break
+    sleep 0.1
+done
+expect_equal 'when it goes on' searching "$(stage)"
+stage >/dev/null
+expect_equal 'its sentence' 1 "$(json sentence | grep -c '^The run goes on again, and its verdict of before will be replaced: ')"
+kill -s KILL $process
+wait $process 2>/dev/null
+expect_equal 'when it was killed' stopped "$(stage)"
+stage >/dev/null
+expect_equal 'its sentence' 1 "$(json sentence | grep -c '^The run went on and was stopped before its new verdict: ')"
+
 # ---- what is no run ----
 wt watch "$scratch"
 expect_error "there is no run in '$scratch'"
