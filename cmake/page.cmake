@@ -41,6 +41,7 @@ elseif(WT_PAGE AND EXISTS ${CMAKE_SOURCE_DIR}/web/package-lock.json)
   endif()
 endif()
 
+set(WT_PAGE_BUILT "${page}")
 if(page)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/src/report/page_embedded.c PROPERTIES COMPILE_DEFINITIONS "WT_PAGE_FILE=\"${page}\""
                               OBJECT_DEPENDS ${page})

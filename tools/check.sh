@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every test: an ordinary build with its unit, command, corpus and interop tests, then the same under the address and
-# undefined-behaviour sanitizers (interop apart, which would only be slower), and part of it as an aarch64 would run it. Ends
+# undefined-behaviour sanitizers (interop and the page apart, which would only be slower or the same), and part of it as an aarch64 would run it. Ends
 # with ctest's own summary.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,7 +18,7 @@ export LSAN_OPTIONS=suppressions=$PWD/tools/leaks.supp:print_suppressions=0
 echo "== under address and undefined-behaviour sanitizers"
 # A run that is killed twenty times is the release build's: under the sanitizers three times have to do;
 # cli.evolve_trouble, two minutes of whole runs, is the release build's too.
-WT_TEST_KILLS=3 ctest --test-dir build/asan --no-tests=error -LE interop -E '^cli\.evolve_trouble$' -j 1
+WT_TEST_KILLS=3 ctest --test-dir build/asan --no-tests=error -LE 'interop|web' -E '^cli\.evolve_trouble$' -j 1
 echo "== aarch64 under qemu"
 tools/check-aarch64.sh
 echo "== release build"

@@ -178,6 +178,11 @@ static int open_old(work *w, wt_error *err) {
     return s->minutes > 0 || s->evaluations ? wt_run_store_rules(run, err) : 0; /* for the next time, now that all is well */
 }
 
+/* Why it ended, and the mark of a complete verdict: what a run that goes on again says no longer. */
+static int forget_end(work *w, wt_error *err) {
+    return wt_store_set(w->run.store, "ended", "", err) == 0 && wt_store_set(w->run.store, "noise", "", err) == 0 ? 0 : -1;
+}
+
 static int open_run(work *w, wt_error *err) {
     const settings *s = w->options;
     double before = 0, started;
@@ -189,7 +194,7 @@ static int open_run(work *w, wt_error *err) {
     started = wt_clock();
     if (wt_run_open_arena(&w->run, err) != 0) return -1;
     wt_evolve_cost_announce(&w->run, wt_clock() - started);
-    return 0;
+    return s->resume ? forget_end(w, err) : 0;
 }
 
 /* ---- the run ---- */

@@ -20,22 +20,27 @@ typedef struct settings {
     uint64_t port;
 } settings;
 
-/* The run's process, and what it took since we look at it. */
+/* The run's processes, one after another, and the seconds that they took since we look at them. */
 typedef struct process {
     const char *folder;
-    long id;
-    double first, last, looked;
+    long id;                    /* of the one at hand; 0: none yet */
+    double first, last, looked; /* of that one: when we saw it first, and last; looked < 0: never */
+    double before;              /* of those that ended */
 } process;
 
 static void look_at_process(void *user) {
     process *p = user;
     const double now = wt_clock();
-    if (now - p->looked < 1) return;
+    const bool anew = p->looked >= 0; /* whoever comes from now on began while we watched */
+    if (anew && now - p->looked < 1) return;
     p->looked = now;
     const long id = wt_store_writer(p->folder);
     const double seconds = id ? wt_process_seconds(id) : NAN;
     if (isnan(seconds)) return; /* what it took before it ended stays */
-    if (id != p->id) p->first = seconds;
+    if (id != p->id) {
+        p->before += p->last - p->first;
+        p->first = anew ? 0 : seconds;
+    }
     p->id = id;
     p->last = seconds;
 }
@@ -57,7 +62,7 @@ static int signals_to_read(wt_error *err) {
 
 static void print_end(const wt_watch_server *server, const wt_watch_content *content, const process *p,
                       double watched) {
-    const double own = wt_own_seconds(), run = p->id ? p->last - p->first : 0;
+    const double own = wt_own_seconds(), run = p->before + (p->id ? p->last - p->first : 0);
     printf("watched for %.0f s: %" PRIu64 " requests, %" PRIu64
            " documents; %.2f s of processor time, %.2f%% of one processor",
            watched, wt_watch_server_requests(server), content->count, own, watched > 0 ? 100 * own / watched : 0);
@@ -80,7 +85,7 @@ static int watch(const settings *s, const wt_page_source *page, wt_error *err) {
         fflush(stdout);
         look_at_process(&p);
         rc = wt_watch_server_run(server, stop, look_at_process, &p, err);
-        p.looked = -1;
+        p.looked = 0; /* once more, however short ago the last time was */
         look_at_process(&p);
     }
     if (rc == 0) print_end(server, &content, &p, wt_clock() - began);

@@ -71,7 +71,8 @@ static bool is_looked_at(void *user, const wt_record *r) {
 
 int wt_document_read(wt_document *d, wt_run_store *store, bool running, wt_error *err) {
     *d = (wt_document){.store = store, .running = running, .err = err};
-    if (wt_store_snapshot_begin(store, err) != 0 || wt_population_read(&d->people, store, err) != 0 || read_knockouts(d) != 0 ||
+    if (wt_store_snapshot_begin(store, err) != 0 || wt_run_state_read(&d->state, store, running, err) != 0 ||
+        wt_population_read(&d->people, store, err) != 0 || read_knockouts(d) != 0 ||
         wt_catalog_make(&d->catalog, &d->people, is_looked_at, d, err) != 0 ||
         wt_families_find(&d->families, &d->catalog, err) != 0)
         return -1;
@@ -147,6 +148,20 @@ static json_t *asked_json(wt_document *d, json_t *run) {
     return asked;
 }
 
+static uint64_t measured_count(const wt_document *d) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < d->people.count; i++) n += d->people.items[i].measured > 0;
+    return n;
+}
+
+static json_t *axis_json(wt_document *d, const wt_axis *axis) {
+    json_t *o = json_object();
+    wt_document_put(d, o, "name", json_string(axis->name));
+    wt_document_put(d, o, "unit", json_string(axis->unit));
+    wt_document_put(d, o, "higher", json_boolean(axis->higher));
+    return o;
+}
+
 static int put_run(wt_document *d, json_t *root) {
     static const char *const TEXTS[] = {"model", "text", "version", "cpu", "rules"};
     wt_stored_generation last = {0};
@@ -161,6 +176,9 @@ static int put_run(wt_document *d, json_t *root) {
     wt_document_put(d, run, "threads", meta_number(d, "threads", true, false));
     wt_document_put(d, run, "running", json_boolean(d->running));
     wt_document_put(d, run, "ended", meta_text(d, "ended", true));
+    wt_document_put(d, run, "stage", json_string(wt_run_stage_name(d->state.stage)));
+    wt_document_put(d, run, "axis", axis_json(d, d->state.axis));
+    wt_document_put(d, run, "measured", count_of(measured_count(d)));
     wt_document_put(d, run, "evaluations", count_of(last.evaluations));
     wt_document_put(d, run, "tokens", count_of(last.tokens));
     wt_document_put(d, run, "seconds",
@@ -176,6 +194,26 @@ static int put_run(wt_document *d, json_t *root) {
 
 /* ---- the verdict ---- */
 
+typedef struct values {
+    wt_document *d;
+    json_t *object;
+} values;
+
+static int take_value(void *user, const char *axis, double value) {
+    values *v = user;
+    json_t *name = text_of(axis); /* of outside commands: what the rules say */
+    if (name) wt_document_put(v->d, v->object, json_string_value(name), wt_json_short(value, WT_DIGITS_FIGURE));
+    json_decref(name);
+    return 0;
+}
+
+/* What finalists alone were measured on; a value that cannot be read is missing. */
+static json_t *values_json(wt_document *d, const wt_record *r) {
+    values v = {d, json_object()};
+    if (r) wt_store_each_value(d->store, r->row.name, r->row.budget, take_value, &v, NULL);
+    return v.object;
+}
+
 static json_t *verdict_json(wt_document *d, const wt_stored_verdict *v) {
     const wt_record *r = wt_population_by_id(&d->people, v->individual);
     json_t *o = json_object();
@@ -190,13 +228,14 @@ static json_t *verdict_json(wt_document *d, const wt_stored_verdict *v) {
     wt_document_put(d, o, "p99", wt_json_short(v->kld_p99, WT_DIGITS_FIGURE));
     wt_document_put(d, o, "same_top", wt_json_short(v->same_top, WT_DIGITS_SHARE));
     wt_document_put(d, o, "perplexity_ratio", wt_json_short(v->perplexity_ratio, WT_DIGITS_FIGURE));
+    wt_document_put(d, o, "values", values_json(d, r));
     wt_document_put(d, o, "note", text_of(v->note));
     return o;
 }
 
 static int put_verdict(wt_document *d, json_t *root) {
     json_t *verdict = json_array();
-    char *sentence = wt_summary_sentence(d->store, d->running, d->err);
+    char *sentence = wt_summary_sentence(d->store, d->running, measured_count(d), d->err);
     for (size_t i = 0; i < d->people.verdict_count; i++)
         wt_document_push(d, verdict, verdict_json(d, &d->people.verdicts[i]));
     wt_document_put(d, root, "sentence", sentence ? text_of(sentence) : json_null());
@@ -241,7 +280,7 @@ static json_t *operators_json(wt_document *d, const char *text) {
 static int take_generation(void *user, const wt_stored_generation *g) {
     generations *all = user;
     const uint64_t counts[] = {g->number, g->evaluations, g->tokens, g->lethal, g->born, g->eliminated};
-    const double figures[] = {g->seconds, g->best, g->diversity, g->cache_hits, g->state_reuse};
+    const double figures[] = {g->seconds, wt_run_state_best(&all->d->state, g->best), g->diversity, g->cache_hits, g->state_reuse};
     for (int k = 0; k < GENERATION_COLUMNS; k++)
         wt_document_push(all->d, all->columns[k],
                          k < GENERATION_COUNTS ? count_of(counts[k])

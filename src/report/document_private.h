@@ -6,6 +6,7 @@
 #include "report/document.h"
 #include "report/families.h"
 #include "report/json_values.h"
+#include "report/run_state.h"
 
 /* Digits of figures, of errors of figures, and of other numbers: no more than they are worth. */
 enum { WT_DIGITS_FIGURE = 6, WT_DIGITS_ERROR = 3, WT_DIGITS_SHARE = 5 };
@@ -13,6 +14,7 @@ enum { WT_DIGITS_FIGURE = 6, WT_DIGITS_ERROR = 3, WT_DIGITS_SHARE = 5 };
 typedef struct wt_document {
     wt_run_store *store;
     bool running;
+    wt_run_state state;
     wt_population people;
     wt_catalog catalog;
     wt_families families;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "report/json_values.h"
+#include "report/run_state.h"
 
 enum { MOST_ROWS = 64, MOST_VALUES = 24 };
 
@@ -31,7 +32,7 @@ typedef struct summary {
     row rows[MOST_ROWS];
     size_t count;
     wt_stored_generation last;
-    uint64_t lethal, eliminated, born;
+    uint64_t lethal, eliminated, born, generations;
     wt_run_store *store;
     wt_error *err;
 } summary;
@@ -65,6 +66,7 @@ static int take_generation(void *user, const wt_stored_generation *g) {
     s->lethal += g->lethal;
     s->eliminated += g->eliminated;
     s->born += g->born;
+    s->generations++;
     return 0;
 }
 
@@ -249,30 +251,52 @@ char *wt_summary_markdown(wt_run_store *store, wt_error *err) {
     return text;
 }
 
-/* The sentence of a run without a verdict. */
-static void print_undecided(const summary *s, bool running, FILE *f) {
-    if (s->last.evaluations == 0)
-        fprintf(f, "%s: nobody was measured yet.", running ? "The run is going on" : "The run was stopped before its verdict");
-    else if (isfinite(s->last.best))
-        fprintf(f, "%s: %" PRIu64 " individuals measured, the best of the population at %.6f on the text that is searched on.",
-                running ? "The run is going on, without a verdict yet" : "The run has no verdict", s->last.evaluations, s->last.best);
+/* Who was measured, and how good the best is. */
+static void print_measured(const summary *s, const wt_run_state *state, uint64_t measured, FILE *f) {
+    if (measured < s->last.evaluations) measured = s->last.evaluations;
+    if (measured == 0)
+        fputs("nobody was measured yet.", f);
+    else if (!s->generations)
+        fprintf(f, "%" PRIu64 " individual%s measured, the first generation is not complete.", measured, measured == 1 ? "" : "s");
+    else if (!isfinite(s->last.best))
+        fprintf(f, "%" PRIu64 " individuals measured, nobody lives.", measured);
     else
-        fprintf(f, "%s: %" PRIu64 " individuals measured, nobody lives.", running ? "The run is going on, without a verdict yet" : "The run has no verdict",
-                s->last.evaluations);
+        fprintf(f, "%" PRIu64 " individuals measured in %" PRIu64 " generation%s, the best of the population with a %s of %.6g%s%s on the text that is searched on.",
+                measured, s->generations, s->generations == 1 ? "" : "s", strcmp(state->axis->name, "kld") == 0 ? "divergence" : state->axis->name,
+                wt_run_state_best(state, s->last.best), strcmp(state->axis->unit, "1") == 0 ? "" : " ",
+                strcmp(state->axis->unit, "1") == 0 ? "" : state->axis->unit);
 }
 
-char *wt_summary_sentence(wt_run_store *store, bool running, wt_error *err) {
+/* The sentence of a run without a complete verdict. */
+static void print_undecided(summary *s, const wt_run_state *state, uint64_t measured, FILE *f) {
+    char ended[512];
+    meta(s, "ended", ended, sizeof ended, "");
+    if (state->stage == WT_RUN_JUDGING) {
+        fprintf(f, "The search has ended (%s) and the verdict is being measured, on text that no one searched on: %zu done so far.", ended, s->count);
+        return;
+    }
+    if (state->stage == WT_RUN_SEARCHING)
+        fputs(s->count ? "The run goes on again, and its verdict of before will be replaced: " : "The run is going on, without a verdict yet: ", f);
+    else if (ended[0])
+        fprintf(f, "The search ended (%s), but the run was stopped before its verdict was complete: ", ended);
+    else
+        fputs(s->count ? "The run went on and was stopped before its new verdict: " : "The run was stopped before its verdict: ", f);
+    print_measured(s, state, measured, f);
+}
+
+char *wt_summary_sentence(wt_run_store *store, bool running, uint64_t measured, wt_error *err) {
     summary *s = wt_calloc(1, sizeof *s, err);
+    wt_run_state state;
     char *text = NULL;
     size_t len = 0, left = 0;
     if (!s) return NULL;
     *s = (summary){.store = store, .err = err, .last.best = NAN};
-    FILE *f = read_run(s) == 0 ? open_memstream(&text, &len) : NULL;
+    FILE *f = wt_run_state_read(&state, store, running, err) == 0 && read_run(s) == 0 ? open_memstream(&text, &len) : NULL;
     if (f) {
-        if (s->count)
+        if (state.stage == WT_RUN_JUDGED)
             print_verdict(s, f);
         else
-            print_undecided(s, running, f);
+            print_undecided(s, &state, measured, f);
         if (fclose(f) != 0) {
             free(text);
             text = NULL;

@@ -11,10 +11,10 @@
 char *wt_summary_markdown(wt_run_store *store, wt_error *err);
 
 /*
- * The verdict in one sentence, without Markdown; of a run that has none yet, how far it is (`running`: somebody works on it now). free() the
- * text.
+ * The verdict in one sentence, without Markdown; of a run whose verdict is not complete, how far it is. `running`: somebody works on it now;
+ * `measured`: individuals that were, also in a generation that has not ended. free() the text.
  */
-char *wt_summary_sentence(wt_run_store *store, bool running, wt_error *err);
+char *wt_summary_sentence(wt_run_store *store, bool running, uint64_t measured, wt_error *err);
 
 /* The keys of docs/json.md: survivors, humans, ended, evaluations, tokens, seconds, ... free() the text. */
 char *wt_summary_json(wt_run_store *store, wt_error *err);

@@ -198,7 +198,9 @@ for i in $(seq 300); do
     [ -e "$scratch/going/run.db" ] && "$WILDTYPE" runs "$scratch/going" --json >"$out" 2>/dev/null && [ "$(json runs.0.generations 2>/dev/null || echo 0)" != 0 ] && break
     sleep 0.1
 done
+spent() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print ($12 + $13) / 100 }'; }
 start "$scratch/going" --page "$page"
+before=$(spent $process)
 expect_equal 'a run that goes on' 200 "$(ask "http://$address/data.json")"
 expect_equal 'says so' true "$(json run.running)"
 first=$(json --count individuals.id) tag=$(header ETag)
@@ -210,12 +212,45 @@ for i in $(seq 100); do
 done
 expect_equal 'news of it' 200 "$code"
 expect_number 'more individuals' "$(json --count individuals.id) > $first"
-sleep 4
-stop
-expect_out '% of the [0-9.]+ s that the run took meanwhile'
+expect_equal 'its stage' searching "$(json run.stage)"
+sleep 2
 kill -0 $process 2>/dev/null || fail 'the run did not survive being watched'
+ask "http://$address/data.json" >/dev/null
+took=$(spent $process)
 kill -s KILL $process
 wait $process 2>/dev/null
+# Another process goes on with it: what the first one took is not forgotten.
+"$WILDTYPE" evolve --resume "$scratch/going" --quiet </dev/null >"$scratch/going.out" 2>&1 &
+process=$!
+for i in 1 2 3 4; do
+    sleep 1
+    ask "http://$address/data.json" >/dev/null
+done
+stop
+expect_out '% of the [0-9.]+ s that the run took meanwhile'
+told=$(sed -n 's/.*% of the \([0-9.]*\) s that the run took meanwhile.*/\1/p' "$out")
+expect_number 'the time of both processes' "$told > $took - $before + 0.5"
+kill -s KILL $process
+wait $process 2>/dev/null
+
+# ---- a run that has its verdict goes on again ----
+stage() { wt report "$scratch/again" --format json && json run.stage; }
+cp -r "$run" "$scratch/again"
+expect_equal 'a run with its verdict' judged "$(stage)"
+"$WILDTYPE" evolve --resume "$scratch/again" --evaluations 100000 --quiet </dev/null >"$scratch/again.out" 2>&1 &
+process=$!
+for i in $(seq 300); do
+    [ "$(stage)" = searching ] && break
+    sleep 0.1
+done
+expect_equal 'when it goes on' searching "$(stage)"
+stage >/dev/null
+expect_equal 'its sentence' 1 "$(json sentence | grep -c '^The run goes on again, and its verdict of before will be replaced: ')"
+kill -s KILL $process
+wait $process 2>/dev/null
+expect_equal 'when it was killed' stopped "$(stage)"
+stage >/dev/null
+expect_equal 'its sentence' 1 "$(json sentence | grep -c '^The run went on and was stopped before its new verdict: ')"
 
 # ---- what is no run ----
 wt watch "$scratch"

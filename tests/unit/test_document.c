@@ -100,6 +100,7 @@ static void fill(made_run *run) {
         {1, "human", "", 0.333333333, NAN, NAN, NAN, NAN, NAN, NAN, "the best human on the search text"},
     };
     for (int k = 0; k < 2; k++) assert_int_equal(wt_store_put_verdict(run->store, &verdicts[k], &err), 0);
+    assert_int_equal(wt_store_put_value(run->store, "cccccccccccc", 2900001, "flips", 0.03125, &err), 0);
     const wt_stored_knockout knockout = {3, "encode.passes", "own", 0.0101, -0.002, 0.02, ""};
     assert_int_equal(wt_store_put_knockout(run->store, &knockout, &err), 0);
 }
@@ -117,6 +118,7 @@ static void test_every_field(void **state) {
     is_text(d, "run.cpu", "avx2");
     is_text(d, "run.ended", "minutes spent");
     is_bool(d, "run.running", false);
+    is_number(d, "verdict.0.values.flips", 0.03125);
     const struct {
         const char *path;
         double value;
@@ -357,19 +359,83 @@ static void test_empty(void **state) {
     }
 }
 
-/* A run that goes on says so. */
-static void test_running(void **state) {
+/* What the document says of the run's stage. */
+static void says_stage(made_run *run, bool running, const char *stage, const char *sentence) {
+    size_t len;
+    char *text = wt_document_make(run->store, running, &len, &err);
+    assert_non_null(text);
+    json_t *d = json_loads(text, 0, NULL);
+    free(text);
+    assert_non_null(d);
+    is_bool(d, "run.running", running);
+    is_text(d, "run.stage", stage);
+    is_text(d, "sentence", sentence);
+    json_decref(d);
+}
+
+/* From the first individual to the verdict, at each stage what is true then; and again when the run goes on. */
+static void test_stages(void **state) {
     made_run *run = *state;
     const wt_stored_generation g = {0, 12, 100, 1.5, 0.25, 0.5, 1, 3, 0, 0.25, 0.75, "{}"};
-    size_t len;
+    const wt_stored_score score = {0, 0.1, -2.0, -1.9, 0.5};
+    wt_stored_individual human = made_individual(), evolved = made_individual();
+    human.kind = "human";
+    human.name = "aaaaaaaaaaaa";
+    evolved.name = "bbbbbbbbbbbb";
+    says_stage(run, true, "searching", "The run is going on, without a verdict yet: nobody was measured yet.");
+    assert_int_equal(made_add(run, human), 1);
+    assert_int_equal(made_add(run, evolved), 2);
+    assert_int_equal(wt_store_put_scores(run->store, human.name, human.budget, "search", &score, 1, NULL, 0, &err), 0);
+    says_stage(run, true, "searching",
+               "The run is going on, without a verdict yet: 1 individual measured, the first generation is not complete.");
     assert_int_equal(wt_store_put_generation(run->store, &g, &err), 0);
-    char *text = wt_document_make(run->store, true, &len, &err);
-    assert_non_null(text);
-    assert_non_null(strstr(text, "\"running\":true"));
-    assert_non_null(strstr(
-        text,
-        "The run is going on, without a verdict yet: 12 individuals measured, the best of the population at 0.250000"));
-    free(text);
+    says_stage(run, true, "searching",
+               "The run is going on, without a verdict yet: 12 individuals measured in 1 generation, the best of the "
+               "population with a divergence of 0.25 nats per token on the text that is searched on.");
+    says_stage(run, false, "stopped",
+               "The run was stopped before its verdict: 12 individuals measured in 1 generation, the best of the "
+               "population with a divergence of 0.25 nats per token on the text that is searched on.");
+    set(run, "ended", "minutes spent");
+    says_stage(run, true, "judging",
+               "The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 0 done so far.");
+    /* Humans are judged first: that no survivor has a row yet says nothing. */
+    const wt_stored_verdict first = {1, "human", "", 0.3, 0.01, 0.25, 0.35, 2.5, 0.75, 1.125, ""};
+    assert_int_equal(wt_store_put_verdict(run->store, &first, &err), 0);
+    says_stage(run, true, "judging",
+               "The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 1 done so far.");
+    says_stage(run, false, "stopped",
+               "The search ended (minutes spent), but the run was stopped before its verdict was complete: 12 individuals measured in 1 "
+               "generation, the best of the population with a divergence of 0.25 nats per token on the text that is searched on.");
+    set(run, "noise", "0.0001");
+    static const char NOTHING[] = "Nothing survived: no strategy met every constraint on text that no one searched on.";
+    says_stage(run, false, "judged", NOTHING);
+    says_stage(run, true, "judged", NOTHING); /* explain is at work */
+    set(run, "ended", "");
+    set(run, "noise", "");
+    says_stage(run, true, "searching",
+               "The run goes on again, and its verdict of before will be replaced: 12 individuals measured in 1 generation, the best of the "
+               "population with a divergence of 0.25 nats per token on the text that is searched on.");
+}
+
+/* What races compare, less being better, is told as what the axis means. */
+static void test_first_axis(void **state) {
+    static const struct {
+        const char *axis, *unit;
+        double stored, shown;
+    } CASES[] = {{"kld", "nats per token", 0.25, 0.25}, {"same_top", "share", -0.75, 0.75}, {"perplexity_ratio", "1", 0.0, 1.0}};
+    made_run *run = *state;
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        char rules[128];
+        const wt_stored_generation g = {0, 12, 100, 1.5, CASES[k].stored, 0.5, 1, 3, 0, 0.25, 0.75, "{}"};
+        assert_int_equal(wt_store_put_generation(run->store, &g, &err), 0);
+        snprintf(rules, sizeof rules, "axes: [{axis: %s, weight: 1}, {axis: bytes, weight: 1}]\n", CASES[k].axis);
+        set(run, "rules", rules);
+        json_t *d = made_document(run);
+        is_text(d, "run.axis.name", CASES[k].axis);
+        is_text(d, "run.axis.unit", CASES[k].unit);
+        is_number(d, "generations.best.0", CASES[k].shown);
+        json_decref(d);
+    }
 }
 
 /* ---- any bytes ---- */
@@ -641,7 +707,7 @@ static void test_docs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ALONE(test_every_field), ALONE(test_texts),  ALONE(test_empty), ALONE(test_running),
+        ALONE(test_every_field), ALONE(test_texts),  ALONE(test_empty), ALONE(test_stages), ALONE(test_first_axis),
         ALONE(test_any_bytes),   ALONE(test_almost), ALONE(test_table), ALONE(test_docs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

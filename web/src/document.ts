@@ -5,6 +5,16 @@
 
 export type Missing = number | null
 
+/** How far the run is; what each means is in docs/report-data.md. */
+export type Stage = 'searching' | 'judging' | 'judged' | 'stopped'
+
+/** What races compare. */
+export interface Axis {
+  name: string
+  unit: string
+  higher: boolean
+}
+
 export interface RunFacts {
   model: string
   text: string
@@ -14,6 +24,9 @@ export interface RunFacts {
   threads: number
   running: boolean
   ended: string | null
+  stage: Stage
+  axis: Axis
+  measured: number
   evaluations: number
   tokens: number
   seconds: number
@@ -39,6 +52,8 @@ export interface Verdict {
   p99: Missing
   same_top: Missing
   perplexity_ratio: Missing
+  /** Of axes that finalists alone are measured on. */
+  values: Record<string, Missing>
   note: string
 }
 
@@ -225,6 +240,24 @@ export function callName(r: Report, i: number): string {
 
 export function textOf(r: Report, i: number): string[] {
   return r.doc.individuals.text[i].map((line) => r.doc.lines[line] ?? '')
+}
+
+/** A tensor's name as a strategy writes it. */
+function quoted(name: string): string {
+  return /^[A-Za-z0-9._-]+$/.test(name) ? name : `"${name.replace(/["\\]/g, '\\$&')}"`
+}
+
+const ALL_PINS = /^alloc\.pins\s*=\s*\{ all \d+ tensors as in the plan \}$/
+
+/** The text as `wildtype` reads it: with its name, and with the pins that the document leaves to the plan. */
+export function wholeTextOf(r: Report, i: number): string[] {
+  const types = planOf(r, i)
+  return textOf(r, i).flatMap((line) => {
+    if (line === 'strategy') return [`strategy "${r.doc.individuals.name[i]}"`]
+    if (!types || !ALL_PINS.test(line)) return [line]
+    const pins = types.flatMap((type, t) => (r.doc.types[type] ? [`    ${quoted(r.doc.tensors[t].name)}: ${r.doc.types[type].name}`] : []))
+    return ['alloc.pins      = {', ...pins, '}']
+  })
 }
 
 /** Types of the tensors of an individual's plan, -1 where a tensor has none; null without a plan. */

@@ -42,7 +42,7 @@ export function digits(x: Missing, n = 4): string {
 /** On axes, where room is short. */
 export function tick(x: number): string {
   const magnitude = Math.abs(x)
-  const text = x !== 0 && (magnitude >= 1e5 || magnitude < 1e-3) ? x.toExponential(magnitude < 1 && !Number.isInteger(+(magnitude / 10 ** Math.floor(Math.log10(magnitude))).toPrecision(3)) ? 1 : 0).replace('e+', 'e').replace('e-', 'e−') : String(+x.toPrecision(3))
+  const text = x !== 0 && (magnitude >= 1e5 || magnitude < 1e-4) ? x.toExponential(magnitude < 1 && !Number.isInteger(+(magnitude / 10 ** Math.floor(Math.log10(magnitude))).toPrecision(3)) ? 1 : 0).replace('e+', 'e').replace('e-', 'e−') : String(+x.toPrecision(3))
   return text.replace(/^-/, '−')
 }
 

@@ -93,7 +93,9 @@ function drawHead(r: Report): void {
   model.setAttribute('data-say', run.model)
   const last = r.doc.generations.number.length
   status.className = run.running ? 'status running' : 'status'
-  const text = `${run.running ? '● running' : run.ended ? 'ended: ' + run.ended : 'not running'} · ${plural(last, 'generation')} · ${plural(run.evaluations, 'evaluation')} · ${duration(run.seconds)}`
+  const ended = run.ended ? `ended: ${run.ended}` : 'ended'
+  const stage = { searching: '● running', judging: '● search ended, verdict being measured', judged: run.running ? `${ended} · ● being explained` : ended, stopped: run.ended ? 'stopped before its verdict' : 'stopped' }[run.stage]
+  const text = [stage, plural(last, 'generation'), `${plural(run.measured, 'individual')} measured`, run.seconds > 0 ? duration(run.seconds) : ''].filter(Boolean).join(' · ')
   if (status.textContent !== text) status.textContent = text
 }
 
@@ -119,7 +121,8 @@ function take(value: unknown): boolean {
   const id = (i: number) => (i < 0 ? null : r.doc.individuals.id[i])
   offer(id(selected), id(human), (n) => r.place.has(n))
   message.hidden = true
-  main.hidden = bar.hidden = false
+  main.hidden = false
+  bar.hidden = r.count === 0
   drawHead(r)
   keepFocus(() => fillLists(r))
   drawParts(first ? 2 : 0, r, () => {

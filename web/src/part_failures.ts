@@ -96,7 +96,7 @@ export class FailuresPart implements Part {
     for (const death of deaths.values()) death.share = death.count / Math.max(1, evolved)
     this.deaths.set([...deaths.values()])
     const lethal = [...deaths.values()].reduce((sum, d) => sum + d.count, 0)
-    const raced = r.fate.filter((fate) => fate === 'raced').length
+    const raced = r.doc.generations.eliminated.reduce((sum, n) => sum + n, 0)
     this.summary.textContent = evolved === 0 ? 'Nobody was born yet.'
       : `Of ${plural(evolved, 'individual')} that were born, ${count(lethal)} were lethal (${share(lethal / evolved)}) and ${count(raced)} were sent home in races; ${count(extinct.length)} of ${plural(r.familyEvolved.filter((n) => n > 0).length, 'family', 'families')} died out.`
     this.genes.set(unsupported(r))

@@ -66,6 +66,8 @@ export class PlanPart implements Part {
     const a = placeOf(r, choice.selected), b = placeOf(r, choice.compared)
     const plan = a < 0 ? null : planOf(r, a), other = b < 0 || b === a ? null : planOf(r, b)
     const grid = gridOf(r)
+    // Another strategy's plan may have tensors that neither of these has.
+    grid.outside = grid.outside.filter((t) => (plan?.[t] ?? -1) >= 0 || (other?.[t] ?? -1) >= 0)
     if (!plan && !other) {
       replace(this.summary, a < 0 ? 'Nobody is selected.' : `${callName(r, a)} has no plan${r.law[a] ? `; it died: ${r.doc.individuals.cause[a]}` : '.'}`)
       replace(this.maps)
@@ -89,7 +91,8 @@ export class PlanPart implements Part {
       else same++
     })
     const parts = [more > 0 && `▲ ${count(more)} with more bits`, fewer > 0 && `▼ ${count(fewer)} with fewer`, same > 0 && `≠ ${count(same)} in another type of as many`].filter(Boolean)
-    replace(this.summary, h('b', {}, `${count(more + fewer + same)} of ${plural(plan.length, 'tensor')}`), ` differ between ${callName(r, a)} and ${callName(r, b)}`,
+    const total = plan.filter((type, t) => type >= 0 || other[t] >= 0).length
+    replace(this.summary, h('b', {}, `${count(more + fewer + same)} of ${plural(total, 'tensor')}`), ` differ between ${callName(r, a)} and ${callName(r, b)}`,
       parts.length > 0 ? `: ${parts.join(', ')}.` : '.')
   }
 
@@ -115,7 +118,7 @@ export class PlanPart implements Part {
     const rows = grid.roles.map((role) => h('tr', {}, h('th', { scope: 'row' }, role),
       ...grid.layers.map((layer) => this.cell(r, grid.cell.get(`${layer} ${role}`), plan, other, wide))))
     const head = h('tr', {}, h('th', { scope: 'col' }, 'layer'), ...grid.layers.map((layer) => h('th', { scope: 'col' }, String(layer))))
-    const table = h('table', { class: wide ? 'heat wide' : 'heat', css: wide ? { 'min-width': `${96 + 70 * grid.layers.length}px` } : {}, tabindex: '0', 'data-focus': `plan:${what}`, 'aria-label': `${name}: types by role and layer; arrow keys go through the cells` },
+    const table = h('table', { class: wide ? 'heat wide' : 'heat', css: wide ? { 'min-width': `${80 + 59 * grid.layers.length}px` } : {}, tabindex: '0', 'data-focus': `plan:${what}`, 'aria-label': `${name}: types by role and layer; arrow keys go through the cells` },
       h('thead', {}, head), h('tbody', {}, ...rows))
     walkCells(table)
     const outside = h('p', { class: 'outside' }, ...grid.outside.flatMap((t) => [h('span', { class: 'pair' }, `${r.doc.tensors[t].role} `, this.cell(r, t, plan, other, true, 'span'))]))

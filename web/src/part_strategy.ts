@@ -1,5 +1,5 @@
 /* Part 6: the strategy. Its genes, each with its worth where a knock-out measured it, and rules as curves. */
-import { callName, placeOf, textOf, type Knockout, type Report } from './document'
+import { callName, placeOf, wholeTextOf, type Knockout, type Report } from './document'
 import { divergence, FATES } from './about'
 import { scalePow } from 'd3-scale'
 import { h, replace, s, say } from './dom'
@@ -26,7 +26,7 @@ export class StrategyPart implements Part {
   constructor() {
     this.root = section('strategy', 'The strategy',
       ['What the selected ', term('individual'), ' is made of: each ', term('gene'), ' with its ', term('worth', 'worth'), ', and ', term('rule', 'rules'),
-        ' as curves. Bars of worth are on a square-root scale, so that small ones show. In a curve one variable moves and the others stand where their dotted lines are; a dashed curve is the compared individual’s.'],
+        ' as curves. Bars of worth are on a square-root scale, so that small ones show. In a curve one variable moves and the others stand at ', term('usual', 'usual values'), ', where their dotted lines are; a dashed curve is the compared individual’s.'],
       this.head, this.genes, this.pins, h('details', { class: 'more' }, h('summary', {}, 'The whole text'), this.copy, this.text))
   }
 
@@ -59,7 +59,7 @@ export class StrategyPart implements Part {
       this.text.textContent = ''
       return replace(this.genes)
     }
-    const lines = textOf(r, i)
+    const lines = wholeTextOf(r, i)
     const text = lines.join('\n')
     if (this.text.textContent !== text) this.text.textContent = text
     const p = r.doc.individuals
@@ -72,7 +72,7 @@ export class StrategyPart implements Part {
   private drawGenes(r: Report, i: number, genes: GeneText[], worths: Map<string, Knockout>): void {
     const scale = this.worthScale([...worths.values()])
     const b = placeOf(r, choice.compared)
-    const others = b < 0 || b === i ? new Map<string, string>() : new Map(readGenes(textOf(r, b)).map((g) => [g.gene, g.value]))
+    const others = b < 0 || b === i ? new Map<string, string>() : new Map(readGenes(wholeTextOf(r, b)).map((g) => [g.gene, g.value]))
     // A knock-out may have set a gene that the strategy leaves at its default.
     const written = new Set(genes.map((gene) => gene.gene))
     const silent = [...worths.keys()].filter((gene) => !written.has(gene) && !gene.startsWith('pin ')).map((gene): GeneText => ({ gene, value: GENES[gene]?.otherwise ?? '', pins: [] }))

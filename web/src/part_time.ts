@@ -1,11 +1,13 @@
 /* Part 5: how the run went over time. */
 import { bestHuman, callName, type Missing, type OperatorCount, type Report } from './document'
-import { h } from './dom'
+import { h, replace } from './dom'
 import { count, digits, duration, NONE, share, short, tick } from './format'
 import { LineChart, type LineChartData } from './line_chart'
 import { radio, section, type Part } from './part'
 import { Table } from './table'
-import { operatorTip, term } from './words'
+import { operatorTip, term, type Word } from './words'
+
+const BEST: Record<string, Word> = { same_top: 'same_top', perplexity_ratio: 'perplexity_ratio' }
 
 type Over = 'generation' | 'evaluations' | 'tokens' | 'seconds'
 interface OperatorRow extends OperatorCount { name: string; children: number }
@@ -18,7 +20,8 @@ export class TimePart implements Part {
   readonly root: HTMLElement
   private over: Over = 'generation'
   private report: Report | null = null
-  private readonly best = new LineChart(h('span', {}, 'Best ', term('kld', 'divergence'), ' on the ', term('search', 'search text')), 'Best divergence')
+  private readonly bestTitle = h('span')
+  private readonly best = new LineChart(this.bestTitle, 'Best value')
   private readonly rates = new LineChart(h('span', {}, 'How often each ', term('operator'), ' is used'), 'Use of operators')
   private readonly losses = new LineChart(h('span', {}, term('lethal', 'Lethal'), ' and ', term('raced', 'sent home'), ', of the born'), 'Lethal and sent home')
   private readonly diversity = new LineChart(h('span', {}, term('diversity', 'Diversity'), ' of the population'), 'Diversity')
@@ -56,7 +59,7 @@ export class TimePart implements Part {
       name: 'generations', caption: 'Generations', key: (k) => String(g().number[k]), page: 20, sort: { key: 'number' }, empty: 'No generation has ended yet.',
       columns: [
         { key: 'number', head: 'Generation', numeric: true, value: (k) => g().number[k], cell: (k) => String(g().number[k]) },
-        { key: 'best', head: 'Best, nats per token', word: 'kld', numeric: true, value: (k) => g().best[k], cell: (k) => digits(g().best[k]) },
+        { key: 'best', head: 'Best, in its axis’ unit', word: 'best', numeric: true, value: (k) => g().best[k], cell: (k) => digits(g().best[k]) },
         column('evaluations', 'Evaluations'), column('tokens', 'Tokens'),
         { key: 'seconds', head: 'Time', numeric: true, value: (k) => g().seconds[k], cell: (k) => duration(g().seconds[k]) },
         column('born', 'Born'), column('lethal', 'Lethal'), column('eliminated', 'Sent home'),
@@ -85,14 +88,18 @@ export class TimePart implements Part {
     const of = (part: number[]) => part.map((n, k): Missing => (g.born[k] > 0 ? n / g.born[k] : null))
     const percent = { bounds: [0, 1] as [number, number], yText: (v: number) => share(v, 0), told: (v: number) => share(v) }
     const human = bestHuman(r)
-    const humanKld = human < 0 ? null : r.doc.individuals.kld[human]
+    const axis = r.doc.run.axis
+    const isShare = axis.unit === 'share', isKld = axis.name === 'kld'
+    const humanKld = human < 0 ? null : ({ kld: r.doc.individuals.kld, same_top: r.doc.individuals.same_top, perplexity_ratio: r.doc.individuals.perplexity_ratio }[axis.name]?.[human] ?? null)
     // A floor far below what was reached would only press the line flat.
     const lowest = Math.min(...g.best.filter((v): v is number => v !== null), humanKld ?? Infinity)
     const references = [humanKld !== null && humanKld > 0 ? { name: `best human: ${callName(r, human).slice(0, 20)}`, value: humanKld } : null,
-      r.doc.run.noise !== null && r.doc.run.noise > lowest / 20 ? { name: 'noise floor', value: r.doc.run.noise } : null].filter((v) => v !== null)
-    const best: LineChartData = { ...common, yName: 'nats per token', yText: tick, told: (v) => `${digits(v)} nats per token`, log: true,
+      isKld && r.doc.run.noise !== null && r.doc.run.noise > lowest / 3 ? { name: 'noise floor', value: r.doc.run.noise } : null].filter((v) => v !== null)
+    const best: LineChartData = { ...common, yName: isShare ? axis.name : isKld ? axis.unit : axis.name, yText: isShare ? (v) => share(v, 0) : tick,
+      told: isShare ? (v) => share(v, 2) : (v) => `${digits(v, isKld ? 4 : 5)}${axis.unit === '1' ? '' : ' ' + axis.unit}`, log: isKld,
       series: [{ name: 'best', values: g.best, colour: 0, step: true }], references: g.number.length > 0 ? references : [] }
     this.best.set(best)
+    replace(this.bestTitle, ...(isKld ? ['Best ', term('kld', 'divergence')] : ['Best ', BEST[axis.name] ? term(BEST[axis.name]) : axis.name]), ' on the ', term('search', 'search text'))
     this.losses.set({ ...common, ...percent, yName: 'share of the born', series: [{ name: 'lethal', values: of(g.lethal), colour: 1 }, { name: 'sent home', values: of(g.eliminated), colour: 0 }] })
     this.diversity.set({ ...common, yName: 'mean distance, 0 to 1', yText: tick, told: (v) => digits(v, 3), bounds: [0, 1], series: [{ name: 'diversity', values: g.diversity, colour: 2 }] })
     this.reuse.set({ ...common, ...percent, yName: 'share', series: [{ name: 'cache hits', values: g.cache_hits, colour: 0 }, { name: 'state reuse', values: g.state_reuse, colour: 1 }] })

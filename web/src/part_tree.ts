@@ -2,7 +2,7 @@
  * Part 4: the tree of descent. Everybody and every first parent on a canvas, the lines to the survivors and to the selected one in SVG above
  * it; or those lines alone, large enough to write the operators on their edges. The table below tells the selected one's line in words.
  */
-import { callName, lineOf, placeOf, planOf, survivorsOf, textOf, type Report } from './document'
+import { callName, lineOf, placeOf, planOf, survivorsOf, wholeTextOf, type Report } from './document'
 import { divergence, FATES, individualTip, speakOf } from './about'
 import { h, replace, s } from './dom'
 import { size } from './format'
@@ -91,10 +91,10 @@ export class TreePart implements Part {
     const r = this.report as Report
     const parent = placeOf(r, r.doc.individuals.parent1[i] || null)
     if (parent < 0) return h('span', {}, 'no parent')
-    const changes = genesBetween(readGenes(textOf(r, parent)), readGenes(textOf(r, i)))
+    const changes = genesBetween(readGenes(wholeTextOf(r, parent)), readGenes(wholeTextOf(r, i)))
     const plan = planOf(r, i), before = planOf(r, parent)
     const differ = plan && before ? plan.filter((type, t) => type !== before[t]).length : 0
-    if (differ > 0) changes.push(`plan: ${differ} of ${plan?.length} tensors get another type`)
+    if (differ > 0) changes.push(`plan: ${differ} of ${plan?.filter((type) => type >= 0).length} tensors get another type`)
     if (changes.length === 0) return h('span', {}, r.doc.individuals.budget[i] !== r.doc.individuals.budget[parent] ? 'made for another size' : 'nothing')
     const list = h('ul', { class: 'changes' })
     for (const change of changes.slice(0, 6)) list.append(h('li', {}, h('code', {}, change.length > 160 ? change.slice(0, 159) + '…' : change)))

@@ -14,7 +14,8 @@ type Row = Omit<Verdict, 'role'> & { role: Verdict['role'] | 'leader' }
 const ROLES: Record<Row['role'], string> = { survivor: '★ survivor', leader: '● evolved', human: '◆ human', rejected: '✕ rejected' }
 const ORDER: Record<Row['role'], number> = { survivor: 0, leader: 1, human: 1, rejected: 1 }
 const LEADERS = 5
-const AXES: Record<string, Word> = { kld: 'kld', kld_p99: 'p99', same_top: 'same_top', perplexity_ratio: 'perplexity_ratio', memory: 'memory', bytes: 'size_limit' }
+const AXES: Record<string, Word> = { kld: 'kld', kld_p99: 'p99', same_top: 'same_top', perplexity_ratio: 'perplexity_ratio', memory: 'memory', bytes: 'size_limit',
+  tasks: 'tasks', flips: 'flips', kld_half: 'kld_half', kld_full: 'kld_full', kld_other: 'kld_other', encode_seconds: 'encode_seconds' }
 
 /** A constraint's bound or a value of its axis, in the axis' unit. */
 function inUnit(axis: string, unit: string, x: Missing): string {
@@ -34,13 +35,19 @@ function valueOf(r: Report, row: Row, axis: string): Missing {
     case 'perplexity_ratio': return row.perplexity_ratio
     case 'bytes': return row.bytes
     case 'memory': return i < 0 ? null : p.memory[i]
-    default: return null
+    default: return row.values?.[axis] ?? null
   }
 }
 
 function meets(asked: Asked, x: Missing): boolean | null {
   if (x === null) return null
   return (asked.min === null || x >= asked.min) && (asked.max === null || x <= asked.max)
+}
+
+/** Whether the verdict's rows are a verdict: complete, or that of before a run went on again. Those of one that is being measured are not. */
+function showsVerdict(r: Report): boolean {
+  const { stage, ended } = r.doc.run
+  return r.doc.verdict.length > 0 && (stage === 'judged' || ended === null)
 }
 
 type Humans = 'same' | 'all'
@@ -61,8 +68,8 @@ export class VerdictPart implements Part {
 
   constructor() {
     this.table = new Table<Row>({
-      name: 'verdict', caption: 'Survivors and humans on text that no one searched on', key: (row) => String(row.id),
-      choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected, empty: 'No verdict yet: it comes when the search has ended.',
+      name: 'verdict', caption: 'Survivors and humans', key: (row) => String(row.id),
+      choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected, empty: 'Nobody was measured on the whole search text yet.',
       columns: [
         { key: 'who', head: 'Who', value: (row) => this.nameOf(row), cell: (row) => h('span', {}, this.nameOf(row), h('span', { class: `under-name role ${row.role}` }, ROLES[row.role] ?? row.role)) },
         { key: 'role', head: 'Role', word: 'survivor', roomy: true, value: (row) => Object.keys(ROLES).indexOf(row.role),
@@ -120,7 +127,7 @@ export class VerdictPart implements Part {
 
   update(r: Report): void {
     this.report = r
-    this.sentence.textContent = r.doc.sentence || (r.doc.run.running ? 'The run is still going on: no verdict yet.' : 'There is no verdict.')
+    this.sentence.textContent = r.doc.sentence
     this.fillTable(r)
     this.drawAsked(r)
     this.drawFacts(r)
@@ -128,7 +135,7 @@ export class VerdictPart implements Part {
 
   private fillTable(r: Report): void {
     const size = r.doc.run.target_bytes ?? r.doc.verdict.find((row) => row.role === 'survivor')?.bytes ?? null
-    const all = r.doc.verdict.length > 0 ? (r.doc.verdict as Row[]) : this.soFar(r)
+    const all = showsVerdict(r) ? (r.doc.verdict as Row[]) : this.soFar(r)
     const about = (row: Row) => row.role !== 'human' || size === null || Math.abs(row.bytes / size - 1) <= ABOUT
     const rows = this.humans === 'all' ? all : all.filter(about)
     const left = all.length - rows.length
@@ -136,7 +143,7 @@ export class VerdictPart implements Part {
     this.hidden.textContent = left > 0 ? `${plural(left, 'human')} of other sizes not shown` : ''
     const values = rows.flatMap((row) => [row.low, row.high]).filter((x): x is number => x !== null)
     const low = Math.min(...values), high = Math.max(...values)
-    this.scale = values.length === 0 ? null : scaleOver(low, high, 6, WIDTH - 6, low > 0 && high / low > 12)
+    this.scale = values.length === 0 ? null : scaleOver(low, high, 6, WIDTH - 6, low > 0 && high / low > 3)
     this.table.set([...rows].sort((a, b) => ORDER[a.role] - ORDER[b.role] || (a.kld ?? Infinity) - (b.kld ?? Infinity)))
   }
 
@@ -149,18 +156,23 @@ export class VerdictPart implements Part {
     return [...leaders, ...measured.filter((i) => r.fate[i] === 'human')].map((i): Row => {
       const kld = p.kld[i] as number, error = p.kld_stderr[i]
       return { id: p.id[i], role: r.fate[i] === 'human' ? 'human' : 'leader', file: '', bytes: p.bytes[i], kld, stderr: error, low: error === null ? null : kld - 1.96 * error, high: error === null ? null : kld + 1.96 * error,
-        p99: null, same_top: p.same_top[i], perplexity_ratio: p.perplexity_ratio[i], note: '' }
+        p99: null, same_top: p.same_top[i], perplexity_ratio: p.perplexity_ratio[i], values: {}, note: '' }
     })
   }
 
   private lead(r: Report, any: boolean): void {
     const lead = this.root.querySelector('.lead') as HTMLElement
-    if (r.doc.verdict.length === 0 && any) replace(lead, 'No verdict yet. So far, on the ', term('search', 'search text'), ', which everybody was selected on: what the verdict will say of text that no one searched on may differ.')
+    const { stage } = r.doc.run
+    const before = showsVerdict(r) && stage !== 'judged'
+    if (before) replace(lead, 'The ', term('verdict'), ' of before the run went on again, on the ', term('holdout'), '. A new one takes its place at the end.')
+    else if (!showsVerdict(r) && any) replace(lead, `${{ searching: 'No verdict yet.', judging: 'The verdict is not complete yet.', judged: '', stopped: 'There is no complete verdict.' }[stage]} Shown is how it stands on the `,
+      term('search', 'search text'), ', which everybody was selected on; on text that no one searched on it may differ.')
+    else if (!any) replace(lead, stage === 'stopped' ? 'There is no verdict: the run was stopped before.' : 'There is no verdict yet: it comes when the search has ended.')
     else replace(lead, 'Measured on the ', term('holdout'), ', text that no one searched on. Choose a row and the rest of the page shows that individual.')
   }
 
   private drawAsked(r: Report): void {
-    const survivors = survivorsOf(r).slice(0, 4).map((i) => r.verdict.get(r.doc.individuals.id[i]) as Verdict)
+    const survivors = (showsVerdict(r) ? survivorsOf(r) : []).slice(0, 4).map((i) => r.verdict.get(r.doc.individuals.id[i]) as Verdict)
     const title = h('h3', {}, 'What was asked, what was met')
     if (r.doc.asked.length === 0) return replace(this.asked, title, h('p', {}, 'The rules name no constraints.'))
     const head = h('tr', {}, h('th', { scope: 'col' }, 'Axis'), h('th', { scope: 'col' }, 'Asked'),
@@ -174,7 +186,7 @@ export class VerdictPart implements Part {
           return h('td', {}, h('span', { class: met === false ? 'unmet' : 'met' }, met === null ? '? ' : met ? '✓ met: ' : '✕ not met: '), inUnit(a.axis, a.unit, value))
         }))
     })
-    const none = survivors.length === 0 && h('p', {}, r.doc.run.running ? 'No survivor yet.' : 'Nothing survived, so nothing was met.')
+    const none = survivors.length === 0 && h('p', {}, r.doc.run.stage === 'judged' ? 'Nothing survived, so nothing was met.' : 'No survivor yet: whether it is met, the verdict says.')
     replace(this.asked, title, h('div', { class: 'scroller' }, h('table', { class: 'rows' }, h('thead', {}, head), h('tbody', {}, ...lines))), none)
   }
 
@@ -185,10 +197,10 @@ export class VerdictPart implements Part {
       ? fact(term('race', 'Races saved'), `${share(1 - run.raced_tokens / run.full_tokens, 0)} of ${count(run.full_tokens)} tokens`) : null
     replace(this.facts,
       fact('Model', run.model), fact('Text', run.text), fact(term('size_limit', 'Size limit'), sizeExact(run.target_bytes)),
-      fact(term('evaluation', 'Evaluations'), count(run.evaluations)), fact(term('token', 'Tokens'), count(run.tokens)), fact('Time', duration(run.seconds)),
+      fact(term('individual', 'Individuals measured'), count(run.measured)), fact(term('token', 'Tokens'), count(run.tokens)), fact('Time', duration(run.seconds)),
       fact(term('chunk', 'Chunks of search text'), count(run.chunks)), fact(term('noise', 'Noise floor'), `${nats(run.noise)} per token`), saved ?? '',
       fact('Seed', String(run.seed)), fact('Processor', `${run.cpu}, ${run.threads === 1 ? '1 thread' : run.threads + ' threads'}`),
-      fact('Made by', `wildtype ${run.version}`), fact('Ended', run.running ? 'still going on' : (run.ended ?? NONE)))
+      fact('Made by', `wildtype ${run.version}`), fact('Ended', run.ended ?? (run.stage === 'searching' ? 'still going on' : 'it was stopped')))
     this.rules.textContent = run.rules
     this.rules.setAttribute('aria-label', WORDS.constraint[0])
   }

@@ -11,6 +11,7 @@ import type { GeneInfo, Variable } from './variables'
 const WIDTH = 176
 const HEIGHT = 112
 const SAMPLES = 96
+const LOG_FROM = 50
 
 interface Curve {
   x: number[]
@@ -48,11 +49,17 @@ function path(curve: Curve, x: Scale, y: Scale): string {
   return curve.x.map((v, k) => `${k === 0 ? 'M' : 'L'}${x(v).toFixed(1)},${y(curve.y[k]).toFixed(1)}`).join('')
 }
 
+/** At most so many of the ticks, evenly. */
+function thin(ticks: number[], most: number): number[] {
+  const every = Math.ceil(ticks.length / most)
+  return ticks.filter((_, k) => k % every === 0)
+}
+
 function drawCurve(variable: Variable, own: Curve | null, other: Curve | null, y: Scale, value: string): HTMLElement {
   const frame = { left: 40, right: WIDTH - 8, top: 8, bottom: HEIGHT - 20 }
   const x = scaleOver(variable.low, variable.high, frame.left, frame.right, variable.log, 0)
   const svg = s('svg', { width: WIDTH, height: HEIGHT, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, 'aria-hidden': 'true' })
-  for (const t of ticksOf(y, 3))
+  for (const t of thin(ticksOf(y, 3), 4))
     svg.append(s('line', { x1: frame.left, x2: frame.right, y1: y(t), y2: y(t), class: t === 0 ? 'axis' : 'grid' }),
       s('text', { x: frame.left - 4, y: y(t), dy: '0.32em', 'text-anchor': 'end', class: 'tick' }, tick(t)))
   const shown = own ?? other
@@ -74,7 +81,7 @@ function drawCurve(variable: Variable, own: Curve | null, other: Curve | null, y
     if (own) svg.append(s('path', { d: path(own, x, y), class: 'curve own' }))
   }
   const ends = shown ? `${value} goes from ${digits(shown.y[0], 3)} to ${digits(shown.y[shown.y.length - 1], 3)} as ${variable.name} goes from ${digits(variable.low, 2)} to ${digits(variable.high, 2)}` : ''
-  return h('figure', { class: 'curve' }, h('figcaption', { class: 'term', tabindex: '0', 'data-say': `${variable.name}: ${variable.help}. ${ends}.` }, variable.name), svg, h('span', { class: 'for-readers' }, ends))
+  return h('figure', { class: 'curve' }, h('figcaption', { class: 'term', tabindex: '0', 'data-say': `${variable.name}: ${variable.help}. ${ends}. Usual values, not those of this model: the curve shows the rule’s shape.` }, `${value} over ${variable.name}`), svg, h('span', { class: 'for-readers' }, ends))
 }
 
 /**
@@ -96,9 +103,13 @@ export function ruleCurves(info: GeneInfo, text: string, other: string | null, r
   }
   const all = curves.flatMap((c) => [...c.own.y, ...(c.other?.y ?? [])])
   let low = Math.min(...all), high = Math.max(...all)
-  const flags = moving.some((v) => v.flag)
-  if (flags || (low > 0 && low < 0.3 * high)) low = Math.min(0, low)
-  if (flags) high = Math.max(0, high)
-  const y = scaleOver(low, high, HEIGHT - 22, 10, false, low === 0 ? 0.03 : 0.06)
-  return h('div', { class: 'curves' }, ...curves.map((c) => drawCurve(c.v, c.own, c.other, y, info.value)))
+  // Over many orders of magnitude a straight scale would show the highest alone.
+  const log = low > 0 && high / low > LOG_FROM
+  if (!log && low > 0 && low < 0.3 * high) low = 0
+  const y = scaleOver(low, high, HEIGHT - 22, 10, log, low === 0 ? 0.03 : 0.06)
+  // Bars begin at 0 and have a scale of their own: a flag moves the value by far less than a variable that goes over its whole range.
+  const bars = curves.filter((c) => c.v.flag).flatMap((c) => [...c.own.y, ...(c.other?.y ?? [])])
+  const least = Math.min(0, ...bars), most = Math.max(0, ...bars)
+  const barY = scaleOver(least, most, HEIGHT - 22, 10, false, 0.06)
+  return h('div', { class: 'curves' }, ...curves.map((c) => drawCurve(c.v, c.own, c.other, c.v.flag ? barY : y, log && !c.v.flag ? `${info.value} (log)` : info.value)))
 }

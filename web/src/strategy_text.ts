@@ -50,6 +50,7 @@ export function genesBetween(parent: GeneText[], child: GeneText[]): string[] {
 }
 
 function pinsBetween(old: [string, string][], now: [string, string][]): string[] {
+  if (old.length === 0 && now.length > 4) return [`pins for ${now.length} tensors`]
   const before = new Map(old)
   const changed: string[] = []
   for (const [tensor, type] of now) {

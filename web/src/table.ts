@@ -1,7 +1,7 @@
 /* A table that sorts by its heads, in pages where it is long. Rows can be chosen by a button in their first cell or by a click. */
 import { h, keepFocus, replace, say } from './dom'
 import { plural } from './format'
-import { WORDS, type Word } from './words'
+import { type Word } from './words'
 
 export interface Column<T> {
   key: string
@@ -105,7 +105,7 @@ export class Table<T> {
         'aria-describedby': column.word ? `word-${column.word}` : undefined, onclick: () => this.sortBy(column),
       }, column.head, h('span', { class: 'arrow', 'aria-hidden': 'true' }, sorted ? (this.down ? '\u00a0▼' : '\u00a0▲') : '\u00a0↕')))
     } else if (column.word) {
-      th.append(h('span', { class: 'term', tabindex: '0', 'data-tip': column.word, 'aria-label': `${column.head}: ${WORDS[column.word][1]}` }, column.head))
+      th.append(h('span', { class: 'term', tabindex: '0', 'data-tip': column.word, 'aria-describedby': `word-${column.word}` }, column.head))
     } else th.append(column.head)
     if (column.under) th.append(h('div', { class: 'under' }, column.under()))
     return th
@@ -113,7 +113,7 @@ export class Table<T> {
 
   private bodyRow(row: T): HTMLElement {
     const chosen = this.o.chosen?.(row) ?? false
-    const tr = h('tr', { class: chosen ? 'chosen' : undefined, 'aria-selected': this.o.choose ? String(chosen) : undefined })
+    const tr = h('tr', { class: chosen ? 'chosen' : undefined })
     this.o.columns.forEach((column, i) => {
       const content = column.cell(row)
       const classes = classesOf(column)

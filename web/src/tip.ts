@@ -24,6 +24,7 @@ function put(x: number, y: number): void {
 /** By the keyboard (`hold`), the text stays with its owner when the page scrolls; by the pointer, scrolling takes it away. */
 export function showTip(content: Node | string, x: number, y: number, by: Element, hold = false): void {
   const at = by.getBoundingClientRect()
+  if (owner !== by) hideTip()
   owner = by
   held = hold ? { x: x - at.left, y: y - at.top } : null
   replace(box, content)
@@ -33,6 +34,7 @@ export function showTip(content: Node | string, x: number, y: number, by: Elemen
 
 export function hideTip(by?: Element): void {
   if (by && owner !== by) return
+  if (owner?.getAttribute('aria-describedby') === box.id) owner.removeAttribute('aria-describedby')
   owner = null
   box.hidden = true
 }
@@ -60,6 +62,8 @@ export function startTips(): void {
     if (!el || !tipOf(el) || !(event.target as Element).matches(':focus-visible')) return
     const at = el.getBoundingClientRect()
     showTip(tipOf(el), at.left, at.bottom - 8, el, true)
+    // Words are described by the list at the end; whatever else has a hover text is by that text.
+    if (!el.hasAttribute('aria-describedby')) el.setAttribute('aria-describedby', box.id)
   })
   document.addEventListener('focusout', (event) => {
     const el = carrier(event)

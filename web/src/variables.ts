@@ -85,7 +85,7 @@ export const GENES: Record<string, GeneInfo> = {
   'fold.ffn_mid': gene('0', 'The same between the up projection’s rows and the down projection’s columns.', '0.5 * log(act)', CHANNEL, 'log scale'),
   'rotate.residual': gene('none', 'A rotation of the residual stream: it spreads channels that stand out over all of them.', 'none'),
   'rotate.value': gene('none', 'A rotation of each head’s values. It costs no bytes.', 'none'),
-  'encode.weight': gene('h * sqrt(2 * v + x * x)', 'What the squared error of a weight counts when its block’s scale and codes are searched.', 'h * sqrt(2 * v + x * x)', ELEMENT, 'weight of the error'),
+  'encode.weight': gene('h * sqrt(2 * v + x * x)', 'What the squared error of a weight counts when its block’s scale and codes are searched.', 'h * sqrt(2 * v + x * x)', ELEMENT, 'weight'),
   'encode.grid': gene('own', 'Which scales are tried for a block.', '{ lo: -0.9, hi: 0.9, steps: 36 }'),
   'encode.passes': gene('own', 'How often codes and scales are refined against each other.', '5'),
   'encode.bias': gene('1', 'A factor on the final scale of every block.', '1.0125'),

@@ -13,6 +13,8 @@ export const WORDS = {
   human: ['human', 'A hand-made competitor: a llama.cpp preset or a known method, measured in the same arena by the same rules.'],
   rejected: ['rejected', 'A finalist that failed on the text no one searched on: it broke a constraint there, or another turned out better.'],
   holdout: ['holdout', 'The part of the text that nothing may look at while the search goes on. The verdict is measured on it, once, at the end.'],
+  verdict: ['verdict', 'Who survived: finalists and humans measured on the holdout, once, after the search.'],
+  best: ['best', 'The best of the population, on the search text, by what races compare: divergence in nats per token, unless the rules name another axis first.'],
   search: ['search text', 'The part of the text that strategies compete on.'],
   strategy: ['strategy', 'A complete recipe for quantizing a model, written as text: which types, how to choose them, how to encode.'],
   individual: ['individual', 'One strategy in this run, with its parents and its measurements.'],
@@ -49,6 +51,13 @@ export const WORDS = {
   success: ['success', 'Of the children that an operator made, the share that stayed in the next population.'],
   knockout: ['knock-out', 'One gene set to what people use while all others stay; the difference is what the gene is worth.'],
   budget: ['size it was made for', 'The file size that the strategy’s types were chosen for.'],
+  usual: ['usual value', 'What a variable of a rule is on a typical tensor: 1 for what is relative to a mean, the middle for depth, 0 for is_… (not such a tensor). The run does not keep what was measured on its model, so a curve shows the rule’s shape, not what it did there.'],
+  tasks: ['tasks', 'The share of multiple-choice tasks that are answered rightly, of the file that the rules name. Higher is better.'],
+  flips: ['flips', 'The share of tasks that are answered otherwise than by the exact model, rightly or not. Lower is better.'],
+  kld_half: ['divergence at half context', 'The divergence on chunks half as long as the longest that the model was trained on, in nats per token.'],
+  kld_full: ['divergence at full context', 'The divergence on chunks as long as the longest that the model was trained on, in nats per token.'],
+  kld_other: ['divergence on another text', 'The divergence on a text of another kind, which the rules name, in nats per token: whether what was found holds away from the text that it was found on.'],
+  encode_seconds: ['seconds to encode', 'How long it took to encode the model by this strategy.'],
   constraint: ['constraint', 'A condition that a survivor must meet, from the rules.'],
 } as const
 
@@ -80,5 +89,6 @@ export function glossary(): HTMLElement {
   const list = h('dl', { class: 'words' })
   const entries = (Object.entries(WORDS) as [Word, readonly [string, string]][]).sort((a, b) => a[1][0].localeCompare(b[1][0]))
   for (const [word, [name, text]] of entries) list.append(h('div', {}, h('dt', {}, name), h('dd', { id: `word-${word}` }, text)))
+  for (const [name, text] of Object.entries(OPERATORS)) list.append(h('div', {}, h('dt', {}, `operator ${name}`), h('dd', {}, text)))
   return list
 }

@@ -7,7 +7,8 @@ import { chromium } from 'playwright-core'
 import { embed } from './synthetic.mjs'
 
 export const executable = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
-export const page = readFileSync(new URL('../dist/report.html', import.meta.url), 'utf8')
+/** The page that is tested: WT_TEST_PAGE, or what `npm run build` made. */
+export const page = readFileSync(process.env.WT_TEST_PAGE ?? new URL('../dist/report.html', import.meta.url), 'utf8')
 const folder = mkdtempSync(join(tmpdir(), 'wildtype-web-'))
 const shots = process.env.WT_SHOTS ?? ''
 if (shots) mkdirSync(shots, { recursive: true })

@@ -23,10 +23,10 @@ const HUMANS = [['Q2_K', 0.82, 0.036], ['IQ3_XXS', 0.81, 0.024], ['IQ3_XS', 0.9,
   ['sensitivity', 1, 0.0061], ['awq', 1, 0.0088], ['IQ4_XS', 1.09, 0.0047], ['Q4_K_S', 1.14, 0.0038], ['Q4_K_M', 1.19, 0.0031]]
 
 /**
- * kind: 'finished', 'running', 'empty' (begun, nobody there), 'lethal' (nobody lived). With `hostile`, every text tries to be markup or
+ * kind: 'finished', 'running', 'judging' (the humans alone are, so far), 'empty' (begun, nobody there), 'lethal' (nobody lived). With `hostile`, every text tries to be markup or
  * code. `knockouts: false`: explain was not run.
  */
-export function synthetic({ seed = 1, individuals = 400, layers = 8, kind = 'finished', hostile = '', knockouts = true, generations = 0 } = {}) {
+export function synthetic({ seed = 1, individuals = 400, layers = 8, kind = 'finished', hostile = '', knockouts = true, generations = 0, axis = { name: 'kld', unit: 'nats per token', higher: false } } = {}) {
   const random = randomFrom(seed)
   const below = (n) => Math.floor(random() * n)
   const pick = (list) => list[below(list.length)]
@@ -123,24 +123,28 @@ export function synthetic({ seed = 1, individuals = 400, layers = 8, kind = 'fin
   const count = (g, test) => p.id.reduce((n, _, i) => n + (p.generation[i] === g && p.kind[i] === 1 && test(i) ? 1 : 0), 0)
   const operators = numbers.map((g) => Object.fromEntries(OPERATORS.slice(1).map((o, k) => [o, { tried: 4 + k + g / 3, stayed: (4 + k) * (0.15 + 0.05 * Math.sin(g / 5 + k)), rate: 0.125 + 0.05 * Math.sin(g / 5 + k) }])))
   const verdict = []
+  const row = (i, role, note) => ({ id: p.id[i], role, file: role === 'survivor' ? `survivor-${p.name[i]}.gguf` : '', bytes: p.bytes[i], kld: p.kld[i] * 1.03, stderr: p.kld[i] / 45, low: p.kld[i] * 0.985, high: p.kld[i] * 1.075,
+      p99: p.kld[i] * 9, same_top: p.same_top[i], perplexity_ratio: p.perplexity_ratio[i], values: { flips: 0.0325 }, note: note + (hostile ? ' ' + hostile : '') })
+  const humanRow = (i) => row(i, 'human', i === 7 ? 'the best human on the search text' : '')
+  if (kind === 'judging') for (let i = 0; i < HUMANS.length; i++) verdict.push(humanRow(i))
   if (kind === 'finished') {
-    const row = (i, role, note) => ({ id: p.id[i], role, file: role === 'survivor' ? `survivor-${p.name[i]}.gguf` : '', bytes: p.bytes[i], kld: p.kld[i] * 1.03, stderr: p.kld[i] / 45, low: p.kld[i] * 0.985, high: p.kld[i] * 1.075,
-      p99: p.kld[i] * 9, same_top: p.same_top[i], perplexity_ratio: p.perplexity_ratio[i], note: note + (hostile ? ' ' + hostile : '') })
     population.slice(0, 3).forEach((i) => verdict.push(row(i, 'survivor', '0.83x the divergence of sensitivity (95%: 0.80 to 0.86)')))
     if (population.length > 4) verdict.push(row(population[4], 'rejected', 'kld_p99 is 1.7, more than 1.5 on the holdout'))
-    for (let i = 0; i < HUMANS.length; i++) verdict.push(row(i, 'human', i === 7 ? 'the best human on the search text' : ''))
+    for (let i = 0; i < HUMANS.length; i++) verdict.push(humanRow(i))
   }
   const knocked = kind === 'finished' && knockouts && population.length > 0 ? [['alloc.price', 'error*(1 + 5*is_down)', 0.0021, 0.0017, 0.0026], ['alloc.types', '[Q2_K Q3_K Q4_K Q5_K Q6_K]', 0.0008, 0.0002, 0.0014],
     ['fold.ffn_in', '0.5*log(act)', -0.0001, -0.0006, 0.0003], ['encode.weight', 'h*sqrt(2*v + x*x)', 0.0004, -0.0001, 0.0009], ['encode.bias', '1.0125', -0.0007, -0.0011, -0.0003],
     ['pin blk.3.ffn_down.weight', '', 0.0003, 0.0001, 0.0005]].map(([gene, value, change, low, high]) => ({ id: p.id[population[0]], gene, value: value + (hostile ? ' ' + hostile : ''), change, low, high })) : []
+  const stage = { finished: 'judged', lethal: 'stopped', running: 'searching', judging: 'judging', empty: 'stopped' }[kind]
   return {
     format: 'wildtype-report', version: 1,
-    run: { model: `/models/sapling-F16${hostile}.gguf`, text: `novel.txt${hostile}`, seed, version: '0.1.0', cpu: 'avx2', threads: 2, running: kind === 'running', ended: kind === 'running' || kind === 'empty' ? null : 'minutes spent',
+    run: { model: `/models/sapling-F16${hostile}.gguf`, text: `novel.txt${hostile}`, seed, version: '0.1.0', cpu: 'avx2', threads: 2, running: kind === 'running' || kind === 'judging', ended: kind === 'running' || kind === 'empty' ? null : 'minutes spent', stage, axis, measured: p.measured.filter((n) => n > 0).length,
       evaluations: born, tokens: born * 9000, seconds: born * 1.6, noise: 0.00042, raced_tokens: kind === 'finished' ? born * 9000 : null, full_tokens: kind === 'finished' ? born * 21000 : null, chunks: 48, target_bytes: target,
       rules: `text:\n  file: "novel.txt"\nconstraints:\n  - {axis: "bytes", max: ${target}}\nseed: ${seed}\n` },
-    sentence: kind === 'finished' ? `${verdict[0] ? p.name[population[0]] : 'nobody'} survived: 0.83x the divergence of sensitivity (95%: 0.80 to 0.86), on text that no one searched on.` + hostile
-      : kind === 'running' ? 'The run goes on: generation ' + (last - 1) + '.' : 'Nothing survived: no strategy met every constraint on text that no one searched on.',
-    verdict, asked: [{ axis: 'bytes', min: null, max: target, unit: 'bytes' }, { axis: 'kld_p99', min: null, max: 1.5, unit: 'nats' }, { axis: 'same_top', min: 0.94, max: null, unit: 'share' }],
+    sentence: kind === 'judging' ? 'The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 12 done so far.'
+      : kind === 'empty' ? 'The run was stopped before its verdict: nobody was measured yet.' : kind === 'finished' ? `${verdict[0] ? p.name[population[0]] : 'nobody'} survived: 0.83x the divergence of sensitivity (95%: 0.80 to 0.86), on text that no one searched on.` + hostile
+      : kind === 'running' ? 'The run goes on: generation ' + (last - 1) + '.' : 'The run was stopped before its verdict: nobody lives.',
+    verdict, asked: [{ axis: 'bytes', min: null, max: target, unit: 'bytes' }, { axis: 'kld_p99', min: null, max: 1.5, unit: 'nats' }, { axis: 'same_top', min: 0.94, max: null, unit: 'share' }, { axis: 'flips', min: null, max: 0.05, unit: 'share' }],
     operators: OPERATORS, species: ['rule', 'pinned'], kinds: ['human', 'evolved'],
     individuals: p, lines, tensors, types: TYPES.map(([name, bpw]) => ({ name, bpw })), plans,
     generations: { number: numbers, evaluations: numbers.map((g) => HUMANS.length + (g + 1) * perGeneration), tokens: numbers.map((g) => (g + 1) * 210000), seconds: numbers.map((g) => (g + 1) * 38.5), best: bests,

@@ -64,7 +64,41 @@ test('a text is genes, pins over several lines among them', async () => {
   assert.deepEqual(a[1].pins, [['blk.0.ffn_up.weight', 'Q4_K'], ['odd name', 'Q8_0']])
   const b = readGenes(['alloc.price = error', 'alloc.pins = { blk.0.ffn_up.weight: Q5_K }'])
   assert.deepEqual(genesBetween(a, b), ['alloc.price = error', 'blk.0.ffn_up: Q4_K → Q5_K', 'odd name: not pinned', 'encode.bias back to its default'])
-  assert.deepEqual(readGenes(['alloc.pins      = { all 57 tensors as in the plan }'])[0].pins, [])
+  assert.deepEqual(genesBetween([], readGenes(['alloc.pins = { a: Q8_0, b: Q8_0, c: Q8_0, d: Q8_0, e: Q8_0 }'])), ['pins for 5 tensors'])
+})
+
+test('pins that the document leaves to the plan are there again', async () => {
+  const { readReport, textOf, wholeTextOf } = await load('document')
+  const { readGenes, genesBetween } = await load('strategy_text')
+  const doc = synthetic({ seed: 3, individuals: 40, layers: 2 })
+  const p = doc.individuals
+  const short = doc.lines.push(`alloc.pins      = { all ${doc.tensors.length} tensors as in the plan }`) - 1
+  const price = doc.lines.push('alloc.price     = 1') - 1
+  const types = doc.tensors.map((_, t) => (t === 1 ? '0' : '1')).join('')
+  doc.tensors[2].name = 'odd "name"'
+  // A parent whose pins are left to its plan, a child whose pins differ in one tensor and are written, one that differs and leaves them too.
+  const plan = (text) => doc.plans.push(text) - 1
+  const set = (i, text, plan) => { p.text[i] = text; p.plan[i] = plan }
+  const other = types.slice(0, 3) + '2' + types.slice(4)
+  const line = (text) => doc.lines.push(text) - 1
+  const written = [...doc.tensors].map((tensor, t) => line(`    ${tensor.name.includes('"') ? '"odd \\"name\\""' : tensor.name}: ${doc.types[other.charCodeAt(t) - 48].name}`))
+  set(20, [doc.lines.indexOf('strategy'), price, short], plan(types))
+  set(21, [doc.lines.indexOf('strategy'), price, line('alloc.pins      = {'), ...written, line('}')], plan(other))
+  set(22, [doc.lines.indexOf('strategy'), price, short], plan(other))
+  const r = readReport(doc)
+  const whole = wholeTextOf(r, 20)
+  assert.equal(whole[0], `strategy "${p.name[20]}"`)
+  assert.equal(whole.length, 4 + doc.tensors.length)
+  assert.equal(whole[3], `    ${doc.tensors[0].name}: ${doc.types[1].name}`)
+  assert.equal(whole[5], `    "odd \\"name\\"": ${doc.types[1].name}`)
+  const genes = (i) => readGenes(wholeTextOf(r, i))
+  assert.deepEqual(genes(22), genes(21))
+  const change = `${doc.tensors[3].name.replace('.weight', '')}: ${doc.types[1].name} → ${doc.types[2].name}`
+  assert.deepEqual(genesBetween(genes(20), genes(21)), [change])
+  assert.deepEqual(genesBetween(genes(20), genes(22)), [change], 'also where both are left to their plans')
+  assert.deepEqual(genesBetween(genes(21), genes(22)), [])
+  p.plan[22] = -1
+  assert.deepEqual(wholeTextOf(readReport(doc), 22)[2], textOf(r, 22)[2], 'without a plan the line stays')
 })
 
 test('numbers have units and sensible digits', async () => {
