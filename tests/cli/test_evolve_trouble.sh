@@ -42,7 +42,7 @@ expect_equal 'the folder of a run that was refused' no "$([ -e "$run" ] && echo 
 wt evolve --rules "$scratch/finals.yaml" -o "$run" --allow-commands --json
 expect_status 0
 expect_json
-expect_err '^note: this run will not repeat to the byte: .*\(encode_seconds, speed\)'
+expect_err '^note: this run will not repeat to the byte: .*\(encode_seconds, speed, by_shell\)'
 expect_equal 'reproducible' false "$(json reproducible)"
 bytes=$(json survivors.0.bytes)
 expect_number 'what the command saw' "$(json survivors.0.values.speed) == $bytes && $(json survivors.0.values.by_shell) == $bytes"
