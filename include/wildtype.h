@@ -75,12 +75,13 @@ typedef struct wt_lab_options {
 /*
  * Opens the GGUF file and calibrates on the text: importance of columns, and Gram matrices in a temporary file. `options`
  * may be NULL; what it points to is not needed afterwards. Takes about as long as running the model over the text twice.
- * Errors: WT_ERR_IO, WT_ERR_FORMAT, WT_ERR_UNSUPPORTED; WT_ERR_ARGUMENT for a text shorter than a chunk.
+ * Errors: WT_ERR_IO, WT_ERR_FORMAT, WT_ERR_UNSUPPORTED, WT_ERR_MEMORY, WT_ERR_INTERRUPTED; WT_ERR_ARGUMENT for a text shorter than
+ * a chunk.
  */
 wt_lab *wt_lab_open(const char *path, const wt_lab_options *options, const wt_progress *progress, wt_error *err);
 void wt_lab_close(wt_lab *lab);
 
-/* A strategy drawn by the seed, as docs/strategies.md describes them: its canonical text, free() it. NULL on failure. */
+/* A strategy drawn by the seed, as docs/strategies.md describes them: its canonical text, free() it. NULL: WT_ERR_MEMORY. */
 char *wt_lab_draw_strategy(const wt_lab *lab, uint64_t seed, wt_error *err);
 
 /* What a strategy becomes on the model. */
@@ -95,7 +96,8 @@ typedef struct wt_lab_plan {
  * Applies the strategy whose text is `strategy` under a budget of `bytes` for the whole file (0: none, for strategies that
  * pin every matrix), and writes the result to `path`, whole or not at all; NULL: only plans. `plan` may be NULL.
  * Errors: WT_ERR_FORMAT with line and column for a text that is no strategy; WT_ERR_ARGUMENT for laws that it breaks on
- * this model, a budget below the smallest file among them, which is said.
+ * this model, a budget below the smallest file among them, which is said; WT_ERR_MISMATCH for pins of tensors that it lacks;
+ * WT_ERR_UNSUPPORTED for rotations that its architecture has no place for; WT_ERR_IO, WT_ERR_MEMORY, WT_ERR_INTERRUPTED.
  */
 int wt_lab_apply(wt_lab *lab, const char *strategy, uint64_t bytes, const char *path, wt_lab_plan *plan,
                  const wt_progress *progress, wt_error *err);
@@ -110,14 +112,15 @@ typedef struct wt_lab_loss {
 
 /*
  * Measures the model at `path`, with weights as they are and nothing else rounded, on `text` (NULL: the lab's own, which
- * what was calibrated on it has seen). Errors: WT_ERR_MISMATCH where it has another vocabulary.
+ * what was calibrated on it has seen). Errors: as wt_lab_open; WT_ERR_MISMATCH where it has another vocabulary.
  */
 int wt_lab_measure(wt_lab *lab, const char *path, const char *text, size_t text_bytes, wt_lab_loss *loss,
                    const wt_progress *progress, wt_error *err);
 
 /*
  * At most `tokens` new tokens after `prompt` ("": from the beginning of a text), as text; temperature 0 takes the most
- * probable one each time. free() it. NULL on failure.
+ * probable one each time. free() it. NULL: WT_ERR_ARGUMENT where the model has nothing to begin a text with, WT_ERR_MEMORY, or
+ * WT_ERR_FORMAT where its logits are no numbers.
  */
 char *wt_lab_generate(wt_lab *lab, const char *prompt, size_t tokens, double temperature, uint64_t seed, wt_error *err);
 

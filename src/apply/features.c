@@ -26,6 +26,7 @@ typedef struct shape {
 struct wt_features {
     const wt_gguf *gguf;
     wt_features_options options;
+    char *cache;       /* its folder, or NULL */
     const wt_hparams *hp;
     wt_model *model; /* for roles and hyperparameters */
     wt_hash hash;    /* of model and statistics */
@@ -270,7 +271,10 @@ static void store(const wt_features *f, const char *path, json_t *payload) {
 static void tell_damaged(const wt_features *f, const char *path) {
     char text[4600];
     if (!path || access(path, F_OK) != 0 || !f->options.note) return;
-    snprintf(text, sizeof text, "'%s' is damaged: what it kept is measured again", path);
+    if (access(path, R_OK) != 0)
+        snprintf(text, sizeof text, "cannot read '%s': %s; what it kept is measured again", path, strerror(errno));
+    else
+        snprintf(text, sizeof text, "'%s' is damaged: what it kept is measured again", path);
     f->options.note(f->options.note_user, text);
 }
 
@@ -344,8 +348,10 @@ wt_features *wt_features_new(const wt_gguf *gguf, const wt_features_options *opt
     if (!f) return NULL;
     f->gguf = gguf;
     f->options = *options;
+    f->options.cache = f->cache = options->cache ? strdup(options->cache) : NULL;
     f->shapes = wt_calloc(wt_gguf_tensor_count(gguf) + 1, sizeof *f->shapes, err);
-    if (!f->shapes || !(f->model = wt_model_from_gguf(gguf, err))) {
+    if (options->cache && !f->cache) wt_fail_memory(err, strlen(options->cache));
+    if ((options->cache && !f->cache) || !f->shapes || !(f->model = wt_model_from_gguf(gguf, err))) {
         wt_features_free(f);
         return NULL;
     }
@@ -371,6 +377,7 @@ void wt_features_free(wt_features *f) {
     wt_model_close(f->model);
     free(f->sensitivity.nats);
     free(f->shapes);
+    free(f->cache);
     free(f);
 }
 

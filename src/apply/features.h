@@ -26,7 +26,7 @@ typedef struct wt_features_options {
     void *note_user;
 } wt_features_options;
 
-/* What `options` points to must outlive the features, as must the file. */
+/* The chunks and statistics of `options` must outlive the features, as must the file; the folder's name need not. */
 wt_features *wt_features_new(const wt_gguf *gguf, const wt_features_options *options, wt_error *err);
 void wt_features_free(wt_features *f);
 

@@ -10,6 +10,7 @@
 #include "apply/candidate.h"
 #include "apply/presets.h"
 #include "base/memory.h"
+#include "base/threads.h"
 
 enum { ALIGNMENT = WT_GGUF_DEFAULT_ALIGNMENT };
 
@@ -205,55 +206,67 @@ static int price_all(maker *m, const wt_progress *progress) {
 
 static int measure_error(maker *m, size_t i, wt_error *err) {
     const wt_planned *p = &m->plan->tensors[i];
-    double probe = 0;
-    if (wt_workbench_probe_error(m->bench, p->site, &m->plan->encoding, &probe, err) != 0) return -1;
-    if (m->type_counts[i] == 1) { /* nothing to choose: what it costs is not asked */
-        m->errors[i][0] = 0;
-    } else if (wt_workbench_errors(m->bench, m->plan->transform, i, &m->plan->encoding, m->types[i], m->type_counts[i],
-                                   m->errors[i], err) != 0) {
+    const size_t count = m->type_counts[i];
+    double probe;
+    if (count == 1) { /* nothing to choose: what it costs is not asked */
+        m->errors[i][0] = m->costs[i][0].cost = 0;
+        return 0;
+    }
+    if (wt_workbench_probe_error(m->bench, p->site, &m->plan->encoding, &probe, err) != 0 ||
+        wt_workbench_errors(m->bench, m->plan->transform, i, &m->plan->encoding, m->types[i], count, m->errors[i], err) != 0)
         return -1;
-    }
-    for (size_t k = 0; k < m->type_counts[i]; k++) {
-        const double relative = probe > 0 ? m->errors[i][k] / probe : m->errors[i][k];
-        m->costs[i][k].cost = p->price * relative;
-    }
+    for (size_t k = 0; k < count; k++) m->costs[i][k].cost = p->price * (probe > 0 ? m->errors[i][k] / probe : m->errors[i][k]);
     return 0;
 }
 
-/* Matrices up to this size are measured side by side: each takes its weights in fp32. */
-#define SIDE_BY_SIDE ((size_t)1 << 22)
+/*
+ * Whether a matrix is measured beside others: each takes its weights in fp32 and, with feedback, its input's Gram matrix and factor. Larger
+ * ones come one after another.
+ */
+static bool is_small(const maker *m, size_t n) {
+    const size_t most = (size_t)1 << 22;
+    const wt_site_tensor *s = m->plan->tensors[m->place[n]].site;
+    return s->rows * s->cols <= most && (m->plan->encoding.damp <= 0 || s->cols * s->cols <= most);
+}
 
-static int measure_errors(maker *m, const wt_progress *progress) {
-    const wt_plan *plan = m->plan;
-    size_t first = SIZE_MAX, done = 0; /* first: whose error it is */
-    int rc = 0;
+static int report_errors(const maker *m, size_t done, const wt_progress *progress) {
+    return wt_progress_report(progress, "errors of types", (double)done, (double)m->item_count, "tensors", m->err);
+}
+
+static int measure_small(maker *m, size_t *done, const wt_progress *progress) {
+    enum { NOBODY = -1, STOPPED = -2 };
+    int64_t failed = NOBODY; /* the first whose error it is; or STOPPED */
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t n = 0; n < m->item_count; n++) {
-        const size_t i = m->place[n];
         wt_error own = {0};
-        size_t failed_at;
+        int64_t seen;
+        size_t now;
 #pragma omp atomic read
-        failed_at = first;
-        if (failed_at != SIZE_MAX || plan->tensors[i].site->rows * plan->tensors[i].site->cols > SIDE_BY_SIDE) continue;
-        const bool failed = measure_error(m, i, &own) != 0;
+        seen = failed;
+        if (seen != NOBODY || !is_small(m, n)) continue;
+        const bool bad = measure_error(m, m->place[n], &own) != 0;
+#pragma omp atomic capture
+        now = ++*done;
 #pragma omp critical(wt_plan_errors)
-        {
-            done++;
-            if (failed && i < first) {
-                if (m->err) *m->err = own;
-                first = i;
-                rc = -1;
-            } else if (!failed && rc == 0 && wt_progress_report(progress, "errors of types", (double)done, (double)m->item_count, "tensors", m->err) != 0) {
-                first = 0;
-                rc = -1;
-            }
+        if (bad && failed != STOPPED && (failed == NOBODY || (int64_t)n < failed)) {
+            if (m->err) *m->err = own;
+            failed = (int64_t)n;
+        }
+        if (!bad && wt_thread_id() == 0) { /* whoever listens is called from the thread that asked */
+#pragma omp critical(wt_plan_errors)
+            if (failed == NOBODY && report_errors(m, now, progress) != 0) failed = STOPPED;
         }
     }
+    return failed == NOBODY ? 0 : -1;
+}
+
+static int measure_errors(maker *m, const wt_progress *progress) {
+    size_t done = 0;
+    int rc = measure_small(m, &done, progress);
     for (size_t n = 0; rc == 0 && n < m->item_count; n++) {
-        const wt_site_tensor *s = plan->tensors[m->place[n]].site;
-        if (s->rows * s->cols <= SIDE_BY_SIDE) continue;
+        if (is_small(m, n)) continue;
         rc = measure_error(m, m->place[n], m->err);
-        if (rc == 0) rc = wt_progress_report(progress, "errors of types", (double)++done, (double)m->item_count, "tensors", m->err);
+        if (rc == 0) rc = report_errors(m, ++done, progress);
     }
     return rc;
 }

@@ -24,11 +24,18 @@ typedef struct known_error {
     double error;
 } known_error;
 
+/* Errors of a matrix as the file has it, measured once: NaN before. */
+typedef struct plain_errors {
+    double of[2][WT_TYPE_LIMIT]; /* without and with feedback */
+    double probe;                /* at the probe type, by the Gram matrix */
+} plain_errors;
+
 struct wt_bench_errors {
     pthread_mutex_t lock;
     known_error known[MOST_ERRORS];
-    wt_transform *plain; /* the model as it is, made when it is first needed */
-    wt_encoding encoding[2]; /* the default genes, without and with feedback */
+    wt_transform *plain;      /* the model as the file has it, made when it is first needed */
+    plain_errors *of_plain;   /* [its tensors] */
+    wt_encoding encoding[2];  /* the default genes, without and with feedback */
 };
 
 wt_bench_errors *wt_bench_errors_new(wt_error *err) {
@@ -40,6 +47,7 @@ wt_bench_errors *wt_bench_errors_new(wt_error *err) {
 void wt_bench_errors_free(wt_bench_errors *e) {
     if (!e) return;
     wt_transform_free(e->plain);
+    free(e->of_plain);
     pthread_mutex_destroy(&e->lock);
     free(e);
 }
@@ -105,7 +113,7 @@ static void release_sample(wt_workbench *b, sample *s) {
     free(s->gram);
 }
 
-/* by_gram: by the Gram matrix, even where nothing is fed back. */
+/* by_gram: errors count by the Gram matrix, where there is one, whatever feeds back. */
 static int take_sample(wt_workbench *b, sample *s, const wt_transform *t, size_t i, const wt_encoding *e,
                        const wt_type *types, size_t count, size_t every, bool by_gram, wt_error *err) {
     *s = (sample){0};
@@ -118,7 +126,7 @@ static int take_sample(wt_workbench *b, sample *s, const wt_transform *t, size_t
     if (!(s->x = wt_alloc_aligned(s->rows, cols * sizeof(float), err))) return -1;
     for (size_t r = 0; r < s->rows; r++) /* evenly spread */
         memcpy(s->x + r * cols, s->full.x + (r * rows + rows / 2) / s->rows * cols, cols * sizeof(float));
-    if (s->feedback || by_gram) {
+    if (by_gram) {
         if (!(s->gram = wt_alloc_aligned(cols, cols * sizeof(double), err))) return -1;
         const int got = wt_transform_gram(t, i, s->gram, NULL, err);
         if (got < 0) return -1;
@@ -153,7 +161,7 @@ static int error_of(const sample *s, const wt_encoding *e, wt_type type, double 
 int wt_workbench_errors_sampled(wt_workbench *b, const wt_transform *t, size_t i, const wt_encoding *encoding,
                                 const wt_type *types, size_t count, size_t every, double *errors, wt_error *err) {
     sample s;
-    int rc = take_sample(b, &s, t, i, encoding, types, count, every, false, err);
+    int rc = take_sample(b, &s, t, i, encoding, types, count, every, encoding->damp > 0, err);
     bool failed = rc != 0;
 #pragma omp parallel for schedule(dynamic) if (!failed)
     for (size_t k = 0; k < count; k++) { /* a sample has too few rows to share among threads, so types are */
@@ -210,9 +218,19 @@ static int make_plain(wt_workbench *b, wt_error *err) {
     int rc = wt_encoding_init(&e->encoding[0], &plain, err);
     plain.genes[WT_GENE_FEEDBACK_DAMP].number = PLAIN_DAMP;
     if (rc == 0) rc = wt_encoding_init(&e->encoding[1], &plain, err);
-    if (rc == 0 && !(e->plain = wt_transform_new(b->model, &plain, &b->calibration, err))) rc = -1;
+    wt_transform *t = rc == 0 ? wt_transform_new(b->model, &plain, &b->calibration, err) : NULL;
     wt_strategy_release(&plain);
-    return rc;
+    const size_t count = t ? wt_transform_count(t) : 0;
+    if (t && (e->of_plain = wt_calloc(count + 1, sizeof *e->of_plain, err))) {
+        for (size_t i = 0; i < count; i++) {
+            e->of_plain[i].probe = NAN;
+            for (size_t k = 0; k < WT_TYPE_LIMIT; k++) e->of_plain[i].of[0][k] = e->of_plain[i].of[1][k] = NAN;
+        }
+        e->plain = t;
+        return 0;
+    }
+    wt_transform_free(t);
+    return -1;
 }
 
 /* The model as the file has it, once. */
@@ -242,20 +260,44 @@ int wt_workbench_probe_error(wt_workbench *b, const wt_site_tensor *site, const 
     *error = wt_features_probe_error(b->features, site->source);
     if (encoding->damp <= 0 || !b->calibration.gram || !wt_probe_type(site->cols, &type)) return 0;
     if (find_plain(b, site, &at, err) != 0) return -1;
-    const wt_hash key = wt_hash_add_str(wt_bench_key(store->plain, at, &store->encoding[0], type), "probe");
-    known_error *known = &store->known[key.low % MOST_ERRORS];
+    double *known = &store->of_plain[at].probe;
     pthread_mutex_lock(&store->lock);
-    const bool is_known = wt_hash_equal(known->key, key);
-    if (is_known) *error = known->error;
+    const double probe = *known;
     pthread_mutex_unlock(&store->lock);
-    if (is_known) return 0;
+    if (!isnan(probe)) {
+        *error = probe;
+        return 0;
+    }
     int rc = take_sample(b, &s, store->plain, at, &store->encoding[0], &type, 1, WT_SAMPLE_EVERY, true, err);
     if (rc == 0) rc = error_of(&s, &store->encoding[0], type, error, err);
     release_sample(b, &s);
     pthread_mutex_lock(&store->lock);
-    if (rc == 0) *known = (known_error){key, *error};
+    if (rc == 0) *known = *error;
     pthread_mutex_unlock(&store->lock);
     return rc;
+}
+
+/* Errors of types [count] of the matrix that is tensor `at` of the plain model. */
+static int measure_plain(wt_workbench *b, size_t at, bool feedback, const wt_type *types, size_t count, double *errors,
+                         wt_error *err) {
+    wt_bench_errors *store = b->errors;
+    double *known = store->of_plain[at].of[feedback], measured[WT_TYPE_LIMIT];
+    wt_type unknown[WT_TYPE_LIMIT];
+    size_t n = 0;
+    pthread_mutex_lock(&store->lock);
+    for (size_t k = 0; k < count; k++) {
+        errors[k] = known[types[k]];
+        if (isnan(errors[k])) unknown[n++] = types[k];
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (n == 0) return 0;
+    if (wt_workbench_errors_sampled(b, store->plain, at, &store->encoding[feedback], unknown, n, WT_SAMPLE_EVERY, measured, err) != 0)
+        return -1;
+    pthread_mutex_lock(&store->lock);
+    for (size_t k = 0; k < n; k++) known[unknown[k]] = measured[k];
+    for (size_t k = 0; k < count; k++) errors[k] = known[types[k]];
+    pthread_mutex_unlock(&store->lock);
+    return 0;
 }
 
 /* ---- leads ---- */
@@ -288,8 +330,7 @@ int wt_workbench_errors(wt_workbench *b, const wt_transform *t, size_t i, const 
     if (find_plain(b, site, &at, err) != 0 || measure(b, t, i, encoding, leads, n, own, err) != 0) return -1;
     const size_t plains = others ? others + n : 0;
     if (others) memcpy(all + others, leads, n * sizeof *leads);
-    const wt_encoding *default_one = &b->errors->encoding[encoding->damp > 0];
-    if (others && measure(b, b->errors->plain, at, default_one, all, plains, plain, err) != 0) return -1;
+    if (others && measure_plain(b, at, encoding->damp > 0, all, plains, plain, err) != 0) return -1;
     for (size_t k = 0; k < count; k++) {
         const wt_type lead = lead_of(types[k], site->cols);
         errors[k] = own[place_of(leads, n, lead)];

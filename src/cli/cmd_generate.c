@@ -88,24 +88,6 @@ static int on_token(void *user, int32_t token) {
     return s->write_failed || wt_interrupt_signal() != 0;
 }
 
-/* The tokens to go on from: the prompt with BOS where the model wants it, and no EOS; BOS alone where it is empty. */
-static int read_prompt(const wt_tokenizer *tokenizer, const char *text, wt_tokens *prompt, wt_error *err) {
-    int flags = WT_TOKENIZE_ADD_SPECIAL | WT_TOKENIZE_PARSE_SPECIAL;
-    if (*text && wt_tokenize(tokenizer, text, strlen(text), flags, prompt, err) != 0) return -1;
-    bool ended = wt_tokenizer_adds_eos(tokenizer) && prompt->count > 0 &&
-                 prompt->ids[prompt->count - 1] == wt_tokenizer_eos(tokenizer);
-    if (ended) prompt->count--;
-    if (prompt->count > 0) return 0;
-    int32_t start = wt_tokenizer_bos(tokenizer) >= 0 ? wt_tokenizer_bos(tokenizer) : wt_tokenizer_eos(tokenizer);
-    if (start < 0) {
-        wt_fail(err, WT_ERR_ARGUMENT, "cannot begin a text: the model has neither BOS nor EOS");
-        return wt_hint(err, "give it a --prompt");
-    }
-    if (wt_grow((void **)&prompt->ids, &prompt->capacity, 1, sizeof *prompt->ids, err) != 0) return -1;
-    prompt->ids[prompt->count++] = start;
-    return 0;
-}
-
 static json_t *ids_json(const wt_tokens *tokens) {
     json_t *list = json_array();
     for (size_t i = 0; i < tokens->count; i++) json_array_append_new(list, json_integer(tokens->ids[i]));
@@ -140,7 +122,8 @@ static int generate(const settings *s, wt_session *session, wt_tokens *prompt, w
                     wt_error *err) {
     if (wt_session_open(session, s->model, err) != 0) return -1;
     st->tokenizer = session->tokenizer;
-    if (read_prompt(session->tokenizer, s->prompt, prompt, err) != 0) return -1;
+    if (wt_tokenize_prompt(session->tokenizer, s->prompt, prompt, err) != 0)
+        return *s->prompt ? -1 : wt_hint(err, "give it a --prompt");
     size_t count = st->wanted = choose_count(s, session, prompt->count);
     wt_threads_set((int)s->threads);
     if (wt_session_start(session, prompt->count + count, s->bf16, wt_session_spare_memory(), err) != 0) return -1;

@@ -7,6 +7,7 @@
 
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "survive/evolve.h"
 
 /* As survive/contest.c, survive/evolve.c, measure/exam.c and apply/workbench.c limit what they keep. */
 #define STATES ((uint64_t)768 << 20)
@@ -61,7 +62,7 @@ void wt_evolve_cost_count(const wt_run_session *run, wt_evolve_cost *cost) {
     /* final states of both parts; a batch's activations and logits; a matrix as floats, its rounding and its packed form; a candidate */
     cost->least = times(search + holdout, 4 * (uint64_t)hp->width) +
                   times(batch, 4 * (4 * (uint64_t)hp->width + 4 * query + 3 * (uint64_t)hp->ffn + 2 * PIECE)) + times(3 * largest, 4) + size + PROGRAM;
-    cost->most = cost->least + 2 * lesser(PACKED, 4 * weights) + STATES + FACTORS + lesser(HELD, times(r->population + r->offspring, size)) +
+    cost->most = cost->least + 2 * lesser(PACKED, 4 * weights) + STATES + FACTORS + lesser(HELD, times(wt_evolve_most(r), size)) +
                  (r->max_memory ? r->max_memory : wt_session_spare_memory()) / 4;
     cost->limit = r->max_memory ? r->max_memory : 2 * (uint64_t)wt_session_spare_memory();
     cost->temporary = times(hp->n_layers, 4 * (2 * square(hp->width) + square(query) + square(hp->ffn))) + 4 * square(hp->width);

@@ -1,5 +1,6 @@
 #include "cli/run_session.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,8 +14,6 @@
 #include "base/threads.h"
 #include "cli/progress.h"
 #include "engine/generate.h"
-
-enum { DEFAULT_CONTEXT = 512 };
 
 /* The last part of a path. */
 static const char *base_name(const char *path) {
@@ -87,9 +86,7 @@ int wt_run_check_same(const wt_run_session *run, const char *key, const char *no
 }
 
 size_t wt_run_context(const wt_run_session *run) {
-    const uint32_t trained = wt_model_hparams(run->session.model)->context;
-    if (run->rules.context) return (size_t)run->rules.context;
-    return trained >= 4 && trained < DEFAULT_CONTEXT ? trained : DEFAULT_CONTEXT;
+    return run->rules.context ? (size_t)run->rules.context : wt_chunks_usual_context(wt_model_hparams(run->session.model)->context);
 }
 
 int wt_run_open_texts(wt_run_session *run, wt_error *err) {
@@ -113,8 +110,11 @@ static char *absolute(const char *path, wt_error *err) {
 /* Where a program lies, without following links: many programs ask by what name and from where they were started. */
 static char *absolute_program(const char *path, wt_error *err) {
     char here[4096], *found = NULL;
-    if (path[0] != '/' && !getcwd(here, sizeof here)) here[0] = '\0';
-    if (path[0] == '/' || !here[0])
+    if (path[0] != '/' && !getcwd(here, sizeof here)) {
+        wt_fail_errno(err, errno, "cannot tell where the command '%s' lies: this folder's name", path);
+        return NULL;
+    }
+    if (path[0] == '/')
         found = strdup(path);
     else if (asprintf(&found, "%s/%s", here, path) < 0)
         found = NULL;

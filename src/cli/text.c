@@ -9,12 +9,12 @@
 #include "cli/progress.h"
 #include "engine/generate.h"
 
-/* Chunks of self-written text where nobody says; llama-imatrix's context. */
-enum { SELF_CHUNKS = 32, DEFAULT_CONTEXT = 512 };
+/* Chunks of self-written text where nobody says. */
+enum { SELF_CHUNKS = 32 };
 
 static size_t choose_context(const wt_session *session, const wt_text_request *r) {
     const uint64_t trained = wt_model_hparams(session->model)->context;
-    if (!r->context) return trained >= 4 && trained < DEFAULT_CONTEXT ? (size_t)trained : DEFAULT_CONTEXT;
+    if (!r->context) return wt_chunks_usual_context(trained);
     if (trained >= 4 && r->context > trained)
         wt_note("'%s' was trained on %llu tokens of context, fewer than --context %zu", session->name,
                 (unsigned long long)trained, r->context);

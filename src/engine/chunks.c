@@ -47,6 +47,11 @@ int wt_chunks_cut(wt_chunks *chunks, const wt_tokenizer *tokenizer, const char *
     return wt_chunks_from_tokens(chunks, tokens.ids, context, count, err);
 }
 
+size_t wt_chunks_usual_context(uint64_t trained) {
+    enum { USUAL = 512, LEAST = 4 }; /* fewer cannot be scored */
+    return trained >= LEAST && trained < USUAL ? (size_t)trained : USUAL;
+}
+
 void wt_chunks_release(wt_chunks *chunks) {
     if (!chunks) return;
     free(chunks->tokens);

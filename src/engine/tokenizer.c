@@ -124,6 +124,18 @@ static void put_byte(sink *s, wt_str token) {
     put(s, &c, 1);
 }
 
+int wt_tokenize_prompt(const wt_tokenizer *tokenizer, const char *text, wt_tokens *out, wt_error *err) {
+    const int32_t bos = wt_tokenizer_bos(tokenizer), eos = wt_tokenizer_eos(tokenizer), start = bos >= 0 ? bos : eos;
+    const int flags = WT_TOKENIZE_ADD_SPECIAL | WT_TOKENIZE_PARSE_SPECIAL;
+    if (*text && wt_tokenize(tokenizer, text, strlen(text), flags, out, err) != 0) return -1;
+    if (out->count > 0 && wt_tokenizer_adds_eos(tokenizer) && out->ids[out->count - 1] == eos) out->count--;
+    if (out->count > 0) return 0;
+    if (start < 0) return wt_fail(err, WT_ERR_ARGUMENT, "cannot begin a text: the model has neither BOS nor EOS");
+    if (wt_grow((void **)&out->ids, &out->capacity, 1, sizeof *out->ids, err) != 0) return -1;
+    out->ids[out->count++] = start;
+    return 0;
+}
+
 size_t wt_token_text(const wt_tokenizer *tokenizer, int32_t id, bool special, char *buf, size_t size) {
     const wt_tokenizer *t = tokenizer;
     sink s = {buf, size, 0};

@@ -34,6 +34,13 @@ typedef enum wt_tokenize_flags {
 int wt_tokenize(const wt_tokenizer *tokenizer, const char *text, size_t len, int flags, wt_tokens *out, wt_error *err);
 
 /*
+ * The tokens to go on from: `text` (NUL-terminated) with BOS where the model wants it, control tokens read as such, and no EOS; BOS alone
+ * (EOS, where there is none) of "". `out` is empty before; its ids are the caller's to free, also after failure. Fails with
+ * WT_ERR_ARGUMENT where "" has nothing to begin with.
+ */
+int wt_tokenize_prompt(const wt_tokenizer *tokenizer, const char *text, wt_tokens *out, wt_error *err);
+
+/*
  * The bytes of a token as text (control tokens give nothing unless `special`): writes at most `size` bytes to `buf`,
  * returns how many it has (may exceed `size`).
  */

@@ -8,11 +8,12 @@
 #include "apply/candidate.h"
 #include "apply/scope.h"
 #include "apply/study.h"
+#include "base/checked.h"
 #include "base/memory.h"
 #include "engine/divergence.h"
 #include "engine/generate.h"
 
-enum { DEFAULT_CONTEXT = 512, SELF_CHUNKS = 32 };
+enum { SELF_CHUNKS = 32 };
 
 struct wt_lab {
     wt_gguf *gguf;
@@ -26,9 +27,9 @@ struct wt_lab {
 
 /* The text that the model writes. */
 static int write_text(wt_lab *lab, size_t context, size_t count, const wt_progress *progress, wt_error *err) {
-    size_t bytes;
-    if (__builtin_mul_overflow(count, context * sizeof(int32_t), &bytes)) return wt_fail_memory(err, SIZE_MAX);
-    int32_t *tokens = wt_calloc(bytes, 1, err);
+    size_t n;
+    if (!wt_mul_size(count, context, &n)) return wt_fail_memory(err, SIZE_MAX);
+    int32_t *tokens = wt_calloc(n, sizeof *tokens, err);
     wt_engine *engine = tokens ? wt_engine_open(lab->model, &(wt_engine_options){.context = context}, err) : NULL;
     const int rc = engine ? wt_self_write(engine, lab->tokenizer, count, context, 1, tokens, progress, err) : -1;
     wt_engine_close(engine);
@@ -42,9 +43,7 @@ static int open_lab(wt_lab *lab, const char *path, const wt_lab_options *o, cons
     if (!(lab->gguf = wt_gguf_open(path, err)) || !(lab->model = wt_model_from_gguf(lab->gguf, err)) ||
         !(lab->tokenizer = wt_tokenizer_open(lab->gguf, err)))
         return -1;
-    const uint64_t trained = wt_model_hparams(lab->model)->context;
-    const size_t usual = trained >= 4 && trained < DEFAULT_CONTEXT ? (size_t)trained : DEFAULT_CONTEXT;
-    const size_t context = o->context ? o->context : usual;
+    const size_t context = o->context ? o->context : wt_chunks_usual_context(wt_model_hparams(lab->model)->context);
     const int rc = o->text
                        ? wt_chunks_cut(&lab->chunks, lab->tokenizer, o->text, o->text_bytes, context, o->chunks, err)
                        : write_text(lab, context, o->chunks ? o->chunks : SELF_CHUNKS, progress, err);
@@ -137,7 +136,8 @@ int wt_lab_measure(wt_lab *lab, const char *path, const char *text, size_t text_
     wt_gguf *gguf = wt_gguf_open(path, err);
     wt_model *model = gguf ? wt_model_from_gguf(gguf, err) : NULL;
     if (model && (tokenizer = wt_tokenizer_open(gguf, err))) rc = wt_tokenizer_same(tokenizer, lab->tokenizer, err);
-    if (rc == 0 && text) rc = wt_chunks_cut(&own, lab->tokenizer, text, text_bytes, lab->chunks.context, 0, err);
+    if (rc != 0 && tokenizer) wt_error_prefix(err, "cannot measure '%s'", path);
+    if (rc == 0 && text) rc = wt_chunks_cut(&own, lab->tokenizer, text, text_bytes, lab->chunks.context, 0, err) == 0 ? 0 : wt_error_prefix(err, "cannot measure on the text that was given");
     if (rc == 0) rc = measure(model, lab->model, text ? &own : &lab->chunks, &d, progress, err);
     if (rc == 0)
         *loss = (wt_lab_loss){.tokens = d.tokens,
@@ -156,17 +156,6 @@ int wt_lab_measure(wt_lab *lab, const char *path, const char *text, size_t text_
 
 /* ---- generating ---- */
 
-static int read_prompt(const wt_tokenizer *tokenizer, const char *text, wt_tokens *prompt, wt_error *err) {
-    const int32_t bos = wt_tokenizer_bos(tokenizer), start = bos >= 0 ? bos : wt_tokenizer_eos(tokenizer);
-    if (*text && wt_tokenize(tokenizer, text, strlen(text), WT_TOKENIZE_ADD_SPECIAL, prompt, err) != 0) return -1;
-    if (prompt->count > 0 && wt_tokenizer_adds_eos(tokenizer)) prompt->count--;
-    if (prompt->count > 0) return 0;
-    if (start < 0) return wt_fail(err, WT_ERR_ARGUMENT, "cannot begin a text: the model has neither BOS nor EOS");
-    if (wt_grow((void **)&prompt->ids, &prompt->capacity, 1, sizeof *prompt->ids, err) != 0) return -1;
-    prompt->ids[prompt->count++] = start;
-    return 0;
-}
-
 static char *text_of(const wt_tokenizer *tokenizer, const wt_tokens *tokens, wt_error *err) {
     size_t bytes = 0, at = 0;
     for (size_t i = 0; i < tokens->count; i++) bytes += wt_token_text(tokenizer, tokens->ids[i], false, NULL, 0);
@@ -182,7 +171,7 @@ char *wt_lab_generate(wt_lab *lab, const char *prompt, size_t tokens, double tem
     wt_engine *engine = NULL;
     char *text = NULL;
     const wt_generate_options options = {.max_tokens = tokens, .temperature = temperature, .seed = seed};
-    if (read_prompt(lab->tokenizer, prompt, &from, err) == 0 &&
+    if (wt_tokenize_prompt(lab->tokenizer, prompt, &from, err) == 0 &&
         (engine = wt_engine_open(lab->model, &(wt_engine_options){.context = from.count + tokens}, err)) &&
         wt_generate(engine, lab->tokenizer, from.ids, from.count, &options, &out, err) == 0)
         text = text_of(lab->tokenizer, &out, err);

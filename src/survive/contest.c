@@ -164,17 +164,20 @@ static int find_plan(wt_contest *c, wt_individual *i, wt_error *err) {
     return 0;
 }
 
-/* Fills `makes`: types, and what transforms and the encoding come to. Without errors of types, which the store's plans do not need again. */
-static int find_makes(wt_contest *c, wt_individual *i, wt_error *err) {
+/* What the store recalls has types and no plan: transforms are made again, but no errors of types. */
+int wt_contest_makes(wt_contest *c, wt_individual *i, wt_error *err) {
     wt_encoding encoding;
     if (wt_encoding_init(&encoding, &i->strategy, err) != 0) return -1;
-    wt_transform *t = wt_transform_new(wt_workbench_model(c->study->bench), &i->strategy, wt_workbench_calibration(c->study->bench), err);
+    wt_transform *own = i->plan ? NULL
+                                : wt_transform_new(wt_workbench_model(c->study->bench), &i->strategy,
+                                                   wt_workbench_calibration(c->study->bench), err);
+    const wt_transform *t = i->plan ? i->plan->transform : own;
     if (!t) return -1;
     const uint64_t cache[] = {i->strategy.genes[WT_GENE_CACHE_K].type, i->strategy.genes[WT_GENE_CACHE_V].type};
     wt_hash h = wt_hash_add(wt_hash_bytes(cache, sizeof cache), &encoding.key, sizeof encoding.key);
     for (size_t k = 0; k < wt_transform_count(t); k++) h = wt_hash_add(h, wt_transform_at(t, k)->key, sizeof wt_transform_at(t, k)->key);
     i->makes = wt_hash_add_str(h, i->types ? i->types : "");
-    wt_transform_free(t);
+    wt_transform_free(own);
     return 0;
 }
 
@@ -234,7 +237,6 @@ int wt_contest_plan(wt_contest *c, wt_individual *i, wt_error *err) {
     if (known == 0) {
         if (find_plan(c, i, err) != 0 || remember(c, i, err) != 0) return -1;
     }
-    if (!i->cause[0] && find_makes(c, i, err) != 0) return -1;
     i->planned = true;
     return 0;
 }

@@ -28,7 +28,7 @@ typedef struct wt_individual {
     /* found out by planning */
     bool planned;
     uint64_t bytes, memory;
-    wt_hash makes;         /* of what it makes of the model: two with the same compute the same; of those that live */
+    wt_hash makes;         /* of what it makes of the model: wt_contest_makes */
     char *types;           /* JSON: {"blk.0.attn_q.weight": "Q4_K", ...}; NULL before it has a plan */
     char cause[420];       /* of death; "" alive */
     /* found out by measuring */
@@ -75,6 +75,12 @@ void wt_contest_close(wt_contest *c); /* what it made itself: exams and scope */
  * the store (its id is set). -1 only where something other than the strategy is at fault.
  */
 int wt_contest_plan(wt_contest *c, wt_individual *individual, wt_error *err);
+
+/*
+ * Fills `makes` of an individual that is planned and lives: a hash of types, transforms, encoding and the cache's types. Two with the same
+ * compute the same. -1: no memory, or the file cannot be read.
+ */
+int wt_contest_makes(wt_contest *c, wt_individual *individual, wt_error *err);
 
 /*
  * Measures chunks up to `until` of the search part that are not measured yet. Logits that are not finite are a cause of death, not a

@@ -22,7 +22,7 @@
 /* Generations in a row without anybody new who can be measured: no further one will change that. */
 enum { MOST_IDLE = 20, MOST_BARREN = 3 };
 
-/* As many times the children of another generation are drawn for the first: what it lacks, later ones have to find again. */
+/* So many times the children of another generation are drawn for the first: what it lacks, later ones have to find again. */
 enum { FIRST = 3 };
 
 /* Humans of other sizes than about the budget's tell nothing. */
@@ -44,6 +44,11 @@ typedef struct loop {
     char last_death[420];
     wt_error *err;
 } loop;
+
+uint64_t wt_evolve_most(const wt_rules *rules) {
+    const uint64_t first = FIRST * rules->offspring, later = rules->population + rules->offspring;
+    return first > later ? first : later;
+}
 
 static double value_of(void *user, const wt_individual *i) { return wt_individual_value(user, i); }
 
@@ -371,7 +376,9 @@ static int bear(loop *l, size_t count, double tried[WT_MADE_LIMIT]) {
         tried[i->made_with] += 1;
         l->born++;
         if ((rc = wt_contest_plan(l->c, i, l->err)) != 0) break;
+        if (!i->cause[0] && i->budget == e->size) rc = wt_contest_makes(l->c, i, l->err);
         wt_contest_rest(i);
+        if (rc != 0) break;
         if (i->cause[0]) {
             note_death(l, i);
         } else if (i->budget < e->size) {
@@ -439,7 +446,7 @@ static void count_stayed(const loop *l, double stayed[WT_MADE_LIMIT]) {
 static int generation(loop *l) {
     wt_evolution *e = l->e;
     const wt_rules *r = l->c->rules;
-    const size_t children = l->generation == 0 ? FIRST * r->offspring : r->offspring;
+    const size_t children = l->generation == 0 ? wt_evolve_most(r) : r->offspring;
     const uint64_t deaths = l->deaths, eliminated = l->eliminated, born = l->born, evaluations = l->c->counts.evaluations;
     double tried[WT_MADE_LIMIT] = {0}, stayed[WT_MADE_LIMIT] = {0};
     wt_race_entry *entries = wt_calloc(e->population_count + children + 1, sizeof *entries, l->err);
@@ -509,7 +516,7 @@ int wt_evolve(wt_contest *c, const wt_evolve_calls *calls, wt_evolution *e, wt_e
     const wt_axis *axis = r->axis_count ? wt_axis_find(r->axes[0].axis) : NULL;
     l.first = axis && axis->of_chunk ? axis : wt_axis_find("kld");
     const uint64_t held = r->max_memory && r->max_memory / 8 < HELD_BYTES ? r->max_memory / 8 : HELD_BYTES;
-    l.hold = (r->population + r->offspring) * e->size <= held;
+    l.hold = wt_evolve_most(r) * e->size <= held;
     if (!(e->population = wt_calloc(r->population + 1, sizeof *e->population, err))) return -1;
     wt_error own = {0};
     l.err = &own;

@@ -51,7 +51,7 @@ static const wt_rule_key KEYS[] = {
     {"", "max_memory", WT_KEY_SIZE, AT(max_memory), 0, 0, NULL,
      "Memory that this program may use, in bytes or with a unit. 0: half of what is free when it starts."},
     {"", "population", WT_KEY_COUNT, AT(population), 1, 10000, NULL, "Who stays from one generation to the next. Few: a run has hundreds of evaluations."},
-    {"", "offspring", WT_KEY_COUNT, AT(offspring), 1, 100000, NULL, "Children of a generation: most are sent home after a few chunks."},
+    {"", "offspring", WT_KEY_COUNT, AT(offspring), 1, 100000, NULL, "Children of a generation: most are sent home after a few chunks. The first one has three times as many, or population and offspring together."},
     {"", "selection", WT_KEY_CHOICE, AT(selection), 0, 0, SELECTIONS,
      "Who stays: pareto (non-domination with crowding), lexicase (chunk by chunk, in a random order), score (a weighted sum)."},
     {"", "humans", WT_KEY_CHOICE, AT(humans), 0, 0, HUMANS,
