@@ -109,7 +109,7 @@ static unsigned char *encode_tensor(bench *b, const wt_tensor *t, wt_type type, 
         if (!f) die(t->name, &err);
         o->factor_seconds += now() - start;
         start = now();
-        if (wt_feedback_encode(f, type, x, w, rows, NULL, out, &err) != 0) die(t->name, &err);
+        if (wt_feedback_encode(f, type, x, w, rows, NULL, 0, out, &err) != 0) die(t->name, &err);
         wt_feedback_free(f);
     } else {
 #pragma omp parallel for schedule(static)
@@ -223,7 +223,7 @@ static void measure_speed(const bench *b) {
         wt_encode(b->types[i], x, NULL, rows * n, NULL, out);
         const double without = now() - start;
         start = now();
-        if (wt_feedback_encode(f, b->types[i], x, NULL, rows, NULL, out, &err) != 0) die("encoding", &err);
+        if (wt_feedback_encode(f, b->types[i], x, NULL, rows, NULL, 0, out, &err) != 0) die("encoding", &err);
         printf("%-8s %10.2f %10.2f\n", wt_type_find(b->types[i])->name, (double)(rows * n) / without / 1e6,
                (double)(rows * n) / (now() - start) / 1e6);
     }

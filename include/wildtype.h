@@ -40,7 +40,7 @@ typedef enum wt_code {
 typedef struct wt_error {
     wt_code code;
     char message[768];
-    char hint[256];
+    char hint[384];
 } wt_error;
 
 /*

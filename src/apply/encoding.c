@@ -23,8 +23,9 @@ static int compile(wt_program *program, const wt_strategy *s, wt_gene gene, wt_e
 /* Everything that encoding depends on, and nothing that it does not: the canonical text of the genes that have a say. */
 static int make_key(wt_encoding *e, const wt_strategy *s, wt_error *err) {
     static const wt_gene GENES[] = {WT_GENE_ENCODE_WEIGHT, WT_GENE_ENCODE_GRID,   WT_GENE_ENCODE_PASSES,
-                                    WT_GENE_ENCODE_BIAS,   WT_GENE_FEEDBACK_DAMP, WT_GENE_FEEDBACK_ORDER};
-    const size_t count = e->damp > 0 ? 6 : 4; /* without feedback its order says nothing */
+                                    WT_GENE_ENCODE_BIAS,   WT_GENE_FEEDBACK_DAMP, WT_GENE_FEEDBACK_ORDER,
+                                    WT_GENE_FEEDBACK_REFIT};
+    const size_t count = e->damp > 0 ? 7 : 4; /* without feedback its other genes say nothing */
     e->key = (wt_hash){0};
     for (size_t i = 0; i < count; i++) {
         char *text = wt_strategy_print_gene(s, GENES[i], err);
@@ -43,7 +44,8 @@ int wt_encoding_init(wt_encoding *e, const wt_strategy *s, wt_error *err) {
                        .steps = grid->grid.steps,
                        .passes = s->genes[WT_GENE_ENCODE_PASSES].integer,
                        .bias = s->genes[WT_GENE_ENCODE_BIAS].number,
-                       .damp = s->genes[WT_GENE_FEEDBACK_DAMP].number};
+                       .damp = s->genes[WT_GENE_FEEDBACK_DAMP].number,
+                       .refit = s->genes[WT_GENE_FEEDBACK_REFIT].integer};
     if (compile(&e->weight, s, WT_GENE_ENCODE_WEIGHT, err) != 0 ||
         compile(&e->order, s, WT_GENE_FEEDBACK_ORDER, err) != 0)
         return -1;
@@ -185,7 +187,7 @@ static int encode_rows(const job *k, size_t first, size_t count, float *scratch,
     }
     for (size_t r = 0; r < count; r++)
         wt_encoding_weigh(k->encoding, k->type, x + r * k->cols, k->h, k->h_most, k->cols, w + r * k->cols, scratch);
-    return wt_feedback_encode(k->feedback, k->type, x, w, count, &k->search, to, err);
+    return wt_feedback_encode(k->feedback, k->type, x, w, count, &k->search, k->encoding->refit, to, err);
 }
 
 /* Scales in half precision may overflow where weights are huge: what was written has to be finite. */

@@ -16,6 +16,7 @@ typedef struct wt_encoding {
     float lo, hi, bias;
     int steps, passes; /* passes -1: the type's own */
     double damp;       /* 0: no error feedback */
+    int refit;         /* looks of error feedback that fit scales anew */
     wt_hash key;       /* of all this */
 } wt_encoding;
 

@@ -3,7 +3,8 @@
  * with the matrix product that says what all groups before it left over; then, piece by piece of 32 columns and within a piece
  * unit by unit, weights get the values nearest to where they now are best, and their errors go to the columns after them. When all
  * are rounded once, each is looked at again in the light of all others. Lanes never meet, so that the bytes of a row depend on
- * nothing but the row.
+ * nothing but the row. The scales that were chosen before codes can be fitted anew whenever weights are looked at again
+ * (feedback_scales.c).
  */
 #include "apply/feedback.h"
 
@@ -21,7 +22,7 @@ enum {
     NARROW = WT_FEEDBACK_NARROW,
     VECTOR = WT_FEEDBACK_VECTOR,
     LANES = WT_FEEDBACK_LANES,
-    AGAIN = 2 /* further looks; a third gains next to nothing */
+    AGAIN = 2 /* further looks at least; while scales stay, a third gains next to nothing */
 };
 
 /* One call. */
@@ -35,6 +36,7 @@ typedef struct job {
     size_t rows, row_bytes;
     const wt_search *search;
     unsigned char *dst;
+    int refit, looks; /* further looks that fit scales anew, the first of them; and all of them */
 } job;
 
 typedef wt_feedback_tile tile;
@@ -68,6 +70,17 @@ static void read_scales(const job *j, tile *t, const wt_feedback_group *g, size_
             t->inverse[run][lane] = inverse_of(l.scale[r]);
             t->min[run][lane] = l.min[r];
         }
+    }
+}
+
+/* The same of a lane's block of a codebook. */
+static void read_book(const job *j, tile *t, const wt_feedback_group *g, size_t lane) {
+    const wt_codebook_block *b = &t->books[(size_t)(g - j->f->group) * LANES + lane];
+    t->run = wt_codebook_run(j->type);
+    for (size_t run = 0; run * t->run < g->size; run++) {
+        t->scale[run][lane] = wt_codebook_scale(b, run * t->run);
+        t->inverse[run][lane] = inverse_of(t->scale[run][lane]);
+        t->min[run][lane] = 0.0f;
     }
 }
 
@@ -131,7 +144,7 @@ static void round_unit(const job *j, tile *t, const wt_feedback_group *g, bool a
     }
     if (j->book) {
         move(j, t, at, size, look->vectors + at * VECTOR, VECTOR);
-        wt_feedback_round_vector(j->f, (size_t)(g - j->f->group), look, at, t, e);
+        wt_feedback_round_vector(j->f, (size_t)(g - j->f->group), look, again, at, t, e);
     } else {
         round_column(t, at, j->f->order[g->start + at] - g->first, e);
     }
@@ -148,6 +161,30 @@ static void round_piece(const job *j, tile *t, const wt_feedback_group *g, bool 
             j->kernels->accumulate(t->change[i], unit, own + i * g->size + i + unit, g->size, end - i - unit,
                                    t->shift[i + unit]);
     }
+}
+
+static void read_group(const job *j, tile *t, const wt_feedback_group *g) {
+    for (size_t lane = 0; lane < t->lanes; lane++) {
+        if (j->book)
+            read_book(j, t, g, lane);
+        else
+            read_scales(j, t, g, g->first, g->size, lane);
+    }
+}
+
+/* Fits the scales of a piece's runs anew; what its errors change by is added to change [size, LANES]. */
+static void refit_piece(const job *j, tile *t, const wt_feedback_group *g, size_t at, size_t size, float *change) {
+    const size_t first = j->f->order[g->start + at] / NARROW * NARROW, end = first - g->first + size;
+    wt_feedback_refit r = {.kernels = j->kernels,
+                           .group = g,
+                           .order = j->f->order,
+                           .type = j->type,
+                           .size = size,
+                           .weights = j->info->block,
+                           .books = j->book ? t->books + (size_t)(g - j->f->group) * LANES : NULL};
+    for (size_t lane = 0; !j->book && lane < t->lanes; lane++) r.block[lane] = blocks_of(j, t->row + lane, first);
+    for (size_t run = (first - g->first) / t->run; run * t->run < end; run++)
+        wt_feedback_refit_run(&r, t, at, run, change);
 }
 
 static void store_codes(const job *j, const tile *t, const wt_feedback_group *g) {
@@ -172,23 +209,31 @@ static void load_group(const job *j, tile *t, const wt_feedback_group *g, bool a
                            t->shift[0]);
 }
 
-static void round_group(const job *j, tile *t, const wt_feedback_group *g, bool again) {
-    const bool wide = j->info->block > NARROW;
+static void begin_group(const job *j, tile *t, const wt_feedback_group *g, bool again) {
     load_group(j, t, g, again);
     if (again) {
-        for (size_t lane = 0; !j->book && lane < t->lanes; lane++) read_scales(j, t, g, g->first, g->size, lane);
-    } else if (wide) {
+        read_group(j, t, g);
+    } else if (j->info->block > NARROW) {
         move(j, t, 0, g->size, g->inverse, g->size);
         fix_scales(j, t, g, 0, g->size, g->first);
     }
+}
+
+static void round_group(const job *j, tile *t, const wt_feedback_group *g, int look) {
+    const bool again = look > 0, refit = again && look <= j->refit;
+    begin_group(j, t, g, again);
     for (size_t at = 0, size; at < g->size; at += size) {
         size = g->size - at < NARROW ? g->size - at : NARROW;
         j->kernels->accumulate(t->change[0], at, g->look[again].own + at, g->size, size, t->shift[at]);
-        if (!again && !wide) {
+        if (!again && j->info->block <= NARROW) {
             move(j, t, at, size, g->pieces + at * NARROW, NARROW);
             fix_scales(j, t, g, at, size, j->f->order[g->start + at] / NARROW * NARROW);
         }
+        float fitted[NARROW * LANES] = {0};
+        if (refit) refit_piece(j, t, g, at, size, fitted);
         round_piece(j, t, g, again, at, size);
+        float *change = (float *)t->change + at * LANES;
+        for (size_t i = 0; refit && i < size * LANES; i++) change[i] += fitted[i];
     }
     store_codes(j, t, g);
 }
@@ -208,13 +253,13 @@ static void round_tile(const job *j, tile *t, size_t row) {
     t->row = row;
     t->lanes = j->rows - row < LANES ? j->rows - row : LANES;
     memset(t->errors, 0, j->f->cols * LANES * sizeof *t->errors); /* of lanes without a row, too */
-    for (int look = 0; look <= AGAIN; look++) {
-        for (size_t g = 0; g < j->f->groups; g++) round_group(j, t, &j->f->group[g], look > 0);
+    for (int look = 0; look <= j->looks; look++) {
+        for (size_t g = 0; g < j->f->groups; g++) round_group(j, t, &j->f->group[g], look);
     }
 }
 
 int wt_feedback_encode(const wt_feedback *f, wt_type type, const float *x, const float *w, size_t rows,
-                       const wt_search *search, void *dst, wt_error *err) {
+                       const wt_search *search, int refit, void *dst, wt_error *err) {
     uint64_t row_bytes;
     if (!wt_feedback_fits(type) || !wt_type_row_bytes(type, f->cols, &row_bytes))
         return wt_fail(err, WT_ERR_ARGUMENT, "rows of %zu weights cannot become %s with error feedback", f->cols,
@@ -229,7 +274,9 @@ int wt_feedback_encode(const wt_feedback *f, wt_type type, const float *x, const
                    .rows = rows,
                    .row_bytes = (size_t)row_bytes,
                    .search = search,
-                   .dst = dst};
+                   .dst = dst,
+                   .refit = wt_lattice_can_set(type) || wt_codebook_group(type) ? refit : 0,
+                   .looks = refit > AGAIN ? refit : AGAIN};
     const size_t count = (rows + LANES - 1) / LANES;
     int threads = wt_threads_inside() ? 1 : wt_threads_get();
     if ((size_t)threads > count) threads = (int)count;

@@ -2,7 +2,8 @@
  * Error feedback (GPTQ, arXiv 2210.17323, for block formats): columns are rounded one after another; what rounding one leaves over, the
  * columns that are still to come absorb, by the Gram matrix of the activations. A block's scales are fixed before, on the
  * weights as they are then. Codebook types round their vectors of 8 weights as one, and what is left goes to later columns. When
- * all are rounded, each is looked at twice more, in the light of what all others became.
+ * all are rounded, each is looked at twice more or oftener, in the light of what all others became (coordinate descent); scales can be
+ * fitted anew then, too.
  */
 #ifndef WT_APPLY_FEEDBACK_H
 #define WT_APPLY_FEEDBACK_H
@@ -30,11 +31,12 @@ bool wt_feedback_fits(wt_type type);
 
 /*
  * Encodes rows x [rows, cols] to dst (rows of wt_type_row_bytes each). x finite, of magnitudes up to 1e9. w [rows, cols] weighs errors
- * where scales are chosen (NULL: 1); `search` as in wt_encode. Rows are independent, and cut into pieces of 32 for all threads; called
+ * where scales are chosen (NULL: 1); `search` as in wt_encode. refit: so often are all weights looked at again with every scale and
+ * min fitted anew to all errors (0: scales stay, and weights are looked at again twice; types that wt_lattice_can_set, and codebooks). Rows are independent, and cut into pieces of 32 for all threads; called
  * from a parallel region it uses the calling thread alone, with the same bytes (best with multiples of 32 rows). Memory a thread: 32
  * floats a column and 200 KiB.
  */
 int wt_feedback_encode(const wt_feedback *f, wt_type type, const float *x, const float *w, size_t rows,
-                       const wt_search *search, void *dst, wt_error *err);
+                       const wt_search *search, int refit, void *dst, wt_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Between the factor (feedback_factor.c), the rounding (feedback.c; of codebooks' vectors feedback_vectors.c) and the products
- * (feedback_kernels.c) of error feedback.
+ * Between the factor (feedback_factor.c), the rounding (feedback.c; of codebooks' vectors feedback_vectors.c), scales fitted anew
+ * (feedback_scales.c) and the products (feedback_kernels.c) of error feedback.
  *
  * The loss of a row's errors e = x - q is e G e, G the damped Gram matrix in the order of rounding. Two ways to look at it:
  *  first    G = P D P^T, P upper triangular with a diagonal of ones, D diagonal: the loss is the sum over columns j of
@@ -76,11 +76,29 @@ typedef struct wt_feedback_tile {
     int8_t q[WT_FEEDBACK_LANES][WT_FEEDBACK_WIDE]; /* in the file's order */
 } wt_feedback_tile;
 
+/* What fitting the scales of a group's piece anew needs to know beside the tile. */
+typedef struct wt_feedback_refit {
+    const wt_feedback_kernels *kernels;
+    const wt_feedback_group *group;
+    const uint32_t *order;
+    wt_type type;
+    size_t size;                             /* positions of the piece */
+    size_t weights;                          /* of a block */
+    wt_codebook_block *books;                /* [LANES] the group's, of codebook types; or NULL and */
+    unsigned char *block[WT_FEEDBACK_LANES]; /* the block of the piece in each lane's row */
+} wt_feedback_refit;
+
+/*
+ * Gives a run (counted in the group's columns) of the piece from position `at` on the scales and mins that lose least, in all lanes. What
+ * the errors change by is added to them, to the piece's shifts and to change [size, LANES].
+ */
+void wt_feedback_refit_run(const wt_feedback_refit *r, wt_feedback_tile *t, size_t at, size_t run, float *change);
+
 /*
  * Chooses the codes of the vector at positions at .. at + 7 of group g, whose best values are in `moved`; sets its errors e
- * [VECTOR, LANES].
+ * [VECTOR, LANES]. `again`: the codes and errors that it has stay where no others lose less.
  */
-void wt_feedback_round_vector(const wt_feedback *f, size_t g, const wt_feedback_look *look, size_t at,
+void wt_feedback_round_vector(const wt_feedback *f, size_t g, const wt_feedback_look *look, bool again, size_t at,
                               wt_feedback_tile *t, float *e);
 
 #endif

@@ -39,6 +39,15 @@ float wt_codebook_scale(const wt_codebook_block *b, size_t at) {
     return wt_f16_to_f32(b->d) * s->unit * (float)(2 * b->k[at / s->run] + 1);
 }
 
+size_t wt_codebook_run(wt_type type) { return wt_book_type_of(type)->shape.run; }
+
+void wt_codebook_set_scale(wt_codebook_block *b, size_t at, float scale) {
+    const wt_book_shape *s = &wt_book_type_of(b->type)->shape;
+    const float unit = wt_f16_to_f32(b->d) * s->unit;
+    const float k = unit != 0.0f ? (scale / unit - 1.0f) / 2.0f : 0.0f, most = (float)(s->levels - 1);
+    b->k[at / s->run] = (uint8_t)(k >= most ? most : k > 0.0f ? lroundf(k) : 0); /* NaN: 0 */
+}
+
 /* ---- the nearest codes of one group ---- */
 
 /* A group's weights as the book wants them: their magnitudes where it has no signs, and the importance of each. */

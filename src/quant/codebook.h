@@ -42,6 +42,12 @@ void wt_codebook_scales(wt_type type, const float *x, const float *w, const wt_s
 /* What weight `at` of the block is multiplied by: d, its run's scale and the type's unit; 0 where the block is all zero. */
 float wt_codebook_scale(const wt_codebook_block *b, size_t at);
 
+/* Weights of the type's blocks that share a scale: 16 or 32. Only for codebook types. */
+size_t wt_codebook_run(wt_type type);
+
+/* Gives the run of weight `at` the nearest scale that the block can hold with its d; wt_codebook_scale tells which. Codes stay. */
+void wt_codebook_set_scale(wt_codebook_block *b, size_t at, float scale);
+
 /*
  * Chooses the codes of the n weights from `at` on so that sum w[i] (x[i] - q[i])^2 is least under the block's scales,
  * and puts their values into q [n], bit for bit as they will be decoded. x, w, q [n] are the group's own, w NULL or all

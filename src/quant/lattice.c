@@ -93,6 +93,82 @@ static void read_tq2_0(const void *block, wt_lattice *l) {
     l->scale[0] = wt_half_to_float(b.d);
 }
 
+/* ---- scales, written back ---- */
+
+/*
+ * Gives run j the nearest scale and min that the block can hold while its super-scales stay; where a block has but one scale, that
+ * is any half.
+ */
+typedef void (*set_fn)(int j, float scale, float min, void *block);
+
+/* x in units of d, between lo and hi; 0 where d is none. */
+static int units(float x, float d, int lo, int hi) {
+    const float n = d != 0.0f ? x / d : 0.0f;
+    return n >= (float)hi ? hi : n > (float)lo ? (int)lroundf(n) : lo; /* NaN: lo */
+}
+
+/* The nearest half that is finite; 0 for what is no number. */
+static uint16_t half_near(float x) { return wt_f32_to_f16(isnan(x) ? 0.0f : fmaxf(fminf(x, 65504.0f), -65504.0f)); }
+
+static void set_d(int j, float scale, float min, void *block) {
+    (void)j;
+    (void)min;
+    const uint16_t d = half_near(scale);
+    memcpy(block, &d, sizeof d);
+}
+
+static void set_d_m(int j, float scale, float min, void *block) {
+    (void)j;
+    const uint16_t both[2] = {half_near(scale), half_near(-min)}; /* as they stand in wt_block_q4_1 and wt_block_q5_1 */
+    memcpy(block, both, sizeof both);
+}
+
+static void set_q2_k(int j, float scale, float min, void *block) {
+    wt_block_q2_k *b = block;
+    const int s = units(scale, wt_half_to_float(b->d), 0, 15), m = units(min, wt_half_to_float(b->dmin), 0, 15);
+    b->scales[j] = (uint8_t)(s | m << 4);
+}
+
+static void set_q3_k(int j, float scale, float min, void *block) {
+    (void)min;
+    wt_block_q3_k *b = block;
+    const unsigned s = (unsigned)(units(scale, wt_half_to_float(b->d), -32, 31) + 32);
+    uint8_t *low = &b->scales[j % 8], *high = &b->scales[8 + j % 4];
+    *low = (uint8_t)(j < 8 ? (*low & 0xf0) | (s & 15) : (*low & 15) | (s & 15) << 4);
+    *high = (uint8_t)((*high & ~(3u << (2 * (j / 4)))) | s >> 4 << (2 * (j / 4)));
+}
+
+/* Q5_K begins as Q4_K does. */
+static void set_q4_k(int j, float scale, float min, void *block) {
+    wt_block_q4_k *b = block;
+    uint8_t *s = b->scales;
+    const unsigned x = (unsigned)units(scale, wt_half_to_float(b->d), 0, 63);
+    const unsigned m = (unsigned)units(min, wt_half_to_float(b->dmin), 0, 63);
+    if (j < 4) {
+        s[j] = (uint8_t)((s[j] & 0xc0) | x);
+        s[j + 4] = (uint8_t)((s[j + 4] & 0xc0) | m);
+    } else {
+        s[j + 4] = (uint8_t)((x & 15) | (m & 15) << 4);
+        s[j - 4] = (uint8_t)((s[j - 4] & 63) | x >> 4 << 6);
+        s[j] = (uint8_t)((s[j] & 63) | m >> 4 << 6);
+    }
+}
+
+static void set_q6_k(int j, float scale, float min, void *block) {
+    (void)min;
+    wt_block_q6_k *b = block;
+    b->scales[j] = (int8_t)units(scale, wt_half_to_float(b->d), -128, 127);
+}
+
+static void set_iq4_xs(int j, float scale, float min, void *block) {
+    (void)min;
+    wt_block_iq4_xs *b = block;
+    const unsigned s = (unsigned)(units(scale, wt_half_to_float(b->d), -32, 31) + 32);
+    uint8_t *low = &b->scales_l[j / 2];
+    *low = (uint8_t)(j % 2 ? (*low & 15) | (s & 15) << 4 : (*low & 0xf0) | (s & 15));
+    b->scales_h = (uint16_t)((b->scales_h & ~(3u << (2 * j))) | s >> 4 << (2 * j));
+}
+
 /* ---- codes: q [weights] counted from the lowest, or the type's own ---- */
 
 typedef void (*write_fn)(const uint8_t *q, uint8_t *block);
@@ -186,27 +262,28 @@ typedef struct row {
     value_set *values; /* NULL: the integers lo..hi */
     read_fn read;
     write_fn write;
+    set_fn set; /* NULL: scales stay as the encoder chose them */
 } row;
 
 static const row ROWS[] = {
-    {WT_Q4_0, 32, 32, -8, 7, NULL, read_d, write_q4_0},
-    {WT_Q4_1, 32, 32, 0, 15, NULL, read_d_m, write_q4_1},
-    {WT_Q5_0, 32, 32, -16, 15, NULL, read_d, write_q5_0},
-    {WT_Q5_1, 32, 32, 0, 31, NULL, read_d_m, write_q5_1},
-    {WT_Q8_0, 32, 32, -127, 127, NULL, read_d, write_q8_0},
-    {WT_Q2_K, 256, 16, 0, 3, NULL, read_q2_k, write_q2_k},
-    {WT_Q3_K, 256, 16, -4, 3, NULL, read_q3_k, write_q3_k},
-    {WT_Q4_K, 256, 32, 0, 15, NULL, read_q4_k, write_q4_k},
-    {WT_Q5_K, 256, 32, 0, 31, NULL, read_q4_k, write_q5_k},
-    {WT_Q6_K, 256, 16, -32, 31, NULL, read_q6_k, write_q6_k},
-    {WT_IQ4_NL, 32, 32, -127, 113, &iq4, read_d, write_iq4_nl},
-    {WT_IQ4_XS, 256, 32, -127, 113, &iq4, read_iq4_xs, write_iq4_xs},
-    {WT_MXFP4, 32, 32, -12, 12, &fp4, read_mxfp4, write_mxfp4},
-    {WT_NVFP4, 64, 16, -12, 12, &fp4, read_nvfp4, write_nvfp4},
-    {WT_Q1_0, 128, 128, -1, 1, &signs, read_d, write_q1_0},
-    {WT_Q2_0, 64, 64, -1, 2, NULL, read_d, write_q2_0},
-    {WT_TQ1_0, 256, 256, -1, 1, NULL, read_tq1_0, write_tq1_0},
-    {WT_TQ2_0, 256, 256, -1, 1, NULL, read_tq2_0, write_tq2_0}, /* the code of 2 exists; stock files have none */
+    {WT_Q4_0, 32, 32, -8, 7, NULL, read_d, write_q4_0, set_d},
+    {WT_Q4_1, 32, 32, 0, 15, NULL, read_d_m, write_q4_1, set_d_m},
+    {WT_Q5_0, 32, 32, -16, 15, NULL, read_d, write_q5_0, set_d},
+    {WT_Q5_1, 32, 32, 0, 31, NULL, read_d_m, write_q5_1, set_d_m},
+    {WT_Q8_0, 32, 32, -127, 127, NULL, read_d, write_q8_0, set_d},
+    {WT_Q2_K, 256, 16, 0, 3, NULL, read_q2_k, write_q2_k, set_q2_k},
+    {WT_Q3_K, 256, 16, -4, 3, NULL, read_q3_k, write_q3_k, set_q3_k},
+    {WT_Q4_K, 256, 32, 0, 15, NULL, read_q4_k, write_q4_k, set_q4_k},
+    {WT_Q5_K, 256, 32, 0, 31, NULL, read_q4_k, write_q5_k, set_q4_k},
+    {WT_Q6_K, 256, 16, -32, 31, NULL, read_q6_k, write_q6_k, set_q6_k},
+    {WT_IQ4_NL, 32, 32, -127, 113, &iq4, read_d, write_iq4_nl, set_d},
+    {WT_IQ4_XS, 256, 32, -127, 113, &iq4, read_iq4_xs, write_iq4_xs, set_iq4_xs},
+    {WT_MXFP4, 32, 32, -12, 12, &fp4, read_mxfp4, write_mxfp4, NULL},
+    {WT_NVFP4, 64, 16, -12, 12, &fp4, read_nvfp4, write_nvfp4, NULL},
+    {WT_Q1_0, 128, 128, -1, 1, &signs, read_d, write_q1_0, NULL},
+    {WT_Q2_0, 64, 64, -1, 2, NULL, read_d, write_q2_0, NULL},
+    {WT_TQ1_0, 256, 256, -1, 1, NULL, read_tq1_0, write_tq1_0, NULL},
+    {WT_TQ2_0, 256, 256, -1, 1, NULL, read_tq2_0, write_tq2_0, NULL}, /* the code of 2 exists; stock files have none */
 };
 
 static void fill(value_set *set, const int8_t *values, const uint8_t *codes, int count) {
@@ -240,6 +317,15 @@ void wt_lattice_read(wt_type type, const void *block, wt_lattice *l) {
     *l = (wt_lattice){.weights = r->weights, .run = r->run};
     l->grid = (wt_grid){r->lo, r->hi, r->values ? &r->values->cells : NULL, r->values ? WT_TABLE : WT_INTEGERS};
     r->read(block, l);
+}
+
+bool wt_lattice_can_set(wt_type type) {
+    const row *r = find(type);
+    return r && r->set;
+}
+
+void wt_lattice_set(wt_type type, size_t run, float scale, float min, void *block) {
+    find(type)->set((int)run, scale, min, block);
 }
 
 void wt_lattice_write(wt_type type, const int8_t *q, void *block) {

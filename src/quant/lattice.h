@@ -23,6 +23,15 @@ bool wt_lattice_has(wt_type type);
 /* Reads the scales of a block at any alignment. Only for types that wt_lattice_has. */
 void wt_lattice_read(wt_type type, const void *block, wt_lattice *lattice);
 
+/* Whether the scales of the type's runs can be set: all but TQ1_0, TQ2_0, Q1_0, Q2_0, MXFP4 and NVFP4. */
+bool wt_lattice_can_set(wt_type type);
+
+/*
+ * Gives a run of a block (aligned as a uint16_t is) the scale and the min that are nearest of those that the block can hold while its
+ * super-scales stay; what they are, wt_lattice_read tells. Only for types that wt_lattice_can_set.
+ */
+void wt_lattice_set(wt_type type, size_t run, float scale, float min, void *block);
+
 /* Gives the weights of a block the values scale q - min, q [weights] on the grid; its scales stay. Decoding gives these floats to the bit. */
 void wt_lattice_write(wt_type type, const int8_t *q, void *block);
 

@@ -162,6 +162,18 @@ static const wt_gene_info GENES[WT_GENES] = {
          .human_text = "h",
          .help = "The order of the columns in error feedback: those with the highest value first, equal ones as they "
                  "stand."},
+    [WT_GENE_FEEDBACK_REFIT] =
+        {.name = "feedback.refit",
+         .kind = WT_GENE_INTEGER,
+         .lo = 0,
+         .hi = 6,
+         .chance = 0.5,
+         .default_text = "0",
+         .human_text = "0",
+         .help =
+             "How often, once all weights are rounded with error feedback, every scale is fitted anew to all errors and every "
+             "weight is looked at again. 0: scales stay as they were chosen before codes, and weights are looked at again "
+             "twice. Each time costs about as much as the first rounding."},
     [WT_GENE_CACHE_K] =
         {.name = "cache.k",
          .kind = WT_GENE_TYPE,

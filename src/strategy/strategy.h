@@ -23,22 +23,23 @@
 #include "strategy/domains.h"
 
 typedef enum wt_gene {
-    WT_GENE_ALLOC_PRICE,     /* rule(tensor) */
-    WT_GENE_ALLOC_TYPES,     /* a set of types */
-    WT_GENE_ALLOC_PINS,      /* a type for each of some tensors */
-    WT_GENE_FOLD_ATTN_IN,    /* rule(channel): the log of a scale; these four */
+    WT_GENE_ALLOC_PRICE,  /* rule(tensor) */
+    WT_GENE_ALLOC_TYPES,  /* a set of types */
+    WT_GENE_ALLOC_PINS,   /* a type for each of some tensors */
+    WT_GENE_FOLD_ATTN_IN, /* rule(channel): the log of a scale; these four */
     WT_GENE_FOLD_ATTN_OUT,
     WT_GENE_FOLD_FFN_IN,
     WT_GENE_FOLD_FFN_MID,
     WT_GENE_ROTATE_RESIDUAL, /* none, or a Hadamard rotation of random signs by a seed */
     WT_GENE_ROTATE_VALUE,
-    WT_GENE_ENCODE_WEIGHT,   /* rule(element) */
-    WT_GENE_ENCODE_GRID,     /* lo, hi, steps; or the type's own search */
-    WT_GENE_ENCODE_PASSES,   /* 0..8; or the type's own */
-    WT_GENE_ENCODE_BIAS,     /* 0.9..1.1 */
-    WT_GENE_FEEDBACK_DAMP,   /* 0: off, or a share of the mean diagonal, up to 1 */
-    WT_GENE_FEEDBACK_ORDER,  /* rule(column): columns in descending order of it */
-    WT_GENE_CACHE_K,         /* the type of a runtime's cache of keys */
+    WT_GENE_ENCODE_WEIGHT,  /* rule(element) */
+    WT_GENE_ENCODE_GRID,    /* lo, hi, steps; or the type's own search */
+    WT_GENE_ENCODE_PASSES,  /* 0..8; or the type's own */
+    WT_GENE_ENCODE_BIAS,    /* 0.9..1.1 */
+    WT_GENE_FEEDBACK_DAMP,  /* 0: off, or a share of the mean diagonal, up to 1 */
+    WT_GENE_FEEDBACK_ORDER, /* rule(column): columns in descending order of it */
+    WT_GENE_FEEDBACK_REFIT, /* 0..6 */
+    WT_GENE_CACHE_K,        /* the type of a runtime's cache of keys */
     WT_GENE_CACHE_V,
     WT_GENES,
 } wt_gene;

@@ -105,7 +105,7 @@ static int parse_name(wt_reader *r, given_name *name, wt_error *err) {
 /* Which genes there are, of the same family where the unknown one has any. */
 static void hint_genes(const char *word, size_t len, wt_error *err) {
     const char *dot = memchr(word, '.', len);
-    char list[240] = "";
+    char list[320] = "";
     size_t used = 0;
     for (int pass = 0; pass < 2 && used == 0; pass++) {
         for (int g = 0; g < WT_GENES; g++) {

@@ -38,7 +38,8 @@ static bool varies(const wt_strategy *s, wt_gene gene, const wt_scope *scope) {
     switch (gene) {
     case WT_GENE_ALLOC_PRICE:
     case WT_GENE_ALLOC_TYPES: return !scope->all_pinned;
-    case WT_GENE_FEEDBACK_ORDER: return s->genes[WT_GENE_FEEDBACK_DAMP].number > 0;
+    case WT_GENE_FEEDBACK_ORDER:
+    case WT_GENE_FEEDBACK_REFIT: return s->genes[WT_GENE_FEEDBACK_DAMP].number > 0;
     default: return true;
     }
 }

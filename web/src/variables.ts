@@ -91,6 +91,7 @@ export const GENES: Record<string, GeneInfo> = {
   'encode.bias': gene('1', 'A factor on the final scale of every block.', '1.0125'),
   'feedback.damp': gene('0', 'Error feedback (GPTQ): what rounding one column leaves over, the next ones absorb. The number is the damping; 0: off.', '0.01'),
   'feedback.order': gene('h', 'The order of the columns in error feedback: the highest value first.', 'h', COLUMN, 'rank value'),
+  'feedback.refit': gene('0', 'How often every scale is fitted anew to all errors once all weights are rounded.', '0'),
   'cache.k': gene('F16', 'The type of the runtime’s cache of keys (-ctk).', 'F16'),
   'cache.v': gene('F16', 'The type of the runtime’s cache of values (-ctv).', 'F16'),
 }
