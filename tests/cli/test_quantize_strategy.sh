@@ -60,7 +60,7 @@ strategy "$scratch/bad" 'alloc.types = [Q4_K Q6_K]' 'alloc.pins = { none.weight:
 wt strategy check "$scratch/bad" --size 1000 $use
 expect_status 1
 expect_out '^broken .*pins 2 matrices that the model lacks: blk.7.attn_q.weight, none.weight'
-expect_out '^broken .*1000 bytes is too small: the smallest file of this strategy has [0-9]+$'
+expect_out '^broken .*1000 bytes is too small: the smallest file of this strategy has [0-9]+ bytes$'
 expect_err 'it breaks 2 laws'
 wt strategy check "$scratch/bad" --size 1000 $use --json
 expect_status 1

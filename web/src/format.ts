@@ -2,6 +2,11 @@
 import type { Missing } from './document'
 
 export const NONE = '–'
+
+/** A text of at most n characters. */
+export function brief(text: string, n: number): string {
+  return text.length > n ? text.slice(0, n - 1) + '…' : text
+}
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 
 export function count(n: Missing): string {

@@ -1,9 +1,9 @@
 /* Part 6: the strategy. Its genes, each with its worth where a knock-out measured it, and rules as curves. */
-import { callName, placeOf, wholeTextOf, type Knockout, type Report } from './document'
+import { callName, fullName, placeOf, wholeTextOf, type Knockout, type Report } from './document'
 import { divergence, FATES } from './about'
 import { scalePow } from 'd3-scale'
-import { h, replace, s, say } from './dom'
-import { count, digits, plural, signed, sizeExact } from './format'
+import { clipped, h, replace, s, say } from './dom'
+import { count, plural, signed, sizeExact } from './format'
 import { section, type Part } from './part'
 import { ruleCurves } from './rule_curves'
 import { choice } from './state'
@@ -23,11 +23,13 @@ export class StrategyPart implements Part {
   private readonly text = h('pre', { class: 'strategy', tabindex: '0', 'aria-label': 'The text of the strategy' })
   private readonly copy = h('button', { type: 'button', 'data-focus': 'strategy:copy', onclick: () => void this.copyText() }, 'Copy the text')
 
+  private readonly whole = h('details', { class: 'more' }, h('summary', {}, 'The whole text'), this.copy, this.text)
+
   constructor() {
     this.root = section('strategy', 'The strategy',
       ['What the selected ', term('individual'), ' is made of: each ', term('gene'), ' with its ', term('worth', 'worth'), ', and ', term('rule', 'rules'),
         ' as curves. Bars of worth are on a square-root scale, so that small ones show. In a curve one variable moves and the others stand at ', term('usual', 'usual values'), ', where their dotted lines are; a dashed curve is the compared individual’s.'],
-      this.head, this.genes, this.pins, h('details', { class: 'more' }, h('summary', {}, 'The whole text'), this.copy, this.text))
+      this.head, this.genes, this.pins, this.whole)
   }
 
   update(r: Report): void {
@@ -54,6 +56,7 @@ export class StrategyPart implements Part {
 
   private draw(r: Report): void {
     const i = placeOf(r, choice.selected)
+    this.whole.hidden = i < 0
     if (i < 0) {
       this.head.textContent = 'Nobody is selected.'
       this.text.textContent = ''
@@ -64,7 +67,7 @@ export class StrategyPart implements Part {
     if (this.text.textContent !== text) this.text.textContent = text
     const p = r.doc.individuals
     const worths = new Map(r.doc.knockouts.filter((k) => k.id === p.id[i]).map((k) => [k.gene, k]))
-    replace(this.head, h('b', {}, callName(r, i)), ` (${FATES[r.fate[i]]}, #${p.id[i]}): ${divergence(r, i)}; ${p.bytes[i] > 0 ? sizeExact(p.bytes[i]) : 'it never had a plan'}. `,
+    replace(this.head, h('b', { 'data-say': fullName(r, i) }, callName(r, i)), ` (${FATES[r.fate[i]]}, #${p.id[i]}): ${divergence(r, i)}; ${p.bytes[i] > 0 ? sizeExact(p.bytes[i]) : 'it never had a plan'}. `,
       worths.size > 0 ? '' : `What its genes are worth was not measured; wildtype explain does it.`)
     this.drawGenes(r, i, readGenes(lines), worths)
   }
@@ -118,7 +121,7 @@ export class StrategyPart implements Part {
       s('rect', { x: Math.min(zero, at), width: Math.max(1, Math.abs(at - zero)), y: 6, height: 10, class: 'amount' }),
       s('line', { x1: scale(low), x2: scale(high), y1: 11, y2: 11, class: 'whisker' }), s('line', { x1: zero, x2: zero, y1: 0, y2: 22, class: 'zero' }))
     return h('p', { class: 'worth', 'data-say': `Set to ${k.value || 'the rules'}, the divergence changes by ${signed(k.change)} nats per token; 95% interval ${signed(k.low)} to ${signed(k.high)}: ${verdict}.` },
-      h('span', { class: 'sign' }, kind === 'good' ? '▲ ' : kind === 'bad' ? '▼ ' : '○ '), svg, h('b', {}, `${signed(k.change)} nats`), h('span', { class: 'small' }, ` (${signed(k.low)} to ${signed(k.high)}) against ${k.value || 'the rules'}: ${verdict}`))
+      h('span', { class: 'sign' }, kind === 'good' ? '▲ ' : kind === 'bad' ? '▼ ' : '○ '), svg, h('b', {}, `${signed(k.change)} nats per token`), h('span', { class: 'small' }, ` (${signed(k.low)} to ${signed(k.high)}) against `, clipped(k.value || 'the rules', 120), `: ${verdict}`))
   }
 }
 
@@ -128,5 +131,5 @@ export function unsupported(r: Report): Knockout[] {
 }
 
 export function worthText(k: Knockout): string {
-  return `${signed(k.change)} nats per token (${digits(k.low, 3)} to ${digits(k.high, 3)})`
+  return `${signed(k.change)} nats per token (${signed(k.low)} to ${signed(k.high)})`
 }
