@@ -91,7 +91,7 @@ function drawHead(r: Report): void {
   const run = r.doc.run
   const name = run.model.split('/').pop() ?? run.model
   document.title = `${name}: wildtype report`
-  model.textContent = brief(name, 60)
+  model.textContent = brief(name, 48)
   model.setAttribute('data-say', run.model)
   const last = r.doc.generations.number.length
   status.className = run.running ? 'status running' : 'status'
