@@ -1,7 +1,7 @@
 /* Part 7: what did not work: families that died out, laws that were broken, genes without worth, finalists that failed. */
 import { callName, placeOf, type Family, type Knockout, type Report, type Verdict } from './document'
 import { clipped, h, replace } from './dom'
-import { brief, count, nats, NONE, plural, share } from './format'
+import { brief, count, nats, NONE, placesOf, plural, share } from './format'
 import { section, type Part } from './part'
 import { unsupported, worthText } from './part_strategy'
 import { choice, select } from './state'
@@ -52,7 +52,7 @@ export class FailuresPart implements Part {
       columns: [
         { key: 'who', head: 'Whose', value: (row) => who(row.id), cell: (row) => who(row.id) },
         { key: 'gene', head: 'Gene', word: 'gene', value: (row) => row.gene, cell: (row) => h('code', {}, row.gene) },
-        { key: 'change', head: 'Worth, with 95% interval', word: 'worth', wrap: true, value: (row) => row.change, cell: (row) => worthText(row) },
+        { key: 'change', head: 'Worth, with 95% interval', word: 'worth', wide: true, value: (row) => row.change, cell: (row) => worthText(row, placesOf(this.report?.doc.knockouts.map((k) => k.change) ?? [])) },
         { key: 'verdict', head: 'So', wide: true, cell: (row) => ((row.high ?? 0) < 0 ? 'worse than what people use' : 'not to be told apart from what people use') },
       ],
     })

@@ -240,7 +240,7 @@ export class FrontPart implements Part {
     this.svg.setAttribute('viewBox', `0 0 ${width} ${height}`)
     this.svg.setAttribute('width', String(width))
     this.svg.setAttribute('height', String(height))
-    const clip = s('clipPath', { id: 'front-clip' }, s('rect', { x: frame.left, y: frame.top - 10, width: frame.right - frame.left + 10, height: frame.bottom - frame.top + 12 }))
+    const clip = s('clipPath', { id: 'front-clip' }, s('rect', { x: frame.left, y: frame.top - 3, width: frame.right - frame.left + 10, height: frame.bottom - frame.top + 5 }))
     const marks = s('g', {}), labels = s('g', { class: 'labels' })
     const named: { i: number; x: number; y: number; text: string; fate: string }[] = []
     for (let i = 0; i < r.count; i++) {
@@ -346,7 +346,10 @@ export class FrontPart implements Part {
       item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: 'compared' })), 'compared'))
     if (r.law.some((law) => law)) items.push(item(h('span', { class: 'cross', 'aria-hidden': 'true' }, '✕'), 'lethal, in a row for each law; at the left edge: without a plan, so without a size'))
     if (this.colours === 'family')
-      r.familyOrder.slice(0, COLOURED).forEach((family, n) => items.push(item(dot(familyColour(n)), `family ${r.familyLetter[family]} (${r.familyEvolved[family]})`)))
+      {
+      r.familyOrder.slice(0, COLOURED).forEach((family, n) => r.familyEvolved[family] > 0 && items.push(item(dot(familyColour(n)), `family ${r.familyLetter[family]} (${r.familyEvolved[family]})`)))
+      items.push(item(dot(css('--faint')), 'in a smaller family or in none'))
+    }
     if (this.colours === 'species') r.doc.species.forEach((name, n) => items.push(item(dot(familyColour(n)), name)))
     if (this.colours === 'generation')
       [0, 0.5, 1].forEach((t) => items.push(item(dot(evenColour(t)), t === 0 ? 'first generation' : t === 1 ? 'last' : 'middle')))

@@ -3,7 +3,7 @@ import { callName, fullName, placeOf, wholeTextOf, type Knockout, type Report } 
 import { divergence, FATES } from './about'
 import { scalePow } from 'd3-scale'
 import { clipped, h, replace, s, say } from './dom'
-import { count, plural, signed, sizeExact } from './format'
+import { count, placesOf, plural, signedTo, sizeExact } from './format'
 import { section, type Part } from './part'
 import { ruleCurves } from './rule_curves'
 import { choice } from './state'
@@ -17,6 +17,8 @@ type Place = (v: number) => number
 
 export class StrategyPart implements Part {
   readonly root: HTMLElement
+  /** Decimals of all worths that are shown. */
+  private places = 0
   private readonly head = h('p', { class: 'summary' })
   private readonly genes = h('div', { class: 'genes' })
   private readonly pins = h('div')
@@ -74,6 +76,7 @@ export class StrategyPart implements Part {
 
   private drawGenes(r: Report, i: number, genes: GeneText[], worths: Map<string, Knockout>): void {
     const scale = this.worthScale([...worths.values()])
+    this.places = placesOf([...worths.values()].map((k) => k.change))
     const b = placeOf(r, choice.compared)
     const others = b < 0 || b === i ? new Map<string, string>() : new Map(readGenes(wholeTextOf(r, b)).map((g) => [g.gene, g.value]))
     // A knock-out may have set a gene that the strategy leaves at its default.
@@ -113,15 +116,15 @@ export class StrategyPart implements Part {
 
   private worth(k: Knockout, scale: Place | null): HTMLElement {
     if (k.change === null || !scale) return h('p', { class: 'worth' }, 'worth: not measured')
-    const low = k.low ?? k.change, high = k.high ?? k.change
+    const low = k.low ?? k.change, high = k.high ?? k.change, places = this.places
     const verdict = low > 0 ? 'better than what people use' : high < 0 ? 'worse than what people use' : 'not to be told apart'
     const kind = low > 0 ? 'good' : high < 0 ? 'bad' : 'unknown'
     const zero = scale(0), at = scale(k.change)
     const svg = s('svg', { width: WIDTH, height: 22, class: `worth-bar ${kind}`, 'aria-hidden': 'true' },
       s('rect', { x: Math.min(zero, at), width: Math.max(1, Math.abs(at - zero)), y: 6, height: 10, class: 'amount' }),
       s('line', { x1: scale(low), x2: scale(high), y1: 11, y2: 11, class: 'whisker' }), s('line', { x1: zero, x2: zero, y1: 0, y2: 22, class: 'zero' }))
-    return h('p', { class: 'worth', 'data-say': `Set to ${k.value || 'the rules'}, the divergence changes by ${signed(k.change)} nats per token; 95% interval ${signed(k.low)} to ${signed(k.high)}: ${verdict}.` },
-      h('span', { class: 'sign' }, kind === 'good' ? '▲ ' : kind === 'bad' ? '▼ ' : '○ '), svg, h('b', {}, `${signed(k.change)} nats per token`), h('span', { class: 'small' }, ` (${signed(k.low)} to ${signed(k.high)}) against `, clipped(k.value || 'the rules', 120), `: ${verdict}`))
+    return h('p', { class: 'worth', 'data-say': `Set to ${k.value || 'the rules'}, the divergence changes by ${signedTo(k.change, places)} nats per token; 95% interval ${signedTo(k.low, places)} to ${signedTo(k.high, places)}: ${verdict}.` },
+      h('span', { class: 'sign' }, kind === 'good' ? '▲ ' : kind === 'bad' ? '▼ ' : '○ '), svg, h('b', {}, `${signedTo(k.change, places)} nats per token`), h('span', { class: 'small' }, ` (${signedTo(k.low, places)} to ${signedTo(k.high, places)}) against `, clipped(k.value || 'the rules', 120), `: ${verdict}`))
   }
 }
 
@@ -130,6 +133,6 @@ export function unsupported(r: Report): Knockout[] {
   return r.doc.knockouts.filter((k) => k.change !== null && (k.low ?? k.change) <= 0)
 }
 
-export function worthText(k: Knockout): string {
-  return `${signed(k.change)} nats per token (${signed(k.low)} to ${signed(k.high)})`
+export function worthText(k: Knockout, places: number): string {
+  return `${signedTo(k.change, places)} nats per token (${signedTo(k.low, places)} to ${signedTo(k.high, places)})`
 }

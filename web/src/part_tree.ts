@@ -308,7 +308,7 @@ export class TreePart implements Part {
         dots.append(s('text', { x: py === y ? (px + x) / 2 : x - 46, y: y - 7, class: 'edge', 'text-anchor': 'middle' }, text))
       } else dots.append(s('text', { x: x, y: y - 12, class: 'edge', 'text-anchor': 'middle' }, this.operator(node.i)))
       dots.append(s('circle', { cx: x, cy: y, r: 6, fill: colour(p.family[node.i]), class: 'node' }),
-        s('text', { x, y: y + 20, class: `name ${r.fate[node.i]}`, 'text-anchor': 'middle' }, `#${p.id[node.i]}${r.fate[node.i] === 'survivor' ? ' ★' : ''}`))
+        s('text', { x, y: y + 24, class: `name ${r.fate[node.i]}`, 'text-anchor': 'middle' }, `#${p.id[node.i]}${r.fate[node.i] === 'survivor' ? ' ★' : ''}`))
       if (p.id[node.i] === choice.selected) dots.append(s('circle', { cx: x, cy: y, r: 11, class: 'selected' }))
     }
     const axis = s('g', { class: 'axes' }, ...generations.map((g, k) => s('text', { x: 48 + k * COLUMN, y: height - 8, class: 'tick', 'text-anchor': 'middle' }, k === 0 ? `generation ${g}` : String(g))))

@@ -16,8 +16,6 @@ export interface Column<T> {
   wide?: boolean
   /** Left out where the page is narrow. */
   roomy?: boolean
-  /** Broken into lines where the page is narrow. */
-  wrap?: boolean
   /** Left out while no row has a value. */
   optional?: boolean
 }
@@ -38,8 +36,8 @@ export interface TableOptions<T> {
   empty: string
 }
 
-function classesOf(column: { numeric?: boolean; wide?: boolean; roomy?: boolean; wrap?: boolean }): string | undefined {
-  return [column.numeric && 'number', column.wide && 'wide', column.roomy && 'roomy', column.wrap && 'wrap'].filter(Boolean).join(' ') || undefined
+function classesOf(column: { numeric?: boolean; wide?: boolean; roomy?: boolean }): string | undefined {
+  return [column.numeric && 'number', column.wide && 'wide', column.roomy && 'roomy'].filter(Boolean).join(' ') || undefined
 }
 
 export class Table<T> {
