@@ -77,10 +77,10 @@ expect_usage_error '.*3apples'
 strategy "$scratch/s" 'alloc.types = [Q3_K Q4_K]'
 wt quantize --strategy "$scratch/s" --size 2000 $use -o none.gguf
 expect_error 'a budget of 2000 bytes is too small'
-least=$(sed -n '1s/.* has //p' "$err")
+least=$(sed -n '1s/.* has \([0-9]*\) bytes$/\1/p' "$err")
 wt quantize --strategy "$scratch/s" --size 1GiB $use -o none.gguf
-expect_error 'a budget of 1073741824 bytes is too large: the largest file of this strategy has [0-9]+'
-most=$(sed -n '1s/.* has //p' "$err")
+expect_error 'a budget of 1073741824 bytes is too large: the largest file of this strategy has [0-9]+ bytes$'
+most=$(sed -n '1s/.* has \([0-9]*\) bytes$/\1/p' "$err")
 wt quantize --strategy "$scratch/s" --size $((least - 1)) $use -o none.gguf
 expect_error 'a budget of .* is too small'
 for size in "$least" "$most"; do

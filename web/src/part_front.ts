@@ -82,7 +82,9 @@ export class FrontPart implements Part {
   }
 
   chosen(): void {
-    if (this.report && this.placed) this.drawRings(this.report)
+    if (!this.report || !this.placed) return
+    this.drawRings(this.report)
+    this.drawLegend(this.report)
   }
 
   /** Bounds of what is shown, in bytes and nats. */
@@ -259,7 +261,7 @@ export class FrontPart implements Part {
     replace(this.svg, s('defs', {}, clip),
       drawAxes(inUnit, y, frame, { x: `file size, ${unit.name}`, y: at.measured ? 'divergence, nats per token' : 'nobody was measured: no divergence', xTick: (v) => String(+v.toPrecision(4)),
         yTick: tick, xTicks: Math.max(3, Math.round(width / 110)), yTicks: at.measured ? 7 : 0 }),
-      s('g', { 'clip-path': 'url(#front-clip)' }, ...this.limits(r, at), this.frontLine(r, at)),
+      ...this.limits(r, at), s('g', { 'clip-path': 'url(#front-clip)' }, this.frontLine(r, at)),
       this.bandAxis(r, at, bands), marks, labels, this.ring, this.hover)
   }
 
@@ -342,8 +344,9 @@ export class FrontPart implements Part {
     if (whole) items.push(item(circle('dot'), 'measured on the whole search text'))
     if (evolved.some((is, i) => is && !r.full[i])) items.push(item(circle('dot open'), 'on a part of it'))
     if (whole || r.fate.includes('survivor')) items.push(item(s('svg', { width: 22, height: 10, 'aria-hidden': 'true' }, s('path', { d: 'M0,2H11V8H22', class: 'front-line' })), 'front of the evolved'))
-    items.push(item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: 'selected' })), 'selected'),
-      item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: 'compared' })), 'compared'))
+    const ring = (kind: string) => item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: kind })), kind)
+    if (choice.selected !== null) items.push(ring('selected'))
+    if (choice.compared !== null) items.push(ring('compared'))
     if (r.law.some((law) => law)) items.push(item(h('span', { class: 'cross', 'aria-hidden': 'true' }, '✕'), 'lethal, in a row for each law; at the left edge: without a plan, so without a size'))
     if (this.colours === 'family')
       {

@@ -55,6 +55,7 @@ test('a finished run: every part is there, from a file, without asking for anyth
   assert.ok(await tab.locator('#strategy path.curve.own').count() >= 1, 'rules are curves')
   assert.ok(await tab.locator('#failures tbody tr').count() > 3)
   assert.ok(await tab.locator('#verdict th', { hasText: '99% divergence' }).isVisible())
+  assert.equal(await tab.locator('#front [clip-path] text').count(), 0, 'no name is cut off by the bounds of the chart')
   const legend = (part) => tab.locator(`#${part} > .legend`).innerText()
   for (const mark of ['survivor', 'human', 'rejected finalist', 'measured on the whole search text', 'on a part of it', 'front of the evolved', 'lethal']) assert.ok((await legend('front')).includes(mark), mark)
   for (const mark of ['to a survivor', 'to the selected one', 'evolved', 'sent home in a race', 'lethal', 'a family died out', 'died before it had a plan']) assert.ok((await legend('tree')).includes(mark), mark)
