@@ -60,7 +60,7 @@ strategy "$scratch/bad" 'alloc.types = [Q4_K Q6_K]' 'alloc.pins = { none.weight:
 wt strategy check "$scratch/bad" --size 1000 $use
 expect_status 1
 expect_out '^broken .*pins 2 matrices that the model lacks: blk.7.attn_q.weight, none.weight'
-expect_out '^broken .*1000 bytes is too small: the smallest file of this strategy has [0-9]+$'
+expect_out '^broken .*1000 bytes is too small: the smallest file of this strategy has [0-9]+ bytes$'
 expect_err 'it breaks 2 laws'
 wt strategy check "$scratch/bad" --size 1000 $use --json
 expect_status 1
@@ -77,10 +77,10 @@ expect_usage_error '.*3apples'
 strategy "$scratch/s" 'alloc.types = [Q3_K Q4_K]'
 wt quantize --strategy "$scratch/s" --size 2000 $use -o none.gguf
 expect_error 'a budget of 2000 bytes is too small'
-least=$(sed -n '1s/.* has //p' "$err")
+least=$(sed -n '1s/.* has \([0-9]*\) bytes$/\1/p' "$err")
 wt quantize --strategy "$scratch/s" --size 1GiB $use -o none.gguf
-expect_error 'a budget of 1073741824 bytes is too large: the largest file of this strategy has [0-9]+'
-most=$(sed -n '1s/.* has //p' "$err")
+expect_error 'a budget of 1073741824 bytes is too large: the largest file of this strategy has [0-9]+ bytes$'
+most=$(sed -n '1s/.* has \([0-9]*\) bytes$/\1/p' "$err")
 wt quantize --strategy "$scratch/s" --size $((least - 1)) $use -o none.gguf
 expect_error 'a budget of .* is too small'
 for size in "$least" "$most"; do

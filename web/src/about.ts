@@ -1,7 +1,7 @@
 /* What the page says of one individual, in hover texts and to listeners. */
 import { callName, textOf, type Fate, type Report } from './document'
 import { h } from './dom'
-import { count, digits, NONE, share, size } from './format'
+import { brief, count, digits, NONE, share, size } from './format'
 
 export const FATES: Record<Fate, string> = {
   survivor: 'survivor', human: 'human', rejected: 'rejected finalist', living: 'evolved', raced: 'sent home in a race', lethal: 'lethal',
@@ -61,7 +61,7 @@ export function individualTip(r: Report, i: number): HTMLElement {
     row('size', p.bytes[i] > 0 ? size(p.bytes[i]) : 'it never had a plan'))
   if (p.same_top[i] !== null) tip.append(row('same top token', share(p.same_top[i])))
   if (r.fate[i] !== 'human') tip.append(row('from', origin(r, i)), row('species', `${r.doc.species[p.species[i]] ?? NONE}, ${familyName(r, i)}`))
-  if (p.cause[i] !== '') tip.append(h('p', { class: 'cause' }, p.cause[i]))
+  if (p.cause[i] !== '') tip.append(h('p', { class: 'cause' }, brief(p.cause[i], 400)))
   const lines = geneLines(textOf(r, i))
   if (lines.length > 0) tip.append(h('pre', {}, lines.map((line) => (line.length > 110 ? line.slice(0, 109) + '…' : line)).join('\n')))
   return tip

@@ -52,7 +52,7 @@ export interface AxisText {
 
 export function drawAxes(x: Scale, y: Scale, frame: Frame, text: AxisText): SVGGElement {
   const g = s('g', { class: 'axes', 'aria-hidden': 'true' })
-  for (const t of ticksOf(y, text.yTicks)) {
+  for (const t of text.yTicks > 0 ? ticksOf(y, text.yTicks) : []) {
     const at = Math.round(y(t)) + 0.5
     g.append(s('line', { x1: frame.left, x2: frame.right, y1: at, y2: at, class: 'grid' }),
       s('text', { x: frame.left - 6, y: at, class: 'tick', 'text-anchor': 'end', dy: '0.32em' }, text.yTick(t)))

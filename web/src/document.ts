@@ -3,6 +3,8 @@
  * per document: everything that a hover asks for is then an array access.
  */
 
+import { brief } from './format'
+
 export type Missing = number | null
 
 /** How far the run is; what each means is in docs/report-data.md. */
@@ -234,8 +236,13 @@ function nameFamilies(r: Report): void {
 }
 
 /** What people call an individual: the human's label, or its name. */
-export function callName(r: Report, i: number): string {
+export function fullName(r: Report, i: number): string {
   return r.doc.individuals.label[i] || r.doc.individuals.name[i] || `#${r.doc.individuals.id[i]}`
+}
+
+/** The same, as short as tables and titles need it. */
+export function callName(r: Report, i: number): string {
+  return brief(fullName(r, i), 40)
 }
 
 export function textOf(r: Report, i: number): string[] {

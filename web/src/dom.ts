@@ -3,6 +3,8 @@
  * code. Styles are set through the object model alone, which a strict content security policy allows.
  */
 
+import { brief } from './format'
+
 type Child = Node | string | number | null | undefined | false
 type Props = Record<string, unknown>
 
@@ -36,6 +38,11 @@ export function s<K extends keyof SVGElementTagNameMap>(tag: K, props: Props = {
   const el = document.createElementNS(SVG, tag)
   fill(el, props, children)
   return el
+}
+
+/** A text that nobody foresaw the length of: at most n characters of it, all of it when pointed at. */
+export function clipped(text: string, n = 160): HTMLElement {
+  return text.length > n ? h('span', { class: 'clipped', tabindex: '0', 'data-say': text }, brief(text, n)) : h('span', {}, text)
 }
 
 export function replace(el: Element, ...children: Child[]): void {

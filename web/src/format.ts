@@ -2,6 +2,11 @@
 import type { Missing } from './document'
 
 export const NONE = '–'
+
+/** A text of at most n characters. */
+export function brief(text: string, n: number): string {
+  return text.length > n ? text.slice(0, n - 1) + '…' : text
+}
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 
 export function count(n: Missing): string {
@@ -34,7 +39,7 @@ export function digits(x: Missing, n = 4): string {
   if (x === null || !Number.isFinite(x)) return NONE
   if (x === 0) return '0'
   const magnitude = Math.abs(x)
-  if (magnitude < 1e-5 || magnitude >= 1e7) return x.toExponential(n - 1).replace(/\.?0+e/, 'e').replace('e+', 'e').replace('-', '−')
+  if (magnitude < 1e-5 || magnitude >= 1e7) return x.toExponential(n - 1).replace(/\.?0+e/, 'e').replace('e+', 'e').replaceAll('-', '−')
   const places = Math.min(8, Math.max(0, n - 1 - Math.floor(Math.log10(magnitude))))
   return x.toFixed(places).replace('-', '−')
 }
@@ -54,8 +59,16 @@ export function share(x: Missing, places = 1): string {
   return x === null ? NONE : `${(100 * x).toFixed(places)}%`
 }
 
-export function signed(x: Missing, n = 3): string {
-  return x === null ? NONE : (x > 0 ? '+' : '') + digits(x, n)
+/** Decimals that show the largest of these with four digits: so many for all of them, whose lines are then compared at a glance. */
+export function placesOf(values: Missing[]): number {
+  const most = Math.max(...values.map((v) => Math.abs(v ?? 0)), 0)
+  return most > 0 ? Math.min(12, Math.max(0, 3 - Math.floor(Math.log10(most)))) : 0
+}
+
+export function signedTo(x: Missing, places: number): string {
+  if (x === null) return NONE
+  const text = x.toFixed(places)
+  return Number(text) === 0 ? '0' : (x > 0 ? '+' : '') + text.replace('-', '−')
 }
 
 export function duration(seconds: Missing): string {

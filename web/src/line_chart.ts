@@ -59,17 +59,18 @@ export class LineChart {
   draw(): void {
     const d = this.data
     if (!d) return
-    const width = Math.max(260, this.area.clientWidth), height = 220
-    const frame = { left: 56, right: width - 12, top: 26, bottom: height - 40 }
-    const values = [...d.series.flatMap((line) => line.values), ...(d.references ?? []).map((ref) => ref.value)]
+        const values = [...d.series.flatMap((line) => line.values), ...(d.references ?? []).map((ref) => ref.value)]
       .filter((v): v is number => v !== null && Number.isFinite(v) && (!d.log || v > 0))
+    const known = values.length > 0 && d.x.length > 0
+    const width = Math.max(260, this.area.clientWidth), height = known ? 220 : 40
+    const frame = { left: 56, right: width - 12, top: 26, bottom: height - 40 }
     this.svg.setAttribute('viewBox', `0 0 ${width} ${height}`)
     this.svg.setAttribute('width', String(width))
     this.svg.setAttribute('height', String(height))
     this.leave()
-    if (values.length === 0 || d.x.length === 0) {
+    if (!known) {
       this.x = this.y = null
-      replace(this.svg, s('text', { x: width / 2, y: height / 2, 'text-anchor': 'middle', class: 'note' }, 'nothing measured yet'))
+      replace(this.svg, s('text', { x: 4, y: height / 2, class: 'note' }, d.x.length === 0 ? 'no generation has ended yet' : 'nothing was measured'))
       return replace(this.legend)
     }
     const [low, high] = d.bounds ?? [Math.min(...values), Math.max(...values)]

@@ -6,7 +6,7 @@
 import { bestHuman, callName, firstChoice, placeOf, readReport, survivorsOf, type Report } from './document'
 import { FATES } from './about'
 import { append, h, keepFocus, replace, say } from './dom'
-import { duration, plural } from './format'
+import { brief, duration, plural } from './format'
 import { onScheme } from './palette'
 import type { Part } from './part'
 import { FailuresPart } from './part_failures'
@@ -62,7 +62,7 @@ function build(): void {
 
 function option(r: Report, i: number): HTMLOptionElement {
   const p = r.doc.individuals
-  return h('option', { value: p.id[i] }, `${callName(r, i).slice(0, 40)} (#${p.id[i]}, ${FATES[r.fate[i]]})`)
+  return h('option', { value: p.id[i] }, `${callName(r, i)} (#${p.id[i]}, ${FATES[r.fate[i]]})`)
 }
 
 /** Survivors, humans, the parents of the selected one, and whoever is chosen; everybody would be thousands. */
@@ -79,9 +79,11 @@ function fillLists(r: Report): void {
     const known = new Set([...survivorsOf(r), ...rejected, ...humans, ...parents])
     const own = placeOf(r, id)
     replace(list, group('survivors', survivorsOf(r)), group('humans, by size', humans), group('parents of the selected one', parents.filter((i) => r.fate[i] !== 'human' && r.fate[i] !== 'survivor')),
-      group('rejected', rejected), own >= 0 && !known.has(own) && group('chosen in a chart or table', [own]))
+      group('rejected', rejected), own >= 0 && !known.has(own) && group('chosen in a chart or table', [own]), own < 0 && h('option', { value: '' }, 'nobody'))
+    list.disabled = list.options.length < 2
     list.value = String(id ?? '')
   }
+  swap.disabled = choice.selected === null || choice.compared === null
   selectedName.textContent = selected < 0 ? '' : callName(r, selected)
 }
 
@@ -89,7 +91,7 @@ function drawHead(r: Report): void {
   const run = r.doc.run
   const name = run.model.split('/').pop() ?? run.model
   document.title = `${name}: wildtype report`
-  model.textContent = name
+  model.textContent = brief(name, 48)
   model.setAttribute('data-say', run.model)
   const last = r.doc.generations.number.length
   status.className = run.running ? 'status running' : 'status'

@@ -7,22 +7,23 @@ import { interpolateViridis } from 'd3-scale-chromatic'
 const LIGHT = ['#0072b2', '#d55e00', '#009e73', '#b5589b', '#c98a00', '#3a9fd6', '#7a4a1e']
 const DARK = ['#4aa8e8', '#ff8a3d', '#2fc79a', '#e39acb', '#f0c02e', '#a5d8f5', '#c89a6a']
 const media = matchMedia('(prefers-color-scheme: dark)')
+const paper = matchMedia('print')
 let printing = false
 
 export function isDark(): boolean {
-  return media.matches && !printing
+  return media.matches && !printing && !paper.matches
 }
 
 /** Calls when colours have to be read anew: another scheme, or paper, which is always light. */
 export function onScheme(change: () => void): void {
-  media.addEventListener('change', change)
+  for (const query of [media, paper]) query.addEventListener('change', change)
   addEventListener('beforeprint', () => { printing = true; change() })
   addEventListener('afterprint', () => { printing = false; change() })
 }
 
 /** Canvas pixels for a pixel of the page: paper has many. */
 export function canvasRatio(): number {
-  return printing ? 3 : Math.min(3, devicePixelRatio || 1)
+  return printing || paper.matches ? 3 : Math.min(3, devicePixelRatio || 1)
 }
 
 export function css(name: string): string {

@@ -1,12 +1,12 @@
 /* Part 7: what did not work: families that died out, laws that were broken, genes without worth, finalists that failed. */
 import { callName, placeOf, type Family, type Knockout, type Report, type Verdict } from './document'
-import { h, replace } from './dom'
-import { count, nats, NONE, plural, share } from './format'
+import { clipped, h, replace } from './dom'
+import { brief, count, nats, NONE, placesOf, plural, share } from './format'
 import { section, type Part } from './part'
 import { unsupported, worthText } from './part_strategy'
 import { choice, select } from './state'
 import { Table } from './table'
-import { term } from './words'
+import { lawTip, term } from './words'
 
 interface Death { law: string; count: number; share: number; example: string; id: number }
 interface Extinct { family: Family; index: number }
@@ -29,7 +29,7 @@ export class FailuresPart implements Part {
       columns: [
         { key: 'letter', head: 'Family', word: 'family', value: (row) => this.report?.familyLetter[row.index] ?? '', cell: (row) => this.report?.familyLetter[row.index] ?? NONE },
         { key: 'size', head: 'Members', numeric: true, value: (row) => this.members(row), cell: (row) => count(this.members(row)) },
-        { key: 'founder', head: 'Founder', word: 'founder', value: (row) => row.family.founder, cell: (row) => who(row.family.founder) },
+        { key: 'founder', head: 'Founder', word: 'founder', value: (row) => row.family.founder, cell: (row) => brief(who(row.family.founder), 20) },
         { key: 'life', head: 'Generations', value: (row) => row.family.born, cell: (row) => `${row.family.born} to ${row.family.last}` },
         { key: 'best', head: 'Its best', word: 'kld', numeric: true, value: (row) => row.family.best, cell: (row) => nats(row.family.best) },
         { key: 'genes', head: 'What set it apart', wide: true, cell: (row) => this.geneList(row.family.genes) },
@@ -39,10 +39,10 @@ export class FailuresPart implements Part {
       name: 'deaths', caption: 'Laws that were broken', key: (row) => row.law, sort: { key: 'count', down: true }, empty: 'Nobody broke a law.',
       choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected,
       columns: [
-        { key: 'law', head: 'Law', word: 'law', value: (row) => row.law, cell: (row) => row.law },
+        { key: 'law', head: 'Law', word: 'law', value: (row) => row.law, cell: (row) => h('span', { 'data-say': lawTip(row.law) }, row.law) },
         { key: 'count', head: 'Died', numeric: true, value: (row) => row.count, cell: (row) => count(row.count) },
         { key: 'share', head: 'Of all', numeric: true, value: (row) => row.share, cell: (row) => share(row.share) },
-        { key: 'example', head: 'For example', wide: true, cell: (row) => row.example },
+        { key: 'example', head: 'For example', wide: true, cell: (row) => clipped(row.example) },
       ],
     })
     this.genes = new Table<Knockout>({
@@ -52,8 +52,8 @@ export class FailuresPart implements Part {
       columns: [
         { key: 'who', head: 'Whose', value: (row) => who(row.id), cell: (row) => who(row.id) },
         { key: 'gene', head: 'Gene', word: 'gene', value: (row) => row.gene, cell: (row) => h('code', {}, row.gene) },
-        { key: 'change', head: 'Worth, with 95% interval', word: 'worth', value: (row) => row.change, cell: (row) => worthText(row) },
-        { key: 'verdict', head: 'So', cell: (row) => ((row.high ?? 0) < 0 ? 'worse than what people use' : 'no difference shown') },
+        { key: 'change', head: 'Worth, with 95% interval', word: 'worth', wide: true, value: (row) => row.change, cell: (row) => worthText(row, placesOf(this.report?.doc.knockouts.map((k) => k.change) ?? [])) },
+        { key: 'verdict', head: 'So', wide: true, cell: (row) => ((row.high ?? 0) < 0 ? 'worse than what people use' : 'not to be told apart from what people use') },
       ],
     })
     this.root = section('failures', 'What did not work',
@@ -108,7 +108,7 @@ export class FailuresPart implements Part {
 
   private failure(r: Report, row: Verdict): HTMLElement {
     const i = placeOf(r, row.id)
-    return h('li', {}, h('button', { type: 'button', class: 'pick', 'data-focus': `rejected:${row.id}`, onclick: () => select(row.id) }, i < 0 ? `#${row.id}` : callName(r, i)), `: ${row.note || 'no reason is recorded'}`)
+    return h('li', {}, h('button', { type: 'button', class: 'pick', 'data-focus': `rejected:${row.id}`, onclick: () => select(row.id) }, i < 0 ? `#${row.id}` : callName(r, i)), ': ', clipped(row.note || 'no reason is recorded'))
   }
 
   chosen(): void {

@@ -6,7 +6,7 @@ import { callName, placeOf, type Report } from './document'
 import { drawAxes, scaleOver, type Frame, type Scale } from './axes'
 import { FATES, individualTip, speakOf } from './about'
 import { h, replace, s } from './dom'
-import { sizeUnit, tick } from './format'
+import { brief, sizeUnit, tick } from './format'
 import { canvasRatio, COLOURED, css, evenColour, familyColour, isDark } from './palette'
 import { radio, section, type Part } from './part'
 import { Picker, type Spot } from './picker'
@@ -29,6 +29,8 @@ interface Placed {
   x: Scale
   y: Scale
   bands: string[]
+  /** Whether anybody has a divergence: where nobody has, there is nothing above the lethal ones. */
+  measured: boolean
 }
 
 export class FrontPart implements Part {
@@ -80,7 +82,9 @@ export class FrontPart implements Part {
   }
 
   chosen(): void {
-    if (this.report && this.placed) this.drawRings(this.report)
+    if (!this.report || !this.placed) return
+    this.drawRings(this.report)
+    this.drawLegend(this.report)
   }
 
   /** Bounds of what is shown, in bytes and nats. */
@@ -116,10 +120,11 @@ export class FrontPart implements Part {
     let bands = [...laws].sort((a, b) => b[1] - a[1]).map(([law]) => law)
     if (bands.length > MOST_BANDS) bands = [...bands.slice(0, MOST_BANDS - 1), 'other laws']
     const width = Math.max(280, this.chart.clientWidth)
-    const height = Math.round(Math.min(560, Math.max(330, width * 0.5))) + bands.length * BAND
+    const measured = r.doc.individuals.kld.some((kld, i) => kld !== null && kld > 0 && r.doc.individuals.bytes[i] > 0)
+    const height = (measured ? Math.round(Math.min(560, Math.max(330, width * 0.5))) : 130) + bands.length * BAND
     const frame = { left: 58, right: width - 14, top: 30, bottom: height - 44 - (bands.length > 0 ? bands.length * BAND + 14 : 0) }
     const [x0, x1, y0, y1] = bounds
-    return { width, height, frame, bands, x: scaleOver(x0, x1, frame.left + 8, frame.right - (width > 700 ? 76 : 20), true), y: scaleOver(y0, y1, frame.bottom, frame.top, true) }
+    return { width, height, frame, bands, measured, x: scaleOver(x0, x1, frame.left + 8, frame.right - (width > 700 ? 76 : 20), true), y: scaleOver(y0, y1, frame.bottom, frame.top, true) }
   }
 
   private draw(): void {
@@ -237,7 +242,7 @@ export class FrontPart implements Part {
     this.svg.setAttribute('viewBox', `0 0 ${width} ${height}`)
     this.svg.setAttribute('width', String(width))
     this.svg.setAttribute('height', String(height))
-    const clip = s('clipPath', { id: 'front-clip' }, s('rect', { x: frame.left, y: frame.top - 10, width: frame.right - frame.left + 10, height: frame.bottom - frame.top + 12 }))
+    const clip = s('clipPath', { id: 'front-clip' }, s('rect', { x: frame.left, y: frame.top - 3, width: frame.right - frame.left + 10, height: frame.bottom - frame.top + 5 }))
     const marks = s('g', {}), labels = s('g', { class: 'labels' })
     const named: { i: number; x: number; y: number; text: string; fate: string }[] = []
     for (let i = 0; i < r.count; i++) {
@@ -254,9 +259,9 @@ export class FrontPart implements Part {
       }))
     this.placeLabels(named, at, labels)
     replace(this.svg, s('defs', {}, clip),
-      drawAxes(inUnit, y, frame, { x: `file size, ${unit.name}`, y: 'divergence, nats per token', xTick: (v) => String(+v.toPrecision(4)), yTick: tick,
-        xTicks: Math.max(3, Math.round(width / 110)), yTicks: 7 }),
-      s('g', { 'clip-path': 'url(#front-clip)' }, ...this.limits(r, at), this.frontLine(r, at)),
+      drawAxes(inUnit, y, frame, { x: `file size, ${unit.name}`, y: at.measured ? 'divergence, nats per token' : 'nobody was measured: no divergence', xTick: (v) => String(+v.toPrecision(4)),
+        yTick: tick, xTicks: Math.max(3, Math.round(width / 110)), yTicks: at.measured ? 7 : 0 }),
+      ...this.limits(r, at), s('g', { 'clip-path': 'url(#front-clip)' }, this.frontLine(r, at)),
       this.bandAxis(r, at, bands), marks, labels, this.ring, this.hover)
   }
 
@@ -294,7 +299,7 @@ export class FrontPart implements Part {
       box[0] > at.frame.left && box[2] < at.width && box[1] > 2 && box[3] < at.frame.bottom + 2 &&
       taken.every((t) => box[2] < t[0] || box[0] > t[2] || box[3] < t[1] || box[1] > t[3])
     for (const m of named) {
-      const text = m.text.length > 22 ? m.text.slice(0, 21) + '…' : m.text
+      const text = brief(m.text, at.width < 520 ? 14 : 22)
       const w = text.length * (m.fate === 'survivor' ? 7.7 : 7) + 4
       const places: [number, number, 'start' | 'end' | 'middle'][] =
         [[15, 4, 'start'], [-15, 4, 'end'], [0, -14, 'middle'], [0, 23, 'middle'], [10, -9, 'start'], [10, 17, 'start'], [-10, -9, 'end'], [-10, 17, 'end'],
@@ -329,14 +334,25 @@ export class FrontPart implements Part {
     const item = (mark: Node, text: string) => h('span', { class: 'item' }, mark, text)
     const shape = (d: string, kind: string) => s('svg', { width: 18, height: 18, viewBox: '-9 -9 18 18', 'aria-hidden': 'true' }, s('path', { d, class: `mark ${kind}` }))
     const dot = (colour: string) => h('span', { class: 'chip', css: { background: colour } })
-    const items = [item(shape(STAR, 'survivor'), FATES.survivor), item(shape(DIAMOND, 'human'), FATES.human)]
+    const circle = (kind: string) => s('svg', { width: 12, height: 12, viewBox: '-6 -6 12 12', 'aria-hidden': 'true' }, s('circle', { r: 3.4, class: kind }))
+    const evolved = r.fate.map((fate, i) => (fate === 'living' || fate === 'raced') && !r.law[i] && r.doc.individuals.kld[i] !== null)
+    const whole = evolved.some((is, i) => is && r.full[i])
+    const items: HTMLElement[] = []
+    if (r.fate.includes('survivor')) items.push(item(shape(STAR, 'survivor'), FATES.survivor))
+    if (r.fate.some((fate, i) => fate === 'human' && r.doc.individuals.kld[i] !== null)) items.push(item(shape(DIAMOND, 'human'), FATES.human))
     if (r.fate.includes('rejected')) items.push(item(shape(CROSS, 'rejected'), FATES.rejected))
-    items.push(item(s('svg', { width: 22, height: 10, 'aria-hidden': 'true' }, s('path', { d: 'M0,2H11V8H22', class: 'front-line' })), 'front of the evolved'),
-      item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: 'selected' })), 'selected'),
-      item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: 'compared' })), 'compared'))
-    if (r.law.some((law) => law)) items.push(item(h('span', { class: 'cross', 'aria-hidden': 'true' }, '✕'), 'lethal; at the left edge without a plan, so without a size'))
+    if (whole) items.push(item(circle('dot'), 'measured on the whole search text'))
+    if (evolved.some((is, i) => is && !r.full[i])) items.push(item(circle('dot open'), 'on a part of it'))
+    if (whole || r.fate.includes('survivor')) items.push(item(s('svg', { width: 22, height: 10, 'aria-hidden': 'true' }, s('path', { d: 'M0,2H11V8H22', class: 'front-line' })), 'front of the evolved'))
+    const ring = (kind: string) => item(s('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, s('circle', { r: 6, class: kind })), kind)
+    if (choice.selected !== null) items.push(ring('selected'))
+    if (choice.compared !== null) items.push(ring('compared'))
+    if (r.law.some((law) => law)) items.push(item(h('span', { class: 'cross', 'aria-hidden': 'true' }, '✕'), 'lethal, in a row for each law; at the left edge: without a plan, so without a size'))
     if (this.colours === 'family')
-      r.familyOrder.slice(0, COLOURED).forEach((family, n) => items.push(item(dot(familyColour(n)), `family ${r.familyLetter[family]} (${r.familyEvolved[family]})`)))
+      {
+      r.familyOrder.slice(0, COLOURED).forEach((family, n) => r.familyEvolved[family] > 0 && items.push(item(dot(familyColour(n)), `family ${r.familyLetter[family]} (${r.familyEvolved[family]})`)))
+      items.push(item(dot(css('--faint')), 'in a smaller family or in none'))
+    }
     if (this.colours === 'species') r.doc.species.forEach((name, n) => items.push(item(dot(familyColour(n)), name)))
     if (this.colours === 'generation')
       [0, 0.5, 1].forEach((t) => items.push(item(dot(evenColour(t)), t === 0 ? 'first generation' : t === 1 ? 'last' : 'middle')))

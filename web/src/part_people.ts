@@ -1,7 +1,7 @@
 /* Everybody in one table, for those who search, sort, or do not see the chart. */
-import { callName, type Report } from './document'
+import { callName, fullName, type Report } from './document'
 import { FATES, familyName } from './about'
-import { h } from './dom'
+import { clipped, h } from './dom'
 import { count, digits, NONE, share, size } from './format'
 import type { Part } from './part'
 import { choice, select } from './state'
@@ -20,7 +20,7 @@ export class PeoplePart implements Part {
       name: 'people', caption: 'Everybody who was born', key: (i) => String(p().id[i]), page: 20, sort: { key: 'kld' },
       choose: (i) => select(p().id[i]), chosen: (i) => p().id[i] === choice.selected, empty: 'Nobody.',
       columns: [
-        { key: 'name', head: 'Who', word: 'individual', value: (i) => callName(this.report as Report, i), cell: (i) => callName(this.report as Report, i) },
+        { key: 'name', head: 'Who', word: 'individual', value: (i) => fullName(this.report as Report, i), cell: (i) => callName(this.report as Report, i) },
         { key: 'id', head: 'Number', numeric: true, value: (i) => p().id[i], cell: (i) => `#${p().id[i]}` },
         { key: 'fate', head: 'What became of it', value: (i) => this.fate(i), cell: (i) => this.fate(i) },
         { key: 'kld', head: 'Divergence, nats', word: 'kld', numeric: true, value: (i) => this.comparable(i), cell: (i) => digits(p().kld[i]) },
@@ -30,7 +30,7 @@ export class PeoplePart implements Part {
         { key: 'generation', head: 'Generation', word: 'generation', numeric: true, value: (i) => p().generation[i], cell: (i) => String(p().generation[i]) },
         { key: 'operator', head: 'Operator', word: 'operator', value: (i) => this.operator(i), cell: (i) => this.operator(i) },
         { key: 'family', head: 'Family', word: 'family', value: (i) => familyName(this.report as Report, i), cell: (i) => familyName(this.report as Report, i).replace('family ', '') },
-        { key: 'cause', head: 'Cause', word: 'law', wide: true, value: (i) => p().cause[i] || null, cell: (i) => p().cause[i] || NONE },
+        { key: 'cause', head: 'Cause', word: 'law', wide: true, value: (i) => p().cause[i] || null, cell: (i) => (p().cause[i] ? clipped(p().cause[i]) : NONE) },
       ],
     })
     this.search = h('input', { type: 'search', 'aria-label': 'Find by name, number, cause or operator', placeholder: 'name, #number, cause, operator', 'data-focus': 'people:search', oninput: () => this.fill() })
@@ -60,7 +60,7 @@ export class PeoplePart implements Part {
     const wanted = this.search.value.trim().toLowerCase()
     const rows: number[] = []
     for (let i = 0; i < r.count; i++) {
-      if (wanted && ![callName(r, i), `#${r.doc.individuals.id[i]}`, r.doc.individuals.cause[i], this.operator(i), this.fate(i)].some((t) => t.toLowerCase().includes(wanted))) continue
+      if (wanted && ![fullName(r, i), `#${r.doc.individuals.id[i]}`, r.doc.individuals.cause[i], this.operator(i), this.fate(i)].some((t) => t.toLowerCase().includes(wanted))) continue
       rows.push(i)
     }
     this.table.set(rows)

@@ -5,7 +5,7 @@
 import { callName, placeOf, planOf, type Report } from './document'
 import { FATES } from './about'
 import { h, replace, say } from './dom'
-import { count, plural } from './format'
+import { brief, count, plural } from './format'
 import { bitsColour } from './palette'
 import { section, type Part } from './part'
 import { choice } from './state'
@@ -69,7 +69,7 @@ export class PlanPart implements Part {
     // Another strategy's plan may have tensors that neither of these has.
     grid.outside = grid.outside.filter((t) => (plan?.[t] ?? -1) >= 0 || (other?.[t] ?? -1) >= 0)
     if (!plan && !other) {
-      replace(this.summary, a < 0 ? 'Nobody is selected.' : `${callName(r, a)} has no plan${r.law[a] ? `; it died: ${r.doc.individuals.cause[a]}` : '.'}`)
+      replace(this.summary, a < 0 ? 'Nobody is selected.' : `${callName(r, a)} has no plan${r.law[a] ? `; it died: ${brief(r.doc.individuals.cause[a], 200)}` : '.'}`)
       replace(this.maps)
       return replace(this.legend)
     }
@@ -81,7 +81,7 @@ export class PlanPart implements Part {
 
   private summarise(r: Report, plan: number[] | null, other: number[] | null, a: number, b: number): void {
     if (!plan) return replace(this.summary, `${a < 0 ? 'The selected one' : callName(r, a)} has no plan. `, 'Shown is the one to compare with.')
-    if (!other) return replace(this.summary, b === a && b >= 0 ? 'It is compared with itself: choose another above to see differences.' : 'The one to compare with has no plan.')
+    if (!other) return replace(this.summary, b < 0 ? 'It is compared with nobody.' : b === a ? 'It is compared with itself: choose another above to see differences.' : 'The one to compare with has no plan.')
     let more = 0, fewer = 0, same = 0
     plan.forEach((type, t) => {
       if (type === other[t]) return

@@ -1,9 +1,9 @@
 /* Part 6: the strategy. Its genes, each with its worth where a knock-out measured it, and rules as curves. */
-import { callName, placeOf, wholeTextOf, type Knockout, type Report } from './document'
+import { callName, fullName, placeOf, wholeTextOf, type Knockout, type Report } from './document'
 import { divergence, FATES } from './about'
 import { scalePow } from 'd3-scale'
-import { h, replace, s, say } from './dom'
-import { count, digits, plural, signed, sizeExact } from './format'
+import { clipped, h, replace, s, say } from './dom'
+import { count, placesOf, plural, signedTo, sizeExact } from './format'
 import { section, type Part } from './part'
 import { ruleCurves } from './rule_curves'
 import { choice } from './state'
@@ -17,17 +17,21 @@ type Place = (v: number) => number
 
 export class StrategyPart implements Part {
   readonly root: HTMLElement
+  /** Decimals of all worths that are shown. */
+  private places = 0
   private readonly head = h('p', { class: 'summary' })
   private readonly genes = h('div', { class: 'genes' })
   private readonly pins = h('div')
   private readonly text = h('pre', { class: 'strategy', tabindex: '0', 'aria-label': 'The text of the strategy' })
   private readonly copy = h('button', { type: 'button', 'data-focus': 'strategy:copy', onclick: () => void this.copyText() }, 'Copy the text')
 
+  private readonly whole = h('details', { class: 'more' }, h('summary', {}, 'The whole text'), this.copy, this.text)
+
   constructor() {
     this.root = section('strategy', 'The strategy',
       ['What the selected ', term('individual'), ' is made of: each ', term('gene'), ' with its ', term('worth', 'worth'), ', and ', term('rule', 'rules'),
         ' as curves. Bars of worth are on a square-root scale, so that small ones show. In a curve one variable moves and the others stand at ', term('usual', 'usual values'), ', where their dotted lines are; a dashed curve is the compared individual’s.'],
-      this.head, this.genes, this.pins, h('details', { class: 'more' }, h('summary', {}, 'The whole text'), this.copy, this.text))
+      this.head, this.genes, this.pins, this.whole)
   }
 
   update(r: Report): void {
@@ -54,6 +58,7 @@ export class StrategyPart implements Part {
 
   private draw(r: Report): void {
     const i = placeOf(r, choice.selected)
+    this.whole.hidden = i < 0
     if (i < 0) {
       this.head.textContent = 'Nobody is selected.'
       this.text.textContent = ''
@@ -64,13 +69,14 @@ export class StrategyPart implements Part {
     if (this.text.textContent !== text) this.text.textContent = text
     const p = r.doc.individuals
     const worths = new Map(r.doc.knockouts.filter((k) => k.id === p.id[i]).map((k) => [k.gene, k]))
-    replace(this.head, h('b', {}, callName(r, i)), ` (${FATES[r.fate[i]]}, #${p.id[i]}): ${divergence(r, i)}; ${p.bytes[i] > 0 ? sizeExact(p.bytes[i]) : 'it never had a plan'}. `,
+    replace(this.head, h('b', { 'data-say': fullName(r, i) }, callName(r, i)), ` (${FATES[r.fate[i]]}, #${p.id[i]}): ${divergence(r, i)}; ${p.bytes[i] > 0 ? sizeExact(p.bytes[i]) : 'it never had a plan'}. `,
       worths.size > 0 ? '' : `What its genes are worth was not measured; wildtype explain does it.`)
     this.drawGenes(r, i, readGenes(lines), worths)
   }
 
   private drawGenes(r: Report, i: number, genes: GeneText[], worths: Map<string, Knockout>): void {
     const scale = this.worthScale([...worths.values()])
+    this.places = placesOf([...worths.values()].map((k) => k.change))
     const b = placeOf(r, choice.compared)
     const others = b < 0 || b === i ? new Map<string, string>() : new Map(readGenes(wholeTextOf(r, b)).map((g) => [g.gene, g.value]))
     // A knock-out may have set a gene that the strategy leaves at its default.
@@ -110,15 +116,15 @@ export class StrategyPart implements Part {
 
   private worth(k: Knockout, scale: Place | null): HTMLElement {
     if (k.change === null || !scale) return h('p', { class: 'worth' }, 'worth: not measured')
-    const low = k.low ?? k.change, high = k.high ?? k.change
+    const low = k.low ?? k.change, high = k.high ?? k.change, places = this.places
     const verdict = low > 0 ? 'better than what people use' : high < 0 ? 'worse than what people use' : 'not to be told apart'
     const kind = low > 0 ? 'good' : high < 0 ? 'bad' : 'unknown'
     const zero = scale(0), at = scale(k.change)
     const svg = s('svg', { width: WIDTH, height: 22, class: `worth-bar ${kind}`, 'aria-hidden': 'true' },
       s('rect', { x: Math.min(zero, at), width: Math.max(1, Math.abs(at - zero)), y: 6, height: 10, class: 'amount' }),
       s('line', { x1: scale(low), x2: scale(high), y1: 11, y2: 11, class: 'whisker' }), s('line', { x1: zero, x2: zero, y1: 0, y2: 22, class: 'zero' }))
-    return h('p', { class: 'worth', 'data-say': `Set to ${k.value || 'the rules'}, the divergence changes by ${signed(k.change)} nats per token; 95% interval ${signed(k.low)} to ${signed(k.high)}: ${verdict}.` },
-      h('span', { class: 'sign' }, kind === 'good' ? '▲ ' : kind === 'bad' ? '▼ ' : '○ '), svg, h('b', {}, `${signed(k.change)} nats`), h('span', { class: 'small' }, ` (${signed(k.low)} to ${signed(k.high)}) against ${k.value || 'the rules'}: ${verdict}`))
+    return h('p', { class: 'worth', 'data-say': `Set to ${k.value || 'the rules'}, the divergence changes by ${signedTo(k.change, places)} nats per token; 95% interval ${signedTo(k.low, places)} to ${signedTo(k.high, places)}: ${verdict}.` },
+      h('span', { class: 'sign' }, kind === 'good' ? '▲ ' : kind === 'bad' ? '▼ ' : '○ '), svg, h('b', {}, `${signedTo(k.change, places)} nats per token`), h('span', { class: 'small' }, ` (${signedTo(k.low, places)} to ${signedTo(k.high, places)}) against `, clipped(k.value || 'the rules', 120), `: ${verdict}`))
   }
 }
 
@@ -127,6 +133,6 @@ export function unsupported(r: Report): Knockout[] {
   return r.doc.knockouts.filter((k) => k.change !== null && (k.low ?? k.change) <= 0)
 }
 
-export function worthText(k: Knockout): string {
-  return `${signed(k.change)} nats per token (${digits(k.low, 3)} to ${digits(k.high, 3)})`
+export function worthText(k: Knockout, places: number): string {
+  return `${signedTo(k.change, places)} nats per token (${signedTo(k.low, places)} to ${signedTo(k.high, places)})`
 }

@@ -1,7 +1,7 @@
 /* Part 5: how the run went over time. */
 import { bestHuman, callName, type Missing, type OperatorCount, type Report } from './document'
 import { h, replace } from './dom'
-import { count, digits, duration, NONE, share, short, tick } from './format'
+import { brief, count, digits, duration, NONE, share, short, tick } from './format'
 import { LineChart, type LineChartData } from './line_chart'
 import { radio, section, type Part } from './part'
 import { Table } from './table'
@@ -36,7 +36,7 @@ export class TimePart implements Part {
       columns: [
         { key: 'name', head: 'Operator', word: 'operator', value: (row) => row.name, cell: (row) => h('span', { class: 'term', tabindex: '0', 'data-say': operatorTip(row.name) }, row.name) },
         { key: 'children', head: 'Children', numeric: true, value: (row) => row.children, cell: (row) => count(row.children) },
-        { key: 'success', head: 'Success of late', word: 'success', value: (row) => (row.tried > 0 ? row.stayed / row.tried : null), cell: (row) => this.successCell(row) },
+        { key: 'success', head: 'Recent success', word: 'success', value: (row) => (row.tried > 0 ? row.stayed / row.tried : null), cell: (row) => this.successCell(row) },
         { key: 'rate', head: 'Share of next children', numeric: true, value: (row) => row.rate, cell: (row) => share(row.rate, 0) },
       ],
     })
@@ -51,18 +51,18 @@ export class TimePart implements Part {
 
   private makeNumbers(): Table<number> {
     const g = () => (this.report as Report).doc.generations
-    const column = (key: 'evaluations' | 'tokens' | 'born' | 'lethal' | 'eliminated', head: string) =>
-      ({ key, head, numeric: true, value: (k: number) => g()[key][k], cell: (k: number) => count(g()[key][k]) })
+    const column = (key: 'evaluations' | 'tokens' | 'born' | 'lethal' | 'eliminated', head: string, word: Word) =>
+      ({ key, head, word, numeric: true, value: (k: number) => g()[key][k], cell: (k: number) => count(g()[key][k]) })
     const shares = (key: 'diversity' | 'cache_hits' | 'state_reuse', head: string, text: (v: Missing) => string) =>
-      ({ key, head, numeric: true, value: (k: number) => g()[key][k], cell: (k: number) => text(g()[key][k]) })
+      ({ key, head, word: key, numeric: true, value: (k: number) => g()[key][k], cell: (k: number) => text(g()[key][k]) })
     return new Table<number>({
       name: 'generations', caption: 'Generations', key: (k) => String(g().number[k]), page: 20, sort: { key: 'number' }, empty: 'No generation has ended yet.',
       columns: [
-        { key: 'number', head: 'Generation', numeric: true, value: (k) => g().number[k], cell: (k) => String(g().number[k]) },
-        { key: 'best', head: 'Best, in its axis’ unit', word: 'best', numeric: true, value: (k) => g().best[k], cell: (k) => digits(g().best[k]) },
-        column('evaluations', 'Evaluations'), column('tokens', 'Tokens'),
+        { key: 'number', head: 'Generation', word: 'generation', numeric: true, value: (k) => g().number[k], cell: (k) => String(g().number[k]) },
+        { key: 'best', head: 'Best', word: 'best', numeric: true, under: () => { const { name, unit } = (this.report as Report).doc.run.axis; return name === 'kld' ? unit : name }, value: (k) => g().best[k], cell: (k) => digits(g().best[k]) },
+        column('evaluations', 'Evaluations', 'evaluation'), column('tokens', 'Tokens', 'token'),
         { key: 'seconds', head: 'Time', numeric: true, value: (k) => g().seconds[k], cell: (k) => duration(g().seconds[k]) },
-        column('born', 'Born'), column('lethal', 'Lethal'), column('eliminated', 'Sent home'),
+        column('born', 'Born', 'born'), column('lethal', 'Lethal', 'lethal'), column('eliminated', 'Sent home', 'raced'),
         shares('diversity', 'Diversity', (v) => digits(v, 2)), shares('cache_hits', 'Cache hits', (v) => share(v, 0)), shares('state_reuse', 'State reuse', (v) => share(v, 0)),
       ],
     })
@@ -93,7 +93,7 @@ export class TimePart implements Part {
     const humanKld = human < 0 ? null : ({ kld: r.doc.individuals.kld, same_top: r.doc.individuals.same_top, perplexity_ratio: r.doc.individuals.perplexity_ratio }[axis.name]?.[human] ?? null)
     // A floor far below what was reached would only press the line flat.
     const lowest = Math.min(...g.best.filter((v): v is number => v !== null), humanKld ?? Infinity)
-    const references = [humanKld !== null && humanKld > 0 ? { name: `best human: ${callName(r, human).slice(0, 20)}`, value: humanKld } : null,
+    const references = [humanKld !== null && humanKld > 0 ? { name: `best human: ${brief(callName(r, human), 20)}`, value: humanKld } : null,
       isKld && r.doc.run.noise !== null && r.doc.run.noise > lowest / 3 ? { name: 'noise floor', value: r.doc.run.noise } : null].filter((v) => v !== null)
     const best: LineChartData = { ...common, yName: isShare ? axis.name : isKld ? axis.unit : axis.name, yText: isShare ? (v) => share(v, 0) : tick,
       told: isShare ? (v) => share(v, 2) : (v) => `${digits(v, isKld ? 4 : 5)}${axis.unit === '1' ? '' : ' ' + axis.unit}`, log: isKld,
@@ -107,6 +107,7 @@ export class TimePart implements Part {
     this.rates.set({ ...common, ...percent, bounds: [0, 1.08 * Math.max(0.05, ...g.operators.flatMap((o) => names.map((name) => o[name]?.rate ?? 0)))], yName: 'share of the next children',
       series: names.map((name, n) => ({ name, colour: n, values: g.operators.map((o) => o[name]?.rate ?? null) })) })
     this.fillOperators(r, names)
+    this.details.hidden = g.number.length === 0
     this.fillNumbers()
   }
 

@@ -17,6 +17,9 @@ import { operatorTip, term } from './words'
 
 type View = 'all' | 'lines'
 
+/** Of lanes that are no family's: what stands in them, and their names where the page is narrow. */
+const LANES_TOLD: Record<number, string> = { [-1]: 'in families too small for a lane', [-2]: 'like nobody else', [-3]: 'died before it had a plan' }
+const SHORT_LANES: Record<number, string> = { [-1]: '…', [-2]: '1', [-3]: '∅' }
 const TOP = 14
 const COLUMN = 104
 const ROW = 64
@@ -37,6 +40,7 @@ export class TreePart implements Part {
   private readonly table: Table<number>
   private readonly picker: Picker
   private layout: TreeLayout | null = null
+  private narrow = false
   private radius = 3
 
   constructor() {
@@ -163,7 +167,7 @@ export class TreePart implements Part {
   private drawAll(r: Report): void {
     const p = r.doc.individuals
     const width = Math.max(300, this.chart.clientWidth)
-    const narrow = width < 560
+    const narrow = this.narrow = width < 560
     const left = narrow ? 30 : 122
     const layout = layTree(r, left + 8, width - 16, TOP)
     this.layout = layout
@@ -219,7 +223,7 @@ export class TreePart implements Part {
       const middle = lane.top + lane.height / 2
       const family = r.doc.families[lane.family]
       if (lane.family >= 0) g.append(s('rect', { x: 2, y: middle - 7, width: 5, height: 14, fill: colour(lane.family) }))
-      const name = narrow ? (lane.family >= 0 ? r.familyLetter[lane.family] : lane.family === -1 ? '…' : lane.family === -2 ? '1' : '∅') : lane.name
+      const name = narrow ? (SHORT_LANES[lane.family] ?? r.familyLetter[lane.family]) : lane.name
       g.append(s('text', { x: 11, y: middle, dy: '0.32em', class: 'tick' }, narrow ? name : `${name} (${lane.members})`))
       if (family && !family.alive) {
         const x = Math.min(width - 8, left + 8 + family.last * layout.step + Math.max(9, layout.step * 0.6))
@@ -304,7 +308,7 @@ export class TreePart implements Part {
         dots.append(s('text', { x: py === y ? (px + x) / 2 : x - 46, y: y - 7, class: 'edge', 'text-anchor': 'middle' }, text))
       } else dots.append(s('text', { x: x, y: y - 12, class: 'edge', 'text-anchor': 'middle' }, this.operator(node.i)))
       dots.append(s('circle', { cx: x, cy: y, r: 6, fill: colour(p.family[node.i]), class: 'node' }),
-        s('text', { x, y: y + 20, class: `name ${r.fate[node.i]}`, 'text-anchor': 'middle' }, `#${p.id[node.i]}${r.fate[node.i] === 'survivor' ? ' ★' : ''}`))
+        s('text', { x, y: y + 24, class: `name ${r.fate[node.i]}`, 'text-anchor': 'middle' }, `#${p.id[node.i]}${r.fate[node.i] === 'survivor' ? ' ★' : ''}`))
       if (p.id[node.i] === choice.selected) dots.append(s('circle', { cx: x, cy: y, r: 11, class: 'selected' }))
     }
     const axis = s('g', { class: 'axes' }, ...generations.map((g, k) => s('text', { x: 48 + k * COLUMN, y: height - 8, class: 'tick', 'text-anchor': 'middle' }, k === 0 ? `generation ${g}` : String(g))))
@@ -324,8 +328,17 @@ export class TreePart implements Part {
     if (this.view === 'all') {
       if (survivorsOf(r).length > 0) items.push(item(line('line survivor'), 'to a survivor'))
       items.push(item(line('line selected'), 'to the selected one'))
-      if (r.law.some((law) => law)) items.push(item(h('span', { class: 'cross' }, '✕'), `small: ${FATES.lethal}; large: a family died out`))
-    } else items.push(item(h('span', {}, ''), 'On each edge: the operator that made the child, and the second parent of a cross. Scroll sideways for more.'))
+      const dot = (opacity: number) => s('svg', { width: 12, height: 12, viewBox: '-6 -6 12 12', 'aria-hidden': 'true' }, s('circle', { r: 4, class: 'dot', opacity }))
+      if (r.fate.includes('living')) items.push(item(dot(0.95), FATES.living))
+      if (r.fate.includes('raced')) items.push(item(dot(0.45), FATES.raced))
+      if (r.law.some((law) => law)) items.push(item(h('span', { class: 'cross', 'aria-hidden': 'true' }, '✕'), FATES.lethal))
+      if (r.doc.families.some((family, f) => !family.alive && r.familyEvolved[f] > 0))
+        items.push(item(s('svg', { width: 12, height: 12, viewBox: '-6 -6 12 12', 'aria-hidden': 'true' }, s('path', { d: 'M-4,-4l8,8m0,-8l-8,8', class: 'extinct' })), 'a family died out'))
+      for (const lane of this.layout?.lanes ?? []) {
+        const told = LANES_TOLD[lane.family]
+        if (told) items.push(item(h('b', {}, this.narrow ? SHORT_LANES[lane.family] : lane.name), told))
+      }
+    } else items.push(item(h('span', {}, ''), `On each edge: the operator that made the child, and the second parent of a cross.${this.chart.scrollWidth > this.chart.clientWidth ? ' Scroll sideways for more.' : ''}`))
     replace(this.legend, ...items)
   }
 }

@@ -1,7 +1,7 @@
 /* Part 1: the verdict in one sentence and one table; what was asked, and what was met. */
 import { callName, placeOf, survivorsOf, type Asked, type Missing, type Report, type Verdict } from './document'
-import { h, replace, s } from './dom'
-import { count, digits, duration, nats, NONE, plural, share, size, sizeExact, tick } from './format'
+import { clipped, h, replace, s } from './dom'
+import { brief, count, digits, duration, nats, NONE, plural, share, size, sizeExact, tick } from './format'
 import { scaleOver, ticksOf, type Scale } from './axes'
 import { radio, section, type Part } from './part'
 import { choice, select } from './state'
@@ -71,16 +71,16 @@ export class VerdictPart implements Part {
       name: 'verdict', caption: 'Survivors and humans', key: (row) => String(row.id),
       choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected, empty: 'Nobody was measured on the whole search text yet.',
       columns: [
-        { key: 'who', head: 'Who', value: (row) => this.nameOf(row), cell: (row) => h('span', {}, this.nameOf(row), h('span', { class: `under-name role ${row.role}` }, ROLES[row.role] ?? row.role)) },
+        { key: 'who', head: 'Who', value: (row) => this.nameOf(row), cell: (row) => h('span', {}, this.nameOf(row), h('span', { class: `under-name role ${row.role}` }, ROLES[row.role] ?? row.role), h('span', { class: 'under-name size' }, this.sizeCell(row))) },
         { key: 'role', head: 'Role', word: 'survivor', roomy: true, value: (row) => Object.keys(ROLES).indexOf(row.role),
           cell: (row) => h('span', { class: `role ${row.role}` }, ROLES[row.role] ?? row.role) },
-        { key: 'size', head: 'Size', word: 'size_limit', numeric: true, value: (row) => row.bytes, cell: (row) => this.sizeCell(row) },
+        { key: 'size', head: 'Size', word: 'size_limit', numeric: true, roomy: true, value: (row) => row.bytes, cell: (row) => this.sizeCell(row) },
         { key: 'kld', head: 'Divergence, nats', word: 'kld', numeric: true, value: (row) => row.kld, cell: (row) => digits(row.kld) },
         { key: 'interval', head: '95% interval, nats', word: 'interval', value: (row) => row.low, under: () => this.intervalAxis(), cell: (row) => this.interval(row) },
-        { key: 'p99', head: '99% divergence, nats', word: 'p99', numeric: true, value: (row) => row.p99, cell: (row) => digits(row.p99) },
+        { key: 'p99', head: '99% divergence, nats', word: 'p99', numeric: true, optional: true, value: (row) => row.p99, cell: (row) => digits(row.p99) },
         { key: 'top', head: 'Same top token', word: 'same_top', numeric: true, value: (row) => row.same_top, cell: (row) => share(row.same_top, 2) },
         { key: 'ratio', head: 'Perplexity ratio', word: 'perplexity_ratio', numeric: true, value: (row) => row.perplexity_ratio, cell: (row) => digits(row.perplexity_ratio, 5) },
-        { key: 'note', head: 'Note', wide: true, value: (row) => row.note, cell: (row) => row.note || NONE },
+        { key: 'note', head: 'Note', wide: true, optional: true, value: (row) => row.note, cell: (row) => (row.note ? clipped(row.note) : NONE) },
       ],
     })
     this.root = section('verdict', 'The verdict',
@@ -104,12 +104,17 @@ export class VerdictPart implements Part {
   }
 
   private intervalAxis(): Node {
-    const svg = s('svg', { width: WIDTH, height: 16, class: 'interval', 'aria-hidden': 'true' })
+    const svg = s('svg', { width: WIDTH, height: 16, viewBox: `0 0 ${WIDTH} 16`, class: 'interval', 'aria-hidden': 'true' })
     if (!this.scale) return svg
     const [from, to] = this.scale.range()
-    for (const t of ticksOf(this.scale, 3))
-      if (this.scale(t) > from + 8 && this.scale(t) < to - 8)
-        svg.append(s('text', { x: this.scale(t), y: 12, 'text-anchor': 'middle', class: 'tick' }, tick(t)))
+    // On a logarithmic scale they come closer to each other: those that would touch the one before have their line alone.
+    let end = from
+    for (const t of ticksOf(this.scale, 3)) {
+      const x = this.scale(t), half = tick(t).length * 3.4
+      if (x - half < end || x + half > to + 6) continue
+      svg.append(s('text', { x, y: 12, 'text-anchor': 'middle', class: 'tick' }, tick(t)))
+      end = x + half + 6
+    }
     return svg
   }
 
@@ -117,7 +122,7 @@ export class VerdictPart implements Part {
     const text = `${digits(row.low)} to ${digits(row.high)}`
     if (!this.scale || row.low === null || row.high === null || row.kld === null) return h('span', {}, NONE)
     const x = this.scale
-    const svg = s('svg', { width: WIDTH, height: 20, class: `interval ${row.role}`, 'aria-hidden': 'true' })
+    const svg = s('svg', { width: WIDTH, height: 20, viewBox: `0 0 ${WIDTH} 20`, class: `interval ${row.role}`, 'aria-hidden': 'true' })
     for (const t of ticksOf(x, 3)) svg.append(s('line', { x1: x(t), x2: x(t), y1: 0, y2: 20, class: 'grid' }))
     svg.append(s('line', { x1: x(row.low), x2: Math.max(x(row.high), x(row.low) + 1), y1: 10, y2: 10, class: 'whisker' }))
     for (const end of [row.low, row.high]) svg.append(s('line', { x1: x(end), x2: x(end), y1: 5, y2: 15, class: 'whisker end' }))
@@ -176,7 +181,7 @@ export class VerdictPart implements Part {
     const title = h('h3', {}, 'What was asked, what was met')
     if (r.doc.asked.length === 0) return replace(this.asked, title, h('p', {}, 'The rules name no constraints.'))
     const head = h('tr', {}, h('th', { scope: 'col' }, 'Axis'), h('th', { scope: 'col' }, 'Asked'),
-      ...survivors.map((row) => h('th', { scope: 'col' }, this.nameOf(row))))
+      ...survivors.map((row) => h('th', { scope: 'col' }, brief(this.nameOf(row), 24))))
     const lines = r.doc.asked.map((a) => {
       const word = AXES[a.axis]
       const bound = [a.min === null ? '' : `at least ${inUnit(a.axis, a.unit, a.min)}`, a.max === null ? '' : `at most ${inUnit(a.axis, a.unit, a.max)}`]
@@ -186,7 +191,7 @@ export class VerdictPart implements Part {
           return h('td', {}, h('span', { class: met === false ? 'unmet' : 'met' }, met === null ? '? ' : met ? '✓ met: ' : '✕ not met: '), inUnit(a.axis, a.unit, value))
         }))
     })
-    const none = survivors.length === 0 && h('p', {}, r.doc.run.stage === 'judged' ? 'Nothing survived, so nothing was met.' : 'No survivor yet: whether it is met, the verdict says.')
+    const none = survivors.length === 0 && h('p', {}, r.doc.run.stage === 'judged' ? 'Nothing survived, so nothing was met.' : r.doc.run.stage === 'stopped' ? 'The run was stopped before its verdict, so nobody can say what was met.' : 'Nobody has survived yet; the verdict says what is met.')
     replace(this.asked, title, h('div', { class: 'scroller' }, h('table', { class: 'rows' }, h('thead', {}, head), h('tbody', {}, ...lines))), none)
   }
 

@@ -1,6 +1,6 @@
 /* A table that sorts by its heads, in pages where it is long. Rows can be chosen by a button in their first cell or by a click. */
 import { h, keepFocus, replace, say } from './dom'
-import { plural } from './format'
+import { NONE, plural } from './format'
 import { type Word } from './words'
 
 export interface Column<T> {
@@ -16,7 +16,12 @@ export interface Column<T> {
   wide?: boolean
   /** Left out where the page is narrow. */
   roomy?: boolean
+  /** Left out while no row has a value. */
+  optional?: boolean
 }
+
+/** Where wide columns stand below their rows: beside the others they would be cut off, and leave tall rows that look empty. */
+const NARROW = matchMedia('(max-width: 1000px)')
 
 export interface TableOptions<T> {
   name: string
@@ -39,6 +44,7 @@ export class Table<T> {
   readonly root: HTMLElement
   private readonly o: TableOptions<T>
   private rows: T[] = []
+  private columns: Column<T>[] = []
   private sorted: T[] = []
   private sortKey: string
   private down: boolean
@@ -55,6 +61,7 @@ export class Table<T> {
     const table = h('table', { class: 'rows' }, h('caption', { class: 'for-readers' }, options.caption), this.head, this.body)
     this.scroller = h('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-label': options.caption }, table)
     this.root = h('div', { class: 'table' }, this.scroller, this.pager)
+    NARROW.addEventListener('change', () => this.draw())
   }
 
   set(rows: T[]): void {
@@ -111,10 +118,23 @@ export class Table<T> {
     return th
   }
 
-  private bodyRow(row: T): HTMLElement {
+  private beside(): Column<T>[] {
+    return this.columns.filter((column) => !(column.wide && NARROW.matches))
+  }
+
+  /** What stands below a row where the page is narrow; null: nothing. */
+  private below(row: T): HTMLElement | null {
+    const content = this.columns.filter((column) => column.wide && NARROW.matches).map((column) => ({ column, cell: column.cell(row) }))
+      .filter(({ cell }) => (cell instanceof Node ? cell.textContent : cell) !== NONE)
+    if (content.length === 0) return null
+    return h('tr', { class: 'below' }, h('td', { colspan: this.beside().length }, h('div', { class: 'content' },
+      ...content.map(({ column, cell }) => h('div', {}, h('span', { class: 'for-readers' }, `${column.head}: `), cell)))))
+  }
+
+  private bodyRows(row: T): HTMLElement[] {
     const chosen = this.o.chosen?.(row) ?? false
-    const tr = h('tr', { class: chosen ? 'chosen' : undefined })
-    this.o.columns.forEach((column, i) => {
+    const tr = h('tr', {})
+    this.beside().forEach((column, i) => {
       const content = column.cell(row)
       const classes = classesOf(column)
       if (i === 0 && this.o.choose) {
@@ -124,11 +144,16 @@ export class Table<T> {
         tr.append(h('th', { scope: 'row', class: classes }, button))
       } else tr.append(h(i === 0 ? 'th' : 'td', { class: classes, scope: i === 0 ? 'row' : undefined }, content))
     })
-    if (this.o.choose) {
-      tr.classList.add('choosable')
-      tr.addEventListener('click', () => this.o.choose?.(row))
+    const below = this.below(row)
+    if (below) tr.classList.add('above')
+    const both = below ? [tr, below] : [tr]
+    for (const each of both) {
+      if (chosen) each.classList.add('chosen')
+      if (!this.o.choose) continue
+      each.classList.add('choosable')
+      each.addEventListener('click', () => this.o.choose?.(row))
     }
-    return tr
+    return both
   }
 
   private draw(): void {
@@ -136,9 +161,10 @@ export class Table<T> {
       const page = this.o.page ?? Infinity
       if (this.first >= this.sorted.length) this.first = 0
       const shown = this.sorted.slice(this.first, this.first + page)
-      replace(this.head, h('tr', {}, ...this.o.columns.map((column) => this.headCell(column))))
-      replace(this.body, ...shown.map((row) => this.bodyRow(row)))
-      if (shown.length === 0) replace(this.body, h('tr', {}, h('td', { colspan: this.o.columns.length, class: 'none' }, this.o.empty)))
+      this.columns = this.o.columns.filter((column) => !column.optional || this.rows.some((row) => !['', null, undefined].includes(column.value?.(row) as string | null)))
+      replace(this.head, shown.length > 0 && h('tr', {}, ...this.beside().map((column) => this.headCell(column))))
+      replace(this.body, ...shown.flatMap((row) => this.bodyRows(row)))
+      if (shown.length === 0) replace(this.body, h('tr', {}, h('td', { class: 'none' }, this.o.empty)))
       this.drawPager(page)
     })
   }

@@ -33,6 +33,7 @@ export const WORDS = {
   raced: ['sent home', 'Eliminated in a race after a few chunks of text. Its divergence was measured on those alone.'],
   chunk: ['chunk', 'A stretch of text of fixed length: the unit in which the text is measured.'],
   generation: ['generation', 'One round: children are born, race, and the best of old and new stay.'],
+  born: ['born', 'Made in a generation by an operator, whether it was measured or died before.'],
   evaluation: ['evaluation', 'One individual made and measured.'],
   token: ['token', 'A piece of text as the model reads it; about four letters of English.'],
   family: ['family', 'Strategies that are alike, found by clustering their plans and genes. Letters go by size: A is the largest.'],
@@ -73,6 +74,17 @@ export const OPERATORS: Record<string, string> = {
   choice: 'Something was turned on or off: a rotation, a fold, feedback, a grid.',
   freeze: 'The plan that rules made became pins, one for each tensor.',
   human: 'Made by hand.',
+}
+
+const LAWS: Record<string, string> = {
+  plan: 'No types that this strategy allows fit the size.',
+  bytes: 'The file is larger or smaller than the rules allow.',
+  memory: 'The file and its cache of keys and values need more memory than the rules allow.',
+  finite: 'Some of the model’s outputs were infinite or no numbers.',
+}
+
+export function lawTip(law: string): string {
+  return LAWS[law] ?? 'A constraint of the rules.'
 }
 
 /** A word with its hover text; `shown` where the sentence needs another form of it. */

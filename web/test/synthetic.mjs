@@ -97,7 +97,7 @@ export function synthetic({ seed = 1, individuals = 400, layers = 8, kind = 'fin
     const was = parent >= 0 && p.kld[parent] ? p.kld[parent] : 0.05 * Math.exp(normal())
     const kld = Math.max(0.0042, was * Math.exp(normal() * 0.25 - 0.02) * (small ? 1.4 : 1) * (raced ? 1.3 : 1))
     const planned = lethal ? random() < 0.3 : true
-    const cause = lethal ? pick([`plan: a budget of ${target} bytes is too small: the smallest file of this strategy has 9026464`, 'finite: logits of chunk 0 are not finite', `memory: 12.2 GiB at 4096 tokens are more than 8 GiB`,
+    const cause = lethal ? pick([`plan: a budget of ${target} bytes is too small: the smallest file of this strategy has 9026464 bytes`, 'finite: logits of chunk 0 are not finite', `memory: 12.2 GiB at 4096 tokens are more than 8 GiB`,
       `bytes: ${bytes} bytes are more than ${target}`]) + (hostile ? ' ' + hostile : '') : raced ? 'race: worse than 12 others after 16 chunks' : ''
     const at = add({ id: p.id.length + 1, generation: g, name: name(), label: '', kind: 1, species: random() < 0.7 ? 0 : 1, operator, parent1: parent < 0 ? 0 : p.id[parent], parent2: mate < 0 ? 0 : p.id[mate],
       budget: target, bytes: planned ? bytes : 0, memory: planned ? bytes + 1048576 : 0, kld: lethal ? null : kld, kld_stderr: lethal ? null : kld / 50, same_top: lethal ? null : 1 - Math.sqrt(kld) * 0.6,
