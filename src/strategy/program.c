@@ -112,13 +112,13 @@ static int fusible(const compiler *c, size_t at) {
 
 /* Places that a step does not read are LEAF: it exists. */
 static void push(compiler *c, uint8_t code, uint8_t first, uint8_t second, uint8_t third) {
-    c->steps[c->count++] = (wt_step){code, WT_PROGRAM_KEPT, first, second, third, LEAF};
+    c->steps[c->count++] = (wt_step){code, first, second, third, LEAF};
 }
 
 /* The register waits in a slot. */
 static uint8_t put_away(compiler *c) {
     const uint8_t slot = (uint8_t)c->used++;
-    c->steps[c->count - 1].to = slot;
+    push(c, WT_STEP_KEEP, slot, LEAF, LEAF);
     if (c->used > c->p->slots) c->p->slots = c->used;
     return slot;
 }
@@ -128,9 +128,9 @@ static void apply(compiler *c, int op, uint8_t place) {
     wt_step *last = &c->steps[c->count - 1];
     const uint8_t code = last->code;
     if (code == WT_STEP_LOAD && op < 5) {
-        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(op), WT_PROGRAM_KEPT, last->a, place, LEAF, LEAF};
+        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(op), last->a, place, LEAF, LEAF};
     } else if (code == WT_STEP_LOAD) {
-        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(1), WT_PROGRAM_KEPT, place, last->a, LEAF, LEAF};
+        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(1), place, last->a, LEAF, LEAF};
     } else if (code >= WT_STEP_LOAD_2(0) && code < WT_STEP_LOAD_2(5)) {
         last->code = (uint8_t)WT_STEP_LOAD_3(code - WT_STEP_LOAD_2(0), op);
         last->c = place;
@@ -242,8 +242,8 @@ static uint8_t place_of(compiler *c, size_t at) {
     return put_away(c);
 }
 
-/* if(x comparison y, yes, no): a leaf x changes sides with y. */
-static void generate_if(compiler *c, size_t at) {
+/* if(x comparison y, yes, no) of leaves yes and no: the register is compared. A leaf x changes sides with y. */
+static void generate_choice(compiler *c, size_t at) {
     static const uint8_t CODES[WT_OP_COUNT][2] = {
         [WT_OP_LT] = {WT_STEP_LT, WT_STEP_GT}, [WT_OP_LE] = {WT_STEP_LE, WT_STEP_GE},
         [WT_OP_GT] = {WT_STEP_GT, WT_STEP_LT}, [WT_OP_GE] = {WT_STEP_GE, WT_STEP_LE},
@@ -251,10 +251,46 @@ static void generate_if(compiler *c, size_t at) {
     };
     const size_t used = c->used, x = at + 2, y = operand(c, at + 1, 1);
     const bool turned = is_leaf(c, x);
-    const uint8_t yes = place_of(c, operand(c, at, 1)), no = place_of(c, operand(c, at, 2));
+    const uint8_t yes = leaf_place(c, operand(c, at, 1)), no = leaf_place(c, operand(c, at, 2));
     const uint8_t other = place_of(c, turned ? x : y);
     generate(c, turned ? y : x);
     push(c, CODES[c->e->nodes[at + 1].op][turned], other, yes, no);
+    c->used = used;
+}
+
+/*
+ * if(x comparison y, yes, no): one of yes and no stays in the register, the other is leaves, or else waits. There is no NaN, so that
+ * what stays may be either: x < y is not y <= x.
+ */
+static void generate_if(compiler *c, size_t at) {
+    static const struct {
+        uint8_t comparison, swapped;
+    } CODES[WT_OP_COUNT][2] = {
+        [WT_OP_LT] = {{0, 0}, {1, 1}}, [WT_OP_LE] = {{1, 0}, {0, 1}}, [WT_OP_GT] = {{0, 1}, {1, 0}},
+        [WT_OP_GE] = {{1, 1}, {0, 0}}, [WT_OP_EQ] = {{2, 0}, {3, 0}}, [WT_OP_NE] = {{3, 0}, {2, 0}},
+    };
+    const size_t used = c->used, yes = operand(c, at, 1), no = operand(c, at, 2);
+    if (is_leaf(c, yes) && is_leaf(c, no)) {
+        generate_choice(c, at);
+        return;
+    }
+    const bool opposite = is_leaf(c, no) || (!is_leaf(c, yes) && !is_pair(c, yes, 5)); /* no is what is picked */
+    const size_t picked = opposite ? no : yes, stays = opposite ? yes : no;
+    const uint8_t x = place_of(c, at + 2), y = place_of(c, operand(c, at + 1, 1));
+    const bool swapped = CODES[c->e->nodes[at + 1].op][opposite].swapped;
+    int op = 5;
+    uint8_t first, second = LEAF;
+    if (is_pair(c, picked, 5)) {
+        op = fusible(c, picked);
+        first = leaf_place(c, picked + 1);
+        second = leaf_place(c, operand(c, picked, 1));
+    } else {
+        first = place_of(c, picked);
+    }
+    generate(c, stays);
+    push(c, (uint8_t)WT_STEP_PICK(CODES[c->e->nodes[at + 1].op][opposite].comparison, op), swapped ? y : x,
+         swapped ? x : y, first);
+    c->steps[c->count - 1].d = second;
     c->used = used;
 }
 
@@ -283,7 +319,7 @@ static size_t generate_all(compiler *c, wt_step *steps) {
     c->steps = steps;
     c->count = c->used = 0;
     generate(c, 0);
-    steps[c->count - 1].to = WT_PROGRAM_OUT;
+    push(c, WT_STEP_OUT, LEAF, LEAF, LEAF);
     return c->count;
 }
 
@@ -294,6 +330,7 @@ static void number_places(wt_program *p, wt_step *steps, size_t count) {
             if (*places[k] >= LEAF) *places[k] = (uint8_t)(*places[k] - LEAF + p->slots);
         }
     }
+    steps[count - 1].a = (uint8_t)p->places;
 }
 
 int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *domain, wt_error *err) {
@@ -323,6 +360,7 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 static int operands(uint8_t code, bool *loads) {
     *loads = false;
     if (code >= WT_STEP_END) return -1;
+    if (code >= WT_STEP_PICK(0, 0)) return (code - WT_STEP_PICK(0, 0)) % 6 == 5 ? 3 : 4;
     if (code >= WT_STEP_JOIN_3(0, 0, 0)) return 3;
     if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0)) return 2;
     if (code >= WT_STEP_CHAIN(0, 0) && code < WT_STEP_JOIN(0, 0)) return 2;
@@ -330,6 +368,7 @@ static int operands(uint8_t code, bool *loads) {
     if (code >= WT_STEP_DIV && code <= WT_STEP_FROM_WITHIN) return 1;
     if (code >= WT_STEP_LT && code <= WT_STEP_NE) return 3;
     if (code >= WT_STEP_NEG && code <= WT_STEP_TANH) return 0;
+    if (code == WT_STEP_KEEP || code == WT_STEP_OUT) return 0;
     *loads = true;
     if (code >= WT_STEP_LOAD_4(0, 0, 0)) return 4;
     if (code >= WT_STEP_LOAD_3(0, 0)) return 3;
@@ -337,25 +376,26 @@ static int operands(uint8_t code, bool *loads) {
     return code <= WT_STEP_LOAD_ABS ? 1 : -1;
 }
 
-/* Every place exists, those that a step does not read as well: it may find where they are. */
+/* Every place exists, those that a step does not read as well: it may find where they are. The last step alone writes the result. */
 static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count) {
     bool written[WT_PROGRAM_PLACES];
-    if (count == 0 || count > WT_EXPR_MAX_NODES) return false;
+    if (count == 0 || count > WT_PROGRAM_STEPS) return false;
     for (size_t i = 0; i < WT_PROGRAM_PLACES; i++) written[i] = i >= p->slots;
     for (size_t i = 0; i < count; i++) {
         const uint8_t places[] = {steps[i].a, steps[i].b, steps[i].c, steps[i].d};
         bool loads;
         const int reads = operands(steps[i].code, &loads);
-        if (reads < 0 || (i == 0 && !loads)) return false;
+        const bool ends = steps[i].code == WT_STEP_OUT;
+        if (reads < 0 || (i == 0 && !loads) || ends != (i + 1 == count)) return false;
+        if (ends) return steps[i].a == p->places;
         for (int k = 0; k < 4; k++) {
             if (places[k] >= p->places || (k < reads && !written[places[k]])) return false;
         }
-        if ((steps[i].to == WT_PROGRAM_OUT) != (i + 1 == count)) return false;
-        if (steps[i].to == WT_PROGRAM_OUT || steps[i].to == WT_PROGRAM_KEPT) continue;
-        if (steps[i].to >= p->slots) return false;
-        written[steps[i].to] = true;
+        if (steps[i].code != WT_STEP_KEEP) continue;
+        if (steps[i].a >= p->slots) return false;
+        written[steps[i].a] = true;
     }
-    return true;
+    return false;
 }
 
 bool wt_program_verify(const wt_program *p) {

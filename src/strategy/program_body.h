@@ -10,27 +10,23 @@
 #include "strategy/program_math.h"
 #include "strategy/program_private.h"
 
-enum { TILE = 8 * WIDTH, STRETCH = 1024, ARENA = 8192 };
-
-/* Arrays in the arena do not begin in the same set of the cache. */
-enum { GAP = 48 };
-
-typedef struct bound_step bound_step;
-
-#define REGISTERS t0, t1, t2, t3, t4, t5, t6, t7
-#define STEP_PARAMETERS const bound_step *s, size_t k, vec t0, vec t1, vec t2, vec t3, vec t4, vec t5, vec t6, vec t7
-typedef void run_step(STEP_PARAMETERS);
+enum { TILE = 8 * WIDTH, TILE_BYTES = 8 * sizeof(vec), STRETCH = 1024 };
 
 /*
- * A step with its operands found. All of them are arrays whose value k belongs to value k of the stretch, numbers as well: looking whether
- * one moves would cost more than filling it.
+ * Where places' values are: those of the tile that begins k bytes into a row are at at[place] + (k & moves[place]). So rows, the result among
+ * them, move and slots and single values, a tile of them each, do not. The addresses of a tile's stores come of numbers that no store
+ * precedes: the loads of the next tile need not wait for them.
  */
-struct bound_step {
-    run_step *run;
-    const float *a, *b, *c, *d;
-    float *to; /* NULL: stays in the registers */
-    bool ends; /* the last step */
-};
+typedef struct table {
+    uintptr_t at[WT_PROGRAM_PLACES + 1], moves[WT_PROGRAM_PLACES + 1]; /* 0 or all ones */
+} table;
+
+#define REGISTERS t0, t1, t2, t3, t4, t5, t6, t7
+#define STEP_PARAMETERS                                                                                                \
+    const wt_step *s, const table *at, size_t k, vec t0, vec t1, vec t2, vec t3, vec t4, vec t5, vec t6, vec t7
+typedef void run_step(STEP_PARAMETERS);
+
+static run_step *const STEPS[WT_STEP_END];
 
 /* ---- steps ---- */
 
@@ -39,16 +35,8 @@ struct bound_step {
     vec_store(to + 3 * WIDTH, t3 zero), vec_store(to + 4 * WIDTH, t4 zero), vec_store(to + 5 * WIDTH, t5 zero);        \
     vec_store(to + 6 * WIDTH, t6 zero), vec_store(to + 7 * WIDTH, t7 zero)
 
-/* How a step ends. Adding 0 makes 0 of -0, which results must not be; no operator tells the two apart. */
-#define RUN_NEXT                                                                                                       \
-    do {                                                                                                               \
-        if (s->to) {                                                                                                   \
-            float *const to = s->to + k;                                                                               \
-            STORE(to, +0.0f);                                                                                          \
-            if (s->ends) return;                                                                                       \
-        }                                                                                                              \
-        s[1].run(s + 1, k, REGISTERS);                                                                                 \
-    } while (0)
+/* How a step ends, other than the last. */
+#define RUN_NEXT s++, STEPS[s->code](s, at, k, REGISTERS)
 
 /* In a step's value: T is the register, A to D are its operands in memory. */
 #define T tile
@@ -57,8 +45,9 @@ struct bound_step {
 #define C vec_load(c + lane * WIDTH)
 #define D vec_load(d + lane * WIDTH)
 
+#define PLACE(place) (float *)(at->at[place] + (k & at->moves[place]))
 #define OPERANDS                                                                                                       \
-    const float *const a = s->a + k, *const b = s->b + k, *const c = s->c + k, *const d = s->d + k;                    \
+    const float *const a = PLACE(s->a), *const b = PLACE(s->b), *const c = PLACE(s->c), *const d = PLACE(s->d);        \
     (void)a, (void)b, (void)c, (void)d
 
 #define REGISTER(i, value)                                                                                             \
@@ -86,15 +75,15 @@ struct bound_step {
 #define LONG_STEP(name, code, value)                                                                                   \
     static void name(STEP_PARAMETERS) {                                                                                \
         OPERANDS;                                                                                                      \
-        float at[TILE] __attribute__((aligned(64)));                                                                   \
-        STORE(at, );                                                                                                   \
+        float m[TILE] __attribute__((aligned(64)));                                                                    \
+        STORE(m, );                                                                                                    \
         _Pragma("GCC unroll 1") for (size_t lane = 0; lane < 8; lane++) {                                              \
-            const vec tile = vec_load(at + lane * WIDTH);                                                              \
-            vec_store(at + lane * WIDTH, value);                                                                       \
+            const vec tile = vec_load(m + lane * WIDTH);                                                               \
+            vec_store(m + lane * WIDTH, value);                                                                        \
         }                                                                                                              \
-        t0 = vec_load(at), t1 = vec_load(at + WIDTH), t2 = vec_load(at + 2 * WIDTH), t3 = vec_load(at + 3 * WIDTH);    \
-        t4 = vec_load(at + 4 * WIDTH), t5 = vec_load(at + 5 * WIDTH), t6 = vec_load(at + 6 * WIDTH);                   \
-        t7 = vec_load(at + 7 * WIDTH);                                                                                 \
+        t0 = vec_load(m), t1 = vec_load(m + WIDTH), t2 = vec_load(m + 2 * WIDTH), t3 = vec_load(m + 3 * WIDTH);        \
+        t4 = vec_load(m + 4 * WIDTH), t5 = vec_load(m + 5 * WIDTH), t6 = vec_load(m + 6 * WIDTH);                      \
+        t7 = vec_load(m + 7 * WIDTH);                                                                                  \
         RUN_NEXT;                                                                                                      \
     }
 
@@ -106,6 +95,18 @@ INLINE vec fused(int op, vec x, vec y) {
     case 3: return vec_min(x, y);
     case 4: return vec_max(x, y);
     default: return y - x;
+    }
+}
+
+/* The value of a pair of places, or of the first alone. */
+INLINE vec pair(int op, vec x, vec y) { return op == 5 ? x : fused(op, x, y); }
+
+INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
+    switch (comparison) {
+    case 0: return vec_pick(mask_lt(x, y), yes, no);
+    case 1: return vec_pick(mask_le(x, y), yes, no);
+    case 2: return vec_pick(mask_eq(x, y), yes, no);
+    default: return vec_pick(mask_eq(x, y), no, yes);
     }
 }
 
@@ -147,6 +148,7 @@ INLINE vec fused(int op, vec x, vec y) {
 #define FOUR(X, o1, o2, o3)                                                                                            \
     X(load_##o1##_##o2##_##o3, WT_STEP_LOAD_4(o1, o2, o3), fused(o2, fused(o1, A, B), fused(o3, C, D)))                \
     X(join_##o1##_##o2##_##o3, WT_STEP_JOIN_3(o1, o2, o3), fused(o1, T, fused(o3, fused(o2, A, B), C)))
+#define PICK(X, o1, o2) X(pick_##o1##_##o2, WT_STEP_PICK(o1, o2), choose(o1, A, B, pair(o2, C, D), T))
 
 #define SECONDS_6(F, X, o) F(X, o, 0) F(X, o, 1) F(X, o, 2) F(X, o, 3) F(X, o, 4) F(X, o, 5)
 #define SECONDS_5(F, X, o) F(X, o, 0) F(X, o, 1) F(X, o, 2) F(X, o, 3) F(X, o, 4)
@@ -158,14 +160,30 @@ INLINE vec fused(int op, vec x, vec y) {
     WITH_FIRST(X, 2)                                                                                                   \
     WITH_FIRST(X, 3)                                                                                                   \
     WITH_FIRST(X, 4)                                                                                                   \
-    APPLY(X, 5) SECONDS_6(CHAIN, X, 5) SECONDS_5(JOIN, X, 5) FOURS(X, 0) FOURS(X, 1) FOURS(X, 2)
+    APPLY(X, 5) SECONDS_6(CHAIN, X, 5) SECONDS_5(JOIN, X, 5) FOURS(X, 0) FOURS(X, 1) FOURS(X, 2)                       \
+    SECONDS_6(PICK, X, 0) SECONDS_6(PICK, X, 1) SECONDS_6(PICK, X, 2) SECONDS_6(PICK, X, 3)
 
 PLAIN_STEPS(STEP)
 LONG_STEPS(LONG_STEP)
 FUSED_STEPS(STEP)
 
+static void keep(STEP_PARAMETERS) {
+    float *const to = PLACE(s->a);
+    STORE(to, );
+    RUN_NEXT;
+}
+
+/* Adding 0 makes 0 of -0, which results must not be; no operator tells the two apart. */
+static void put_out(STEP_PARAMETERS) {
+    const vec zero = vec_set(0.0f);
+    float *const to = PLACE(s->a);
+    STORE(to, +zero);
+}
+
 #define ENTRY(name, code, value) [code] = name,
-static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY) FUSED_STEPS(ENTRY)};
+static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY) FUSED_STEPS(ENTRY)[WT_STEP_KEEP] =
+                                                 keep,
+                                             [WT_STEP_OUT] = put_out};
 
 #undef A
 #undef B
@@ -177,10 +195,11 @@ static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY
 
 typedef struct machine {
     const wt_program *program;
-    const wt_row *inputs;
-    const float *at[WT_PROGRAM_PLACES]; /* where places' values of this stretch are */
-    bound_step bound[WT_EXPR_MAX_NODES];
-    float arena[ARENA + WT_PROGRAM_PLACES * GAP] __attribute__((aligned(64))); /* slots, and inputs of one value */
+    table table;
+    int32_t most;                       /* the largest magnitude of inputs that is promised or of one value, as bits */
+    size_t unknown;                     /* how many rows nothing is promised of */
+    uint8_t places[WT_PROGRAM_PLACES];  /* [unknown] */
+    float arena[WT_PROGRAM_PLACES * TILE] __attribute__((aligned(64))); /* slots and single values, a tile each */
 } machine;
 
 static int32_t bits_of(float x) {
@@ -189,168 +208,135 @@ static int32_t bits_of(float x) {
     return bits;
 }
 
-/* The row that place i reads, or NULL where it is a slot, a number or one value. */
-INLINE const float *row_of(const machine *m, size_t i) {
-    const wt_program *p = m->program;
-    if (i < p->slots || !p->leaves[i - p->slots].is_input) return NULL;
-    const wt_row *row = &m->inputs[p->leaves[i - p->slots].input];
-    return row->scalar ? NULL : row->values;
-}
+static int32_t greater(int32_t a, int32_t b) { return a > b ? a : b; }
 
-/* Runs whole tiles: values begin .. end - 1 of `at`, to `out`. A step's call returns where the tile is done. */
-static void run_tiles(machine *m, const wt_step *steps, size_t count, const float *const *at, size_t begin, size_t end,
-                      float *out) {
+/* Runs whole tiles, from k bytes into the rows on. A step's call returns where the tile is done. */
+static void run_tiles(const table *at, const wt_step *steps, size_t k, size_t tiles) {
     const vec zero = vec_set(0.0f);
-    if (begin >= end) return;
-    for (size_t i = 0; i < count; i++) {
-        const wt_step *s = &steps[i];
-        float *const to = s->to == WT_PROGRAM_KEPT ? NULL : s->to == WT_PROGRAM_OUT ? out : (float *)at[s->to];
-        m->bound[i] = (bound_step){STEPS[s->code], at[s->a], at[s->b], at[s->c], at[s->d], to, i + 1 == count};
-    }
-    run_step *const first = m->bound->run;
-    for (size_t k = begin; k < end; k += TILE) first(m->bound, k, zero, zero, zero, zero, zero, zero, zero, zero);
+    run_step *const first = STEPS[steps->code];
+    for (; tiles > 0; tiles--, k += TILE_BYTES) first(steps, at, k, zero, zero, zero, zero, zero, zero, zero, zero);
 }
 
-/* At most a tile, admitted as numbers within range and copied, so that nothing is read or written past the row's end. */
-static __attribute__((noinline)) void run_copied(machine *m, size_t begin, size_t n, float *out) {
+/*
+ * n values, at most a tile, from k bytes into the rows on, admitted as numbers within range and copied, so that nothing is read or written past
+ * the row's end.
+ */
+static __attribute__((noinline)) void run_copied(const machine *m, size_t k, size_t n) {
     const wt_program *p = m->program;
-    const float *at[WT_PROGRAM_PLACES];
-    float copies[WT_PROGRAM_PLACES][TILE] __attribute__((aligned(64)));
-    float result[TILE] __attribute__((aligned(64)));
-    for (size_t i = 0; i < p->places; i++) {
-        at[i] = m->at[i];
-        if (!row_of(m, i)) continue;
+    table copied;
+    float copies[WT_PROGRAM_PLACES + 1][TILE] __attribute__((aligned(64)));
+    for (size_t i = 0; i <= p->places; i++) {
+        copied.at[i] = m->table.at[i];
+        copied.moves[i] = 0;
+        if (m->table.moves[i] == 0) continue;
         memset(copies[i], 0, sizeof copies[i]);
-        memcpy(copies[i], at[i] + begin, n * sizeof *copies[i]);
+        copied.at[i] = (uintptr_t)copies[i];
+        if (i == p->places) continue;
+        memcpy(copies[i], (const float *)(m->table.at[i] + k), n * sizeof *copies[i]);
         for (size_t j = 0; j < TILE; j += WIDTH) vec_store(copies[i] + j, vec_admit(vec_load(copies[i] + j)));
-        at[i] = copies[i];
     }
-    run_tiles(m, p->careful, p->careful_count, at, 0, TILE, result);
-    memcpy(out + begin, result, n * sizeof *out);
+    run_tiles(&copied, p->careful, 0, 1);
+    memcpy((float *)(m->table.at[p->places] + k), copies[p->places], n * sizeof(float));
+}
+
+/* ---- bounds of inputs ---- */
+
+/* The largest magnitude of n values, as bits: what is no number, and infinities, are above every number; at least `most`. */
+static int32_t largest_bits(const float *x, size_t n, int32_t most) {
+    for (size_t i = 0; i < n; i++) most = greater(bits_of(x[i]) & INT32_MAX, most);
+    return most;
+}
+
+/*
+ * Whether all values of whole tiles that nothing is promised of are at most `limit`, by the sum of their squares, which is no less than any
+ * of them and no number where one of them is none. May say no where it is so, as the square of a limit has to be within range.
+ */
+static bool within_limit(const machine *m, size_t k, size_t tiles, float limit) {
+    vec sums[8];
+    limit = limit < 0x1p63f ? limit : 0x1p63f; /* a power of two: no larger value's square rounds to its square */
+    for (size_t r = 0; r < 8; r++) sums[r] = vec_set(0.0f);
+    for (size_t i = 0; i < m->unknown; i++) {
+        const float *x = (const float *)(m->table.at[m->places[i]] + k);
+        for (size_t j = 0; j < tiles; j++, x += TILE) {
+            for (size_t r = 0; r < 8; r++) sums[r] = vec_add_square(sums[r], vec_load(x + r * WIDTH));
+        }
+    }
+    const vec sum = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    return mask_all(mask_le(sum, vec_set(limit * limit)));
+}
+
+/* A stretch of whole tiles, looked over where it has to be. */
+static void run_stretch(const machine *m, size_t k, size_t tiles) {
+    const wt_program *p = m->program;
+    const int32_t limit = bits_of(p->fast_limit);
+    int32_t most = m->most;
+    if (m->unknown > 0 && (most > limit || !within_limit(m, k, tiles, p->fast_limit))) {
+        for (size_t i = 0; i < m->unknown; i++)
+            most = largest_bits((const float *)(m->table.at[m->places[i]] + k), tiles * TILE, most);
+    }
+    if (most <= bits_of(WT_EXPR_MAX_NUMBER)) {
+        run_tiles(&m->table, most <= limit ? p->fast : p->careful, k, tiles);
+        return;
+    }
+    for (; tiles > 0; tiles--, k += TILE_BYTES) run_copied(m, k, TILE);
+}
+
+/* ---- runs ---- */
+
+/* Where the places are of a run to `out`; slots and single values are in the arena, the latter filled. */
+INLINE void lay_out(machine *m, const wt_row *inputs, float *out) {
+    const wt_program *p = m->program;
+    float *next = m->arena;
+    m->most = 0;
+    m->unknown = 0;
+    for (size_t i = 0; i < p->slots; i++, next += TILE) m->table.at[i] = (uintptr_t)next, m->table.moves[i] = 0;
+    for (size_t i = p->slots; i < p->places; i++) {
+        const wt_row *row = p->leaves[i - p->slots].is_input ? &inputs[p->leaves[i - p->slots].input] : NULL;
+        if (row && !row->scalar) {
+            m->table.at[i] = (uintptr_t)row->values;
+            m->table.moves[i] = SIZE_MAX;
+            if (row->most > 0.0f)
+                m->most = greater(bits_of(row->most), m->most);
+            else
+                m->places[m->unknown++] = (uint8_t)i;
+            continue;
+        }
+        const vec value = row ? vec_admit(vec_set(row->values[0])) : vec_set(p->leaves[i - p->slots].number);
+        for (size_t r = 0; r < 8; r++) vec_store(next + r * WIDTH, value);
+        if (row) m->most = greater(bits_of(*next) & INT32_MAX, m->most);
+        m->table.at[i] = (uintptr_t)next;
+        m->table.moves[i] = 0;
+        next += TILE;
+    }
+    m->table.at[p->places] = (uintptr_t)out;
+    m->table.moves[p->places] = SIZE_MAX;
 }
 
 /* Whether the result goes where a row is. */
-static bool in_place(const machine *m, const float *out) {
-    for (size_t i = 0; i < m->program->places; i++) {
-        if (m->at[i] == out) return true;
+static bool in_place(const machine *m) {
+    const wt_program *p = m->program;
+    for (size_t i = p->slots; i < p->places; i++) {
+        if (m->table.at[i] == m->table.at[p->places]) return true;
     }
     return false;
 }
 
 /*
- * A stretch of n values, none of the inputs larger than `most` (as bits: what is no number, and infinities, are above every
- * number). What is left after whole tiles is run as the last whole tile that there is, part of it for a second time, where its inputs
- * are still there.
+ * What is left after whole tiles is run as the last whole tile that there is, part of it for a second time, where its inputs are still
+ * there.
  */
-static void run_stretch(machine *m, size_t n, int32_t most, float *out) {
-    const wt_program *p = m->program;
-    const bool fast = most <= bits_of(p->fast_limit);
-    const wt_step *steps = fast ? p->fast : p->careful;
-    const size_t whole = n / TILE * TILE, count = fast ? p->fast_count : p->careful_count;
-    size_t begin = 0;
-    if (most <= bits_of(WT_EXPR_MAX_NUMBER)) {
-        run_tiles(m, steps, count, m->at, 0, whole, out);
-        begin = whole;
-        if (begin < n && whole > 0 && !in_place(m, out)) {
-            run_tiles(m, steps, count, m->at, n - TILE, n, out);
-            return;
-        }
-    }
-    for (; begin < n; begin += TILE) run_copied(m, begin, n - begin < TILE ? n - begin : TILE, out);
-}
-
-/* ---- bounds of inputs ---- */
-
-/* The largest magnitude of n values, as bits; at least `most`. */
-static int32_t largest_bits(const float *x, size_t n, int32_t most) {
-    for (size_t i = 0; i < n; i++) {
-        const int32_t bits = bits_of(x[i]) & INT32_MAX;
-        most = bits > most ? bits : most;
-    }
-    return most;
-}
-
-/* The sum of the squares of n values is at least the square of the largest, and no number where one of them is none. */
-INLINE void add_squares(vec sums[4], const float *x, size_t n) {
-    size_t i = 0;
-    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH) {
-        for (size_t j = 0; j < 4; j++) {
-            const vec a = vec_load(x + i + j * WIDTH);
-            sums[j] += a * a;
-        }
-    }
-    for (; i < n; i++) sums[0] += vec_set(x[i] * x[i] / (float)WIDTH);
-}
-
-/* Of rows that the caller promises nothing of: a bound of the magnitudes of n values and of `most`, as bits. */
-static int32_t look(const machine *m, size_t n, int32_t most) {
-    const wt_program *p = m->program;
-    const float *rows[WT_PROGRAM_PLACES];
-    vec sums[4] = {vec_set(0.0f), vec_set(0.0f), vec_set(0.0f), vec_set(0.0f)};
-    float lanes[WIDTH], sum = 0.0f;
-    size_t count = 0;
-    for (size_t i = p->slots; i < p->places; i++) {
-        if (row_of(m, i) && !(m->inputs[p->leaves[i - p->slots].input].most > 0.0f)) rows[count++] = m->at[i];
-    }
-    for (size_t i = 0; i < count; i++) add_squares(sums, rows[i], n);
-    vec_store(lanes, (sums[0] + sums[1]) + (sums[2] + sums[3]));
-    for (size_t i = 0; i < WIDTH; i++) sum += lanes[i];
-    /* Rounding is less than what the factor adds. Tiny squares vanish, but they are below any limit. */
-    const float bound = sqrtf(sum) * 1.001f;
-    if (bound <= p->fast_limit) return bits_of(bound) > most ? bits_of(bound) : most;
-    for (size_t i = 0; i < count; i++) most = largest_bits(rows[i], n, most);
-    return most;
-}
-
-static float admitted(float x) {
-    float lanes[WIDTH];
-    vec_store(lanes, vec_admit(vec_set(x)));
-    return lanes[0];
-}
-
-/* Places of slots and single values, `block` apart, the latter filled; the largest of these and of promises. */
-static int32_t lay_out(machine *m, size_t filled, size_t block, bool *promised) {
-    const wt_program *p = m->program;
-    int32_t most = 0;
-    float *at = m->arena;
-    *promised = true;
-    for (size_t i = 0; i < p->slots; i++, at += block) m->at[i] = at;
-    for (size_t i = p->slots; i < p->places; i++) {
-        const wt_row *row = p->leaves[i - p->slots].is_input ? &m->inputs[p->leaves[i - p->slots].input] : NULL;
-        float bound = 0.0f;
-        if (row && !row->scalar) {
-            m->at[i] = row->values;
-            *promised &= row->most > 0.0f;
-            bound = row->most;
-        } else {
-            const float value = row ? admitted(row->values[0]) : p->leaves[i - p->slots].number;
-            if (row) bound = fabsf(value);
-            m->at[i] = at;
-            for (size_t j = 0; j < filled; j += TILE) {
-                const vec t = vec_set(value);
-                for (size_t r = 0; r < TILE; r += WIDTH) vec_store(at + j + r, t);
-            }
-            at += block;
-        }
-        most = bits_of(bound) > most ? bits_of(bound) : most;
-    }
-    return most;
-}
-
 static void run_program(const wt_program *p, const wt_row *inputs, size_t n, float *out) {
     machine m;
-    bool promised;
     m.program = p;
-    m.inputs = inputs;
-    const size_t room = ARENA / p->places / TILE * TILE, stretch = room < STRETCH ? room : STRETCH;
-    const int32_t known = lay_out(&m, n < stretch ? n : stretch, stretch + GAP, &promised);
-    for (size_t left = n; left > 0;) {
-        const size_t now = left < stretch ? left : stretch;
-        run_stretch(&m, now, promised ? known : look(&m, now, known), out);
-        left -= now;
-        out += now;
-        for (size_t i = p->slots; left > 0 && i < p->places; i++) {
-            if (row_of(&m, i)) m.at[i] += now;
-        }
+    lay_out(&m, inputs, out);
+    const size_t most = m.unknown > 0 ? STRETCH / TILE : n / TILE, rest = n % TILE;
+    size_t k = 0;
+    for (size_t left = n / TILE, tiles; left > 0; left -= tiles, k += tiles * TILE_BYTES) {
+        tiles = left < most ? left : most;
+        run_stretch(&m, k, tiles);
     }
+    if (rest > 0 && n >= TILE && !in_place(&m))
+        run_stretch(&m, n * sizeof(float) - TILE_BYTES, 1);
+    else if (rest > 0)
+        run_copied(&m, k, rest);
 }

@@ -1,7 +1,7 @@
 /*
  * The codes of steps, and the machine for each instruction set. A step acts on a register, and on places in memory: a to d. Sums and the
  * like that need not saturate are numbered ADD, SUB, MUL, MIN, MAX 0..4 in the codes below; 5 is SUB with its operands the
- * other way around.
+ * other way around, or, where two places are meant, the first alone. Comparisons are numbered LT, LE, EQ, NE 0..3.
  */
 #ifndef WT_STRATEGY_PROGRAM_PRIVATE_H
 #define WT_STRATEGY_PROGRAM_PRIVATE_H
@@ -9,8 +9,6 @@
 #include "strategy/expression.h"
 
 #define WT_PROGRAM_SLOTS 32 /* a slot in use holds at least two nodes of the tree */
-#define WT_PROGRAM_KEPT 254 /* in `to`: the result stays in the register alone */
-#define WT_PROGRAM_OUT 255  /* in `to`: where the program's result goes */
 
 enum {
     WT_STEP_LOAD,     /* a */
@@ -35,7 +33,8 @@ enum {
     WT_STEP_GE,
     WT_STEP_EQ,
     WT_STEP_NE,
-    WT_STEP_FUSED /* the first of those below */
+    WT_STEP_KEEP, /* the register to a, which is a slot */
+    WT_STEP_OUT   /* the register to a, which is the result: the last step */
 };
 
 #define WT_STEP_APPLY(op) (32 + (op))                             /* register op a */
@@ -48,7 +47,8 @@ enum {
     (145 + (first)*9 + (middle)*3 + (last)) /* (a first b) middle (c last d); 0..2 each */
 #define WT_STEP_JOIN_3(first, second, third)                                                                           \
     (172 + (first)*9 + (second)*3 + (third)) /* register first ((a second b) third c); 0..2 each */
-#define WT_STEP_END 199
+#define WT_STEP_PICK(comparison, op) (199 + (comparison)*6 + (op)) /* a comparison b ? (c op d) : register */
+#define WT_STEP_END 223
 
 void wt_program_run_reference(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 void wt_program_run_avx2(const wt_program *program, const wt_row *inputs, size_t n, float *out);
