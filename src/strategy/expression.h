@@ -152,12 +152,13 @@ double wt_expr_distance(const wt_expr *a, const wt_expr *b, const wt_domain *dom
  * those of program_private.h.
  */
 typedef struct wt_step {
-    uint8_t code, a, b, c, d;
+    uint16_t code;
+    uint8_t a, b, c, d;
 } wt_step;
 
 /*
- * A verified flat program; a plain value. Its places: 0..slots-1 are written by steps, those after them are the leaves, numbers and
- * inputs, and place `places` is the result, which the last step writes. There are two lists of steps for the same function: `careful`
+ * A verified flat program; a plain value. Its places: the leaves, which are numbers and inputs, then the slots, which steps write; place
+ * `places` is the result, which the last step writes. There are two lists of steps for the same function: `careful`
  * ones saturate after each operation, `fast` ones only where they must while no input is beyond fast_limit, and do up to three
  * operations in one.
  */
@@ -167,7 +168,7 @@ typedef struct wt_program {
         uint8_t is_input, input;
         float number;
     } leaves[WT_PROGRAM_PLACES]; /* [places - slots] */
-    size_t careful_count, fast_count, slots, places;
+    size_t careful_count, fast_count, slots, fast_slots, places; /* fast steps use the first fast_slots */
     float fast_limit;
     uint64_t inputs; /* bit i: input i is read; others may be NULL when it runs */
 } wt_program;

@@ -111,8 +111,8 @@ static int fusible(const compiler *c, size_t at) {
 }
 
 /* Places that a step does not read are LEAF: it exists. */
-static void push(compiler *c, uint8_t code, uint8_t first, uint8_t second, uint8_t third) {
-    c->steps[c->count++] = (wt_step){code, first, second, third, LEAF};
+static void push(compiler *c, int code, uint8_t first, uint8_t second, uint8_t third) {
+    c->steps[c->count++] = (wt_step){(uint16_t)code, first, second, third, LEAF};
 }
 
 /* The register waits in a slot. */
@@ -123,31 +123,47 @@ static uint8_t put_away(compiler *c) {
     return slot;
 }
 
+static bool is_number(const compiler *c, uint8_t place) {
+    return place >= LEAF && !c->p->leaves[place - LEAF].is_input;
+}
+
+/* The pair that a fused operator on two places is; those of products may change sides. */
+static wt_pair pair_of(const compiler *c, int op, uint8_t *first, uint8_t *second) {
+    if (op != 2) return (wt_pair)(op < 2 ? op : op + 2);
+    if (*first == *second) return WT_PAIR_SQUARE;
+    if (is_number(c, *second)) {
+        const uint8_t number = *second;
+        *second = *first;
+        *first = number;
+    }
+    return is_number(c, *first) ? WT_PAIR_SCALE : WT_PAIR_MUL;
+}
+
 /* register = register op place, done by the last step where it can. */
 static void apply(compiler *c, int op, uint8_t place) {
     wt_step *last = &c->steps[c->count - 1];
-    const uint8_t code = last->code;
-    if (code == WT_STEP_LOAD && op < 5) {
-        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(op), last->a, place, LEAF, LEAF};
-    } else if (code == WT_STEP_LOAD) {
-        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(1), place, last->a, LEAF, LEAF};
-    } else if (code >= WT_STEP_LOAD_2(0) && code < WT_STEP_LOAD_2(5)) {
-        last->code = (uint8_t)WT_STEP_LOAD_3(code - WT_STEP_LOAD_2(0), op);
+    const int code = last->code;
+    if (code == WT_STEP_LOAD) {
+        uint8_t first = op < 5 ? last->a : place, second = op < 5 ? place : last->a;
+        const wt_pair pair = pair_of(c, op < 5 ? op : 1, &first, &second);
+        *last = (wt_step){(uint16_t)WT_STEP_LOAD_2(pair), first, second, LEAF, LEAF};
+    } else if (code >= WT_STEP_LOAD_2(0) && code <= WT_STEP_LOAD_2(WT_PAIR_MAX)) {
+        last->code = (uint16_t)WT_STEP_LOAD_3(code - WT_STEP_LOAD_2(0), op);
         last->c = place;
-    } else if (code >= WT_STEP_APPLY(0) && code < WT_STEP_APPLY(6)) {
-        last->code = (uint8_t)WT_STEP_CHAIN(code - WT_STEP_APPLY(0), op);
+    } else if (code >= WT_STEP_APPLY(0) && code <= WT_STEP_APPLY_NUMBER(5)) {
+        last->code = (uint16_t)WT_STEP_CHAIN((code - WT_STEP_APPLY(0)) % 6, op);
         last->b = place;
     } else if (code == WT_STEP_SQRT) {
-        last->code = (uint8_t)WT_STEP_SQRT_APPLY(op);
+        last->code = (uint16_t)WT_STEP_SQRT_APPLY(op);
         last->a = place;
     } else {
-        push(c, (uint8_t)WT_STEP_APPLY(op), place, LEAF, LEAF);
+        push(c, is_number(c, place) ? WT_STEP_APPLY_NUMBER(op) : WT_STEP_APPLY(op), place, LEAF, LEAF);
     }
 }
 
-/* A subtree of leaves that is computed within the step that uses it: a second b, or (a second b) third c where count is 3. */
+/* A subtree of leaves that is computed within the step that uses it: a op b, or (a op b) outer c where count is 3. */
 typedef struct joined {
-    int count, second, third;
+    int count, op, outer;
     size_t a, b, c; /* nodes */
 } joined;
 
@@ -177,15 +193,17 @@ static bool can_join(const compiler *c, int op, size_t y, joined *j) {
 
 static void join(compiler *c, int op, const joined *j) {
     wt_step *last = &c->steps[c->count - 1];
-    const uint8_t a = leaf_place(c, j->a), b = leaf_place(c, j->b);
+    uint8_t a = leaf_place(c, j->a), b = leaf_place(c, j->b);
+    const wt_pair pair = pair_of(c, j->op, &a, &b);
     if (j->count == 3) {
-        push(c, (uint8_t)WT_STEP_JOIN_3(op, j->second, j->third), a, b, leaf_place(c, j->c));
-    } else if (last->code >= WT_STEP_LOAD_2(0) && last->code < WT_STEP_LOAD_2(3) && op < 3 && j->second < 3) {
-        last->code = (uint8_t)WT_STEP_LOAD_4(last->code - WT_STEP_LOAD_2(0), op, j->second);
+        push(c, WT_STEP_JOIN_3(op, pair, j->outer), a, b, leaf_place(c, j->c));
+    } else if (last->code >= WT_STEP_LOAD_2(0) && last->code <= WT_STEP_LOAD_2(WT_PAIR_SCALE) && op < 3 &&
+               pair <= WT_PAIR_SCALE) {
+        last->code = (uint16_t)WT_STEP_LOAD_4(last->code - WT_STEP_LOAD_2(0), op, pair);
         last->c = a;
         last->d = b;
     } else {
-        push(c, (uint8_t)WT_STEP_JOIN(op, j->second), a, b, LEAF);
+        push(c, WT_STEP_JOIN(op, pair), a, b, LEAF);
     }
 }
 
@@ -278,18 +296,17 @@ static void generate_if(compiler *c, size_t at) {
     const size_t picked = opposite ? no : yes, stays = opposite ? yes : no;
     const uint8_t x = place_of(c, at + 2), y = place_of(c, operand(c, at + 1, 1));
     const bool swapped = CODES[c->e->nodes[at + 1].op][opposite].swapped;
-    int op = 5;
+    wt_pair pair = WT_PAIR_FIRST;
     uint8_t first, second = LEAF;
     if (is_pair(c, picked, 5)) {
-        op = fusible(c, picked);
         first = leaf_place(c, picked + 1);
         second = leaf_place(c, operand(c, picked, 1));
+        pair = pair_of(c, fusible(c, picked), &first, &second);
     } else {
         first = place_of(c, picked);
     }
     generate(c, stays);
-    push(c, (uint8_t)WT_STEP_PICK(CODES[c->e->nodes[at + 1].op][opposite].comparison, op), swapped ? y : x,
-         swapped ? x : y, first);
+    push(c, WT_STEP_PICK(CODES[c->e->nodes[at + 1].op][opposite].comparison, pair), swapped ? y : x, swapped ? x : y, first);
     c->steps[c->count - 1].d = second;
     c->used = used;
 }
@@ -323,11 +340,13 @@ static size_t generate_all(compiler *c, wt_step *steps) {
     return c->count;
 }
 
+/* Leaves come first, slots behind them. */
 static void number_places(wt_program *p, wt_step *steps, size_t count) {
+    const int leaves = (int)(p->places - p->slots);
     for (size_t i = 0; i < count; i++) {
         uint8_t *places[] = {&steps[i].a, &steps[i].b, &steps[i].c, &steps[i].d};
         for (int k = 0; k < 4; k++) {
-            if (*places[k] >= LEAF) *places[k] = (uint8_t)(*places[k] - LEAF + p->slots);
+            *places[k] = (uint8_t)(*places[k] >= LEAF ? *places[k] - LEAF : *places[k] + leaves);
         }
     }
     steps[count - 1].a = (uint8_t)p->places;
@@ -341,6 +360,7 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
     for (size_t at = 0; at < e->count; at++) c.spans[at] = (uint8_t)wt_expr_span(e, at);
     check_bounds(&c, ORDINARY, true);
     program->fast_count = generate_all(&c, program->fast);
+    program->fast_slots = program->slots;
     program->fast_limit = ORDINARY;
     while (program->fast_limit < 0x1p99f && check_bounds(&c, 2.0f * program->fast_limit, false))
         program->fast_limit *= 2.0f;
@@ -357,10 +377,10 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 /* ---- verification ---- */
 
 /* Places that the step reads, and whether it needs no register: -1 where there is no such step. */
-static int operands(uint8_t code, bool *loads) {
+static int operands(int code, bool *loads) {
     *loads = false;
     if (code >= WT_STEP_END) return -1;
-    if (code >= WT_STEP_PICK(0, 0)) return (code - WT_STEP_PICK(0, 0)) % 6 == 5 ? 3 : 4;
+    if (code >= WT_STEP_PICK(0, 0)) return (code - WT_STEP_PICK(0, 0)) % 8 == WT_PAIR_FIRST ? 3 : 4;
     if (code >= WT_STEP_JOIN_3(0, 0, 0)) return 3;
     if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0)) return 2;
     if (code >= WT_STEP_CHAIN(0, 0) && code < WT_STEP_JOIN(0, 0)) return 2;
@@ -377,10 +397,11 @@ static int operands(uint8_t code, bool *loads) {
 }
 
 /* Every place exists, those that a step does not read as well: it may find where they are. The last step alone writes the result. */
-static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count) {
+static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count, size_t slots) {
+    const size_t leaves = p->places - p->slots, end = leaves + slots;
     bool written[WT_PROGRAM_PLACES];
     if (count == 0 || count > WT_PROGRAM_STEPS) return false;
-    for (size_t i = 0; i < WT_PROGRAM_PLACES; i++) written[i] = i >= p->slots;
+    for (size_t i = 0; i < WT_PROGRAM_PLACES; i++) written[i] = i < leaves;
     for (size_t i = 0; i < count; i++) {
         const uint8_t places[] = {steps[i].a, steps[i].b, steps[i].c, steps[i].d};
         bool loads;
@@ -389,23 +410,23 @@ static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count
         if (reads < 0 || (i == 0 && !loads) || ends != (i + 1 == count)) return false;
         if (ends) return steps[i].a == p->places;
         for (int k = 0; k < 4; k++) {
-            if (places[k] >= p->places || (k < reads && !written[places[k]])) return false;
+            if (places[k] >= end || (k < reads && !written[places[k]])) return false;
         }
         if (steps[i].code != WT_STEP_KEEP) continue;
-        if (steps[i].a >= p->slots) return false;
+        if (steps[i].a < leaves) return false;
         written[steps[i].a] = true;
     }
     return false;
 }
 
 bool wt_program_verify(const wt_program *p) {
-    if (p->slots > WT_PROGRAM_SLOTS || p->places <= p->slots || p->places > WT_PROGRAM_PLACES) return false;
+    if (p->slots > WT_PROGRAM_SLOTS || p->fast_slots > p->slots || p->places <= p->slots || p->places > WT_PROGRAM_PLACES) return false;
     for (size_t i = 0; i < p->places - p->slots; i++) {
         if (p->leaves[i].input >= WT_EXPR_MAX_INPUTS) return false;
         if (p->leaves[i].is_input && !(p->inputs >> p->leaves[i].input & 1)) return false;
     }
-    return p->fast_limit > 0.0f && verify_steps(p, p->fast, p->fast_count) &&
-           verify_steps(p, p->careful, p->careful_count);
+    return p->fast_limit > 0.0f && verify_steps(p, p->fast, p->fast_count, p->fast_slots) &&
+           verify_steps(p, p->careful, p->careful_count, p->slots);
 }
 
 void wt_program_run_at(const wt_program *program, wt_cpu_level level, const wt_row *inputs, size_t n, float *out) {

@@ -46,6 +46,8 @@ static run_step *const STEPS[WT_STEP_END];
 #define D vec_load(d + lane * WIDTH)
 
 #define PLACE(place) (float *)(at->at[place] + (k & at->moves[place]))
+#define FIXED_PLACE(place) (float *)at->at[place]       /* a slot or a single value */
+#define MOVING_PLACE(place) (float *)(at->at[place] + k) /* a row */
 #define OPERANDS                                                                                                       \
     const float *const a = PLACE(s->a), *const b = PLACE(s->b), *const c = PLACE(s->c), *const d = PLACE(s->d);        \
     (void)a, (void)b, (void)c, (void)d
@@ -98,8 +100,18 @@ INLINE vec fused(int op, vec x, vec y) {
     }
 }
 
-/* The value of a pair of places, or of the first alone. */
-INLINE vec pair(int op, vec x, vec y) { return op == 5 ? x : fused(op, x, y); }
+INLINE vec pair_of(wt_pair pair, vec x, vec y, const float *number) {
+    switch (pair) {
+    case WT_PAIR_ADD: return x + y;
+    case WT_PAIR_SUB: return x - y;
+    case WT_PAIR_MUL: return x * y;
+    case WT_PAIR_SQUARE: return x * x;
+    case WT_PAIR_SCALE: return vec_set(*number) * y;
+    case WT_PAIR_MIN: return vec_min(x, y);
+    case WT_PAIR_MAX: return vec_max(x, y);
+    default: return x;
+    }
+}
 
 INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     switch (comparison) {
@@ -136,39 +148,64 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     X(do_pow, WT_STEP_POW, vec_pow(T, A))                                                                              \
     X(do_power_of, WT_STEP_POWER_OF, vec_pow(A, T))
 
-/* Fused ones: names and codes are made of the operators' numbers. FOR_n: for each of n operators. */
-#define FOR_3(F, X, ...) F(X, __VA_ARGS__, 0) F(X, __VA_ARGS__, 1) F(X, __VA_ARGS__, 2)
+/* Fused ones: names and codes are made of the numbers of operators and pairs. EACH_n: for each of the first n. */
 #define APPLY(X, o)                                                                                                    \
     X(apply_##o, WT_STEP_APPLY(o), fused(o, T, A))                                                                     \
+    X(apply_number_##o, WT_STEP_APPLY_NUMBER(o), fused(o, T, vec_set(*FIXED_PLACE(s->a))))                                             \
     X(sqrt_apply_##o, WT_STEP_SQRT_APPLY(o), fused(o, vec_sqrt(vec_abs(T)), A))
-#define LOAD_2(X, o) X(load_##o, WT_STEP_LOAD_2(o), fused(o, A, B))
-#define LOAD_3(X, o1, o2) X(load_##o1##_##o2, WT_STEP_LOAD_3(o1, o2), fused(o2, fused(o1, A, B), C))
+#define AB(pair) pair_of(pair, A, B, FIXED_PLACE(s->a))
+#define CD(pair) pair_of(pair, C, D, FIXED_PLACE(s->c))
+#define LOAD_2(X, p) X(load_##p, WT_STEP_LOAD_2(p), AB(p))
+#define LOAD_3(X, p, o) X(load_##p##_##o, WT_STEP_LOAD_3(p, o), fused(o, AB(p), C))
 #define CHAIN(X, o1, o2) X(chain_##o1##_##o2, WT_STEP_CHAIN(o1, o2), fused(o2, fused(o1, T, A), B))
-#define JOIN(X, o1, o2) X(join_##o1##_##o2, WT_STEP_JOIN(o1, o2), fused(o1, T, fused(o2, A, B)))
-#define FOUR(X, o1, o2, o3)                                                                                            \
-    X(load_##o1##_##o2##_##o3, WT_STEP_LOAD_4(o1, o2, o3), fused(o2, fused(o1, A, B), fused(o3, C, D)))                \
-    X(join_##o1##_##o2##_##o3, WT_STEP_JOIN_3(o1, o2, o3), fused(o1, T, fused(o3, fused(o2, A, B), C)))
-#define PICK(X, o1, o2) X(pick_##o1##_##o2, WT_STEP_PICK(o1, o2), choose(o1, A, B, pair(o2, C, D), T))
+#define JOIN(X, o, p) X(join_##o##_##p, WT_STEP_JOIN(o, p), fused(o, T, AB(p)))
+#define LOAD_4(X, p, o, q) X(load_##p##_##o##_##q, WT_STEP_LOAD_4(p, o, q), fused(o, AB(p), CD(q)))
+#define JOIN_3(X, o, p, o2) X(join_##o##_##p##_##o2, WT_STEP_JOIN_3(o, p, o2), fused(o, T, fused(o2, AB(p), C)))
+#define PICK(X, c, p) X(pick_##c##_##p, WT_STEP_PICK(c, p), choose(c, A, B, CD(p), T))
 
-#define SECONDS_6(F, X, o) F(X, o, 0) F(X, o, 1) F(X, o, 2) F(X, o, 3) F(X, o, 4) F(X, o, 5)
-#define SECONDS_5(F, X, o) F(X, o, 0) F(X, o, 1) F(X, o, 2) F(X, o, 3) F(X, o, 4)
-#define FOURS(X, o1) FOR_3(FOUR, X, o1, 0) FOR_3(FOUR, X, o1, 1) FOR_3(FOUR, X, o1, 2)
-#define WITH_FIRST(X, o) LOAD_2(X, o) SECONDS_6(LOAD_3, X, o) SECONDS_6(CHAIN, X, o) SECONDS_5(JOIN, X, o) APPLY(X, o)
+#define EACH_3(F, X, ...) F(X, __VA_ARGS__, 0) F(X, __VA_ARGS__, 1) F(X, __VA_ARGS__, 2)
+#define EACH_5(F, X, ...) EACH_3(F, X, __VA_ARGS__) F(X, __VA_ARGS__, 3) F(X, __VA_ARGS__, 4)
+#define EACH_6(F, X, ...) EACH_5(F, X, __VA_ARGS__) F(X, __VA_ARGS__, 5)
+#define EACH_7(F, X, ...) EACH_6(F, X, __VA_ARGS__) F(X, __VA_ARGS__, 6)
+#define EACH_8(F, X, ...) EACH_7(F, X, __VA_ARGS__) F(X, __VA_ARGS__, 7)
+#define WITH_OPERATOR(X, o) APPLY(X, o) EACH_6(CHAIN, X, o) EACH_7(JOIN, X, o)
+#define WITH_PAIR(X, p) LOAD_2(X, p) EACH_6(LOAD_3, X, p)
+#define WITH_PRODUCT(X, p) EACH_5(LOAD_4, X, p, 0) EACH_5(LOAD_4, X, p, 1) EACH_5(LOAD_4, X, p, 2)
+#define WITH_SUM(X, o)                                                                                                 \
+    EACH_3(JOIN_3, X, o, 0) EACH_3(JOIN_3, X, o, 1) EACH_3(JOIN_3, X, o, 2) EACH_3(JOIN_3, X, o, 3) EACH_3(JOIN_3, X, o, 4)
 #define FUSED_STEPS(X)                                                                                                 \
-    WITH_FIRST(X, 0)                                                                                                   \
-    WITH_FIRST(X, 1)                                                                                                   \
-    WITH_FIRST(X, 2)                                                                                                   \
-    WITH_FIRST(X, 3)                                                                                                   \
-    WITH_FIRST(X, 4)                                                                                                   \
-    APPLY(X, 5) SECONDS_6(CHAIN, X, 5) SECONDS_5(JOIN, X, 5) FOURS(X, 0) FOURS(X, 1) FOURS(X, 2)                       \
-    SECONDS_6(PICK, X, 0) SECONDS_6(PICK, X, 1) SECONDS_6(PICK, X, 2) SECONDS_6(PICK, X, 3)
+    WITH_OPERATOR(X, 0)                                                                                                \
+    WITH_OPERATOR(X, 1)                                                                                                \
+    WITH_OPERATOR(X, 2)                                                                                                \
+    WITH_OPERATOR(X, 3)                                                                                                \
+    WITH_OPERATOR(X, 4)                                                                                                \
+    WITH_OPERATOR(X, 5)                                                                                                \
+    WITH_PAIR(X, 0)                                                                                                    \
+    WITH_PAIR(X, 1)                                                                                                    \
+    WITH_PAIR(X, 2)                                                                                                    \
+    WITH_PAIR(X, 3)                                                                                                    \
+    WITH_PAIR(X, 4)                                                                                                    \
+    WITH_PAIR(X, 5)                                                                                                    \
+    WITH_PAIR(X, 6)                                                                                                    \
+    WITH_PRODUCT(X, 0)                                                                                                 \
+    WITH_PRODUCT(X, 1)                                                                                                 \
+    WITH_PRODUCT(X, 2)                                                                                                 \
+    WITH_PRODUCT(X, 3)                                                                                                 \
+    WITH_PRODUCT(X, 4)                                                                                                 \
+    WITH_SUM(X, 0)                                                                                                     \
+    WITH_SUM(X, 1)                                                                                                     \
+    WITH_SUM(X, 2)                                                                                                     \
+    EACH_8(PICK, X, 0)                                                                                                 \
+    EACH_8(PICK, X, 1)                                                                                                 \
+    EACH_8(PICK, X, 2)                                                                                                 \
+    EACH_8(PICK, X, 3)
 
 PLAIN_STEPS(STEP)
 LONG_STEPS(LONG_STEP)
 FUSED_STEPS(STEP)
 
 static void keep(STEP_PARAMETERS) {
-    float *const to = PLACE(s->a);
+    float *const to = FIXED_PLACE(s->a);
     STORE(to, );
     RUN_NEXT;
 }
@@ -176,7 +213,7 @@ static void keep(STEP_PARAMETERS) {
 /* Adding 0 makes 0 of -0, which results must not be; no operator tells the two apart. */
 static void put_out(STEP_PARAMETERS) {
     const vec zero = vec_set(0.0f);
-    float *const to = PLACE(s->a);
+    float *const to = MOVING_PLACE(s->a);
     STORE(to, +zero);
 }
 
@@ -210,27 +247,39 @@ static int32_t bits_of(float x) {
 
 static int32_t greater(int32_t a, int32_t b) { return a > b ? a : b; }
 
-/* Runs whole tiles, from k bytes into the rows on. A step's call returns where the tile is done. */
-static void run_tiles(const table *at, const wt_step *steps, size_t k, size_t tiles) {
-    const vec zero = vec_set(0.0f);
+INLINE void fill(float *tile, vec value) {
+    for (size_t r = 0; r < 8; r++) vec_store(tile + r * WIDTH, value);
+}
+
+INLINE void lay_out_slots(machine *m, size_t count) {
+    const size_t first = m->program->places - m->program->slots;
+    for (size_t i = 0; i < count; i++) {
+        m->table.at[first + i] = (uintptr_t)(m->arena + i * TILE);
+        m->table.moves[first + i] = 0;
+    }
+}
+
+/* Runs whole tiles, from k bytes into the rows on. The first step loads its registers. Its call returns where the tile is done. */
+INLINE void run_tiles(const table *at, const wt_step *steps, size_t k, size_t tiles) {
+    const vec any = vec_set(0.0f);
     run_step *const first = STEPS[steps->code];
-    for (; tiles > 0; tiles--, k += TILE_BYTES) first(steps, at, k, zero, zero, zero, zero, zero, zero, zero, zero);
+    for (; tiles > 0; tiles--, k += TILE_BYTES) first(steps, at, k, any, any, any, any, any, any, any, any);
 }
 
 /*
  * n values, at most a tile, from k bytes into the rows on, admitted as numbers within range and copied, so that nothing is read or written past
  * the row's end.
  */
-static __attribute__((noinline)) void run_copied(const machine *m, size_t k, size_t n) {
+static __attribute__((noinline)) void run_copied(machine *m, size_t k, size_t n) {
     const wt_program *p = m->program;
-    table copied;
     float copies[WT_PROGRAM_PLACES + 1][TILE] __attribute__((aligned(64)));
+    lay_out_slots(m, p->slots);
+    table copied = m->table;
     for (size_t i = 0; i <= p->places; i++) {
-        copied.at[i] = m->table.at[i];
-        copied.moves[i] = 0;
-        if (m->table.moves[i] == 0) continue;
+        if (copied.moves[i] == 0) continue;
         memset(copies[i], 0, sizeof copies[i]);
         copied.at[i] = (uintptr_t)copies[i];
+        copied.moves[i] = 0;
         if (i == p->places) continue;
         memcpy(copies[i], (const float *)(m->table.at[i] + k), n * sizeof *copies[i]);
         for (size_t j = 0; j < TILE; j += WIDTH) vec_store(copies[i] + j, vec_admit(vec_load(copies[i] + j)));
@@ -241,9 +290,13 @@ static __attribute__((noinline)) void run_copied(const machine *m, size_t k, siz
 
 /* ---- bounds of inputs ---- */
 
-/* The largest magnitude of n values, as bits: what is no number, and infinities, are above every number; at least `most`. */
-static int32_t largest_bits(const float *x, size_t n, int32_t most) {
-    for (size_t i = 0; i < n; i++) most = greater(bits_of(x[i]) & INT32_MAX, most);
+/* The largest magnitude of whole tiles, as bits: what is no number, and infinities, are above every number. */
+static __attribute__((noinline)) int32_t largest(const machine *m, size_t k, size_t tiles) {
+    int32_t most = m->most;
+    for (size_t i = 0; i < m->unknown; i++) {
+        const float *x = (const float *)(m->table.at[m->places[i]] + k);
+        for (size_t j = 0; j < tiles * TILE; j++) most = greater(bits_of(x[j]) & INT32_MAX, most);
+    }
     return most;
 }
 
@@ -251,7 +304,7 @@ static int32_t largest_bits(const float *x, size_t n, int32_t most) {
  * Whether all values of whole tiles that nothing is promised of are at most `limit`, by the sum of their squares, which is no less than any
  * of them and no number where one of them is none. May say no where it is so, as the square of a limit has to be within range.
  */
-static bool within_limit(const machine *m, size_t k, size_t tiles, float limit) {
+INLINE bool within_limit(const machine *m, size_t k, size_t tiles, float limit) {
     vec sums[8];
     limit = limit < 0x1p63f ? limit : 0x1p63f; /* a power of two: no larger value's square rounds to its square */
     for (size_t r = 0; r < 8; r++) sums[r] = vec_set(0.0f);
@@ -265,57 +318,69 @@ static bool within_limit(const machine *m, size_t k, size_t tiles, float limit) 
     return mask_all(mask_le(sum, vec_set(limit * limit)));
 }
 
-/* A stretch of whole tiles, looked over where it has to be. */
-static void run_stretch(const machine *m, size_t k, size_t tiles) {
-    const wt_program *p = m->program;
-    const int32_t limit = bits_of(p->fast_limit);
-    int32_t most = m->most;
-    if (m->unknown > 0 && (most > limit || !within_limit(m, k, tiles, p->fast_limit))) {
-        for (size_t i = 0; i < m->unknown; i++)
-            most = largest_bits((const float *)(m->table.at[m->places[i]] + k), tiles * TILE, most);
-    }
-    if (most <= bits_of(WT_EXPR_MAX_NUMBER)) {
-        run_tiles(&m->table, most <= limit ? p->fast : p->careful, k, tiles);
-        return;
-    }
+/* A stretch of whole tiles with an input that is no number or beyond the range. */
+static __attribute__((noinline)) void run_hostile(machine *m, size_t k, size_t tiles) {
     for (; tiles > 0; tiles--, k += TILE_BYTES) run_copied(m, k, TILE);
+}
+
+static __attribute__((noinline)) void run_careful(machine *m, size_t k, size_t tiles) {
+    lay_out_slots(m, m->program->slots);
+    run_tiles(&m->table, m->program->careful, k, tiles);
+}
+
+/* A stretch of whole tiles, looked over where it has to be. */
+INLINE void run_stretch(machine *m, size_t k, size_t tiles) {
+    const float limit = m->program->fast_limit;
+    int32_t most = m->most;
+    if (m->unknown > 0 && (most > bits_of(limit) || !within_limit(m, k, tiles, limit))) most = largest(m, k, tiles);
+    if (most <= bits_of(limit))
+        run_tiles(&m->table, m->program->fast, k, tiles);
+    else if (most <= bits_of(WT_EXPR_MAX_NUMBER))
+        run_careful(m, k, tiles);
+    else
+        run_hostile(m, k, tiles);
 }
 
 /* ---- runs ---- */
 
-/* Where the places are of a run to `out`; slots and single values are in the arena, the latter filled. */
-INLINE void lay_out(machine *m, const wt_row *inputs, float *out) {
-    const wt_program *p = m->program;
-    float *next = m->arena;
-    m->most = 0;
-    m->unknown = 0;
-    for (size_t i = 0; i < p->slots; i++, next += TILE) m->table.at[i] = (uintptr_t)next, m->table.moves[i] = 0;
-    for (size_t i = p->slots; i < p->places; i++) {
-        const wt_row *row = p->leaves[i - p->slots].is_input ? &inputs[p->leaves[i - p->slots].input] : NULL;
-        if (row && !row->scalar) {
-            m->table.at[i] = (uintptr_t)row->values;
-            m->table.moves[i] = SIZE_MAX;
-            if (row->most > 0.0f)
-                m->most = greater(bits_of(row->most), m->most);
-            else
-                m->places[m->unknown++] = (uint8_t)i;
-            continue;
-        }
-        const vec value = row ? vec_admit(vec_set(row->values[0])) : vec_set(p->leaves[i - p->slots].number);
-        for (size_t r = 0; r < 8; r++) vec_store(next + r * WIDTH, value);
-        if (row) m->most = greater(bits_of(*next) & INT32_MAX, m->most);
+/* Where the leaves and the result are of a run to `out`; single values fill the arena behind the slots. */
+INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float *out) {
+    const size_t leaves = p->places - p->slots;
+    float *next = m->arena + p->slots * TILE;
+    size_t unknown = 0;
+    int32_t most = 0;
+    for (size_t i = 0; i < leaves; i++) {
+        const wt_row *row = &inputs[p->leaves[i].input];
         m->table.at[i] = (uintptr_t)next;
         m->table.moves[i] = 0;
-        next += TILE;
+        if (!p->leaves[i].is_input) {
+            fill(next, vec_set(p->leaves[i].number));
+            next += TILE;
+        } else if (row->scalar) {
+            fill(next, vec_admit(vec_set(row->values[0])));
+            most = greater(bits_of(*next) & INT32_MAX, most);
+            next += TILE;
+        } else {
+            const int32_t promised = bits_of(row->most);
+            m->table.at[i] = (uintptr_t)row->values;
+            m->table.moves[i] = SIZE_MAX;
+            m->places[unknown] = (uint8_t)i;
+            unknown += promised <= 0;
+            most = greater(promised, most);
+        }
     }
     m->table.at[p->places] = (uintptr_t)out;
     m->table.moves[p->places] = SIZE_MAX;
+    m->program = p;
+    m->unknown = unknown;
+    m->most = most;
+    lay_out_slots(m, p->fast_slots);
 }
 
 /* Whether the result goes where a row is. */
 static bool in_place(const machine *m) {
     const wt_program *p = m->program;
-    for (size_t i = p->slots; i < p->places; i++) {
+    for (size_t i = 0; i < p->places - p->slots; i++) {
         if (m->table.at[i] == m->table.at[p->places]) return true;
     }
     return false;
@@ -327,8 +392,7 @@ static bool in_place(const machine *m) {
  */
 static void run_program(const wt_program *p, const wt_row *inputs, size_t n, float *out) {
     machine m;
-    m.program = p;
-    lay_out(&m, inputs, out);
+    lay_out(&m, p, inputs, out);
     const size_t most = m.unknown > 0 ? STRETCH / TILE : n / TILE, rest = n % TILE;
     size_t k = 0;
     for (size_t left = n / TILE, tiles; left > 0; left -= tiles, k += tiles * TILE_BYTES) {
