@@ -118,7 +118,12 @@ static void push(compiler *c, int code, uint8_t first, uint8_t second, uint8_t t
 /* The register waits in a slot. */
 static uint8_t put_away(compiler *c) {
     const uint8_t slot = (uint8_t)c->used++;
-    push(c, WT_STEP_KEEP, slot, LEAF, LEAF);
+    wt_step *last = &c->steps[c->count - 1];
+    if (last->code >= WT_STEP_LOAD_2(0) && last->code <= WT_STEP_LOAD_2(WT_PAIR_MAX))
+        last->code = (uint16_t)WT_STEP_KEEP_2(last->code - WT_STEP_LOAD_2(0));
+    else
+        push(c, WT_STEP_KEEP, LEAF, LEAF, LEAF);
+    c->steps[c->count - 1].d = slot;
     if (c->used > c->p->slots) c->p->slots = c->used;
     return slot;
 }
@@ -336,7 +341,13 @@ static size_t generate_all(compiler *c, wt_step *steps) {
     c->steps = steps;
     c->count = c->used = 0;
     generate(c, 0);
-    push(c, WT_STEP_OUT, LEAF, LEAF, LEAF);
+    const int code = steps[c->count - 1].code;
+    if (code >= WT_STEP_APPLY(0) && code <= WT_STEP_APPLY_NUMBER(5))
+        steps[c->count - 1].code = (uint16_t)(code - WT_STEP_APPLY(0) + WT_STEP_APPLY_OUT(0));
+    else if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0))
+        steps[c->count - 1].code = (uint16_t)(code - WT_STEP_JOIN(0, 0) + WT_STEP_JOIN_OUT(0, 0));
+    else
+        push(c, WT_STEP_OUT, LEAF, LEAF, LEAF);
     return c->count;
 }
 
@@ -349,7 +360,7 @@ static void number_places(wt_program *p, wt_step *steps, size_t count) {
             *places[k] = (uint8_t)(*places[k] >= LEAF ? *places[k] - LEAF : *places[k] + leaves);
         }
     }
-    steps[count - 1].a = (uint8_t)p->places;
+    steps[count - 1].d = (uint8_t)p->places;
 }
 
 int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *domain, wt_error *err) {
@@ -380,6 +391,9 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 static int operands(int code, bool *loads) {
     *loads = false;
     if (code >= WT_STEP_END) return -1;
+    if (code >= WT_STEP_JOIN_OUT(0, 0)) return 2;
+    if (code >= WT_STEP_APPLY_OUT(0)) return 1;
+    if (code >= WT_STEP_KEEP_2(0)) return 2;
     if (code >= WT_STEP_PICK(0, 0)) return (code - WT_STEP_PICK(0, 0)) % 8 == WT_PAIR_FIRST ? 3 : 4;
     if (code >= WT_STEP_JOIN_3(0, 0, 0)) return 3;
     if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0)) return 2;
@@ -399,24 +413,27 @@ static int operands(int code, bool *loads) {
 /* Every place exists, those that a step does not read as well: it may find where they are. The last step alone writes the result. */
 static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count, size_t slots) {
     const size_t leaves = p->places - p->slots, end = leaves + slots;
-    bool written[WT_PROGRAM_PLACES];
+    bool written[WT_PROGRAM_PLACES], loaded = false;
     if (count == 0 || count > WT_PROGRAM_STEPS) return false;
     for (size_t i = 0; i < WT_PROGRAM_PLACES; i++) written[i] = i < leaves;
     for (size_t i = 0; i < count; i++) {
         const uint8_t places[] = {steps[i].a, steps[i].b, steps[i].c, steps[i].d};
         bool loads;
         const int reads = operands(steps[i].code, &loads);
-        const bool ends = steps[i].code == WT_STEP_OUT;
-        if (reads < 0 || (i == 0 && !loads) || ends != (i + 1 == count)) return false;
-        if (ends) return steps[i].a == p->places;
-        for (int k = 0; k < 4; k++) {
+        const int code = steps[i].code;
+        const bool ends = code == WT_STEP_OUT || code >= WT_STEP_APPLY_OUT(0);
+        const bool keeps_pair = code >= WT_STEP_KEEP_2(0) && code < WT_STEP_APPLY_OUT(0);
+        loaded |= loads;
+        if (reads < 0 || (!loaded && !keeps_pair) || ends != (i + 1 == count)) return false;
+        if (ends && steps[i].d != p->places) return false;
+        for (int k = 0; k < (ends ? 3 : 4); k++) {
             if (places[k] >= end || (k < reads && !written[places[k]])) return false;
         }
-        if (steps[i].code != WT_STEP_KEEP) continue;
-        if (steps[i].a < leaves) return false;
-        written[steps[i].a] = true;
+        if (code != WT_STEP_KEEP && !keeps_pair) continue;
+        if (steps[i].d < leaves) return false;
+        written[steps[i].d] = true;
     }
-    return false;
+    return true;
 }
 
 bool wt_program_verify(const wt_program *p) {

@@ -59,18 +59,39 @@ static run_step *const STEPS[WT_STEP_END];
         (void)tile;                                                                                                    \
         t##i = (value);                                                                                                \
     }
+#define EACH_REGISTER(value)                                                                                           \
+    REGISTER(0, value)                                                                                                 \
+    REGISTER(1, value)                                                                                                 \
+    REGISTER(2, value)                                                                                                 \
+    REGISTER(3, value)                                                                                                 \
+    REGISTER(4, value)                                                                                                 \
+    REGISTER(5, value)                                                                                                 \
+    REGISTER(6, value)                                                                                                 \
+    REGISTER(7, value)
 #define STEP(name, code, value)                                                                                        \
     static void name(STEP_PARAMETERS) {                                                                                \
         OPERANDS;                                                                                                      \
-        REGISTER(0, value)                                                                                             \
-        REGISTER(1, value)                                                                                             \
-        REGISTER(2, value)                                                                                             \
-        REGISTER(3, value)                                                                                             \
-        REGISTER(4, value)                                                                                             \
-        REGISTER(5, value)                                                                                             \
-        REGISTER(6, value)                                                                                             \
-        REGISTER(7, value)                                                                                             \
+        EACH_REGISTER(value)                                                                                           \
         RUN_NEXT;                                                                                                      \
+    }
+
+/* A step whose value goes to a slot, past the register. */
+#define KEEPING_STEP(name, code, value)                                                                                \
+    static void name(STEP_PARAMETERS) {                                                                                \
+        OPERANDS;                                                                                                      \
+        float *const to = FIXED_PLACE(s->d);                                                                           \
+        for (size_t lane = 0; lane < 8; lane++) vec_store(to + lane * WIDTH, value);                                   \
+        RUN_NEXT;                                                                                                      \
+    }
+
+/* The last step. Adding 0 makes 0 of -0, which results must not be; no operator tells the two apart. */
+#define LAST_STEP(name, code, value)                                                                                   \
+    static void name(STEP_PARAMETERS) {                                                                                \
+        const vec zero = vec_set(0.0f);                                                                                \
+        OPERANDS;                                                                                                      \
+        float *const to = MOVING_PLACE(s->d);                                                                          \
+        EACH_REGISTER(value)                                                                                           \
+        STORE(to, +zero);                                                                                              \
     }
 
 /* Long values: a vector at a time, through memory. */
@@ -200,27 +221,32 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     EACH_8(PICK, X, 2)                                                                                                 \
     EACH_8(PICK, X, 3)
 
+#define KEEP_2(X, p) X(keep_##p, WT_STEP_KEEP_2(p), AB(p))
+#define KEEPING_STEPS(X) KEEP_2(X, 0) KEEP_2(X, 1) KEEP_2(X, 2) KEEP_2(X, 3) KEEP_2(X, 4) KEEP_2(X, 5) KEEP_2(X, 6)
+
+#define JOIN_OUT(X, o, p) X(join_out_##o##_##p, WT_STEP_JOIN_OUT(o, p), fused(o, T, AB(p)))
+#define WITH_OUT(X, o)                                                                                                 \
+    X(apply_out_##o, WT_STEP_APPLY_OUT(o), fused(o, T, A))                                                             \
+    X(apply_number_out_##o, WT_STEP_APPLY_NUMBER_OUT(o), fused(o, T, vec_set(*FIXED_PLACE(s->a))))                     \
+    EACH_7(JOIN_OUT, X, o)
+#define LAST_STEPS(X)                                                                                                  \
+    X(put_out, WT_STEP_OUT, T) WITH_OUT(X, 0) WITH_OUT(X, 1) WITH_OUT(X, 2) WITH_OUT(X, 3) WITH_OUT(X, 4) WITH_OUT(X, 5)
+
 PLAIN_STEPS(STEP)
 LONG_STEPS(LONG_STEP)
 FUSED_STEPS(STEP)
+KEEPING_STEPS(KEEPING_STEP)
+LAST_STEPS(LAST_STEP)
 
 static void keep(STEP_PARAMETERS) {
-    float *const to = FIXED_PLACE(s->a);
+    float *const to = FIXED_PLACE(s->d);
     STORE(to, );
     RUN_NEXT;
 }
 
-/* Adding 0 makes 0 of -0, which results must not be; no operator tells the two apart. */
-static void put_out(STEP_PARAMETERS) {
-    const vec zero = vec_set(0.0f);
-    float *const to = MOVING_PLACE(s->a);
-    STORE(to, +zero);
-}
-
 #define ENTRY(name, code, value) [code] = name,
-static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY) FUSED_STEPS(ENTRY)[WT_STEP_KEEP] =
-                                                 keep,
-                                             [WT_STEP_OUT] = put_out};
+static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY) FUSED_STEPS(ENTRY)
+                                                 KEEPING_STEPS(ENTRY) LAST_STEPS(ENTRY)[WT_STEP_KEEP] = keep};
 
 #undef A
 #undef B

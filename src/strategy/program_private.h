@@ -33,8 +33,8 @@ enum {
     WT_STEP_GE,
     WT_STEP_EQ,
     WT_STEP_NE,
-    WT_STEP_KEEP, /* the register to a, which is a slot */
-    WT_STEP_OUT   /* the register to a, which is the result: the last step */
+    WT_STEP_KEEP, /* the register to d, which is a slot */
+    WT_STEP_OUT   /* the register to d, which is the result: the last step, as are those that end in OUT below */
 };
 
 /* Of places x and y. Squares and multiples by numbers are common, and load one place alone from memory. */
@@ -59,7 +59,11 @@ typedef enum wt_pair {
 #define WT_STEP_LOAD_4(first, op, last) (177 + (first)*15 + (op)*5 + (last)) /* (a first b) op (c last d); up to SCALE, MUL */
 #define WT_STEP_JOIN_3(op, pair, last) (252 + (op)*15 + (pair)*3 + (last)) /* register op ((a pair b) last c); likewise */
 #define WT_STEP_PICK(comparison, pair) (297 + (comparison)*8 + (pair)) /* a comparison b ? (c pair d) : register */
-#define WT_STEP_END 329
+#define WT_STEP_KEEP_2(pair) (329 + (pair))                /* a pair b to d, which is a slot; up to MAX; leaves the register */
+#define WT_STEP_APPLY_OUT(op) (336 + (op))
+#define WT_STEP_APPLY_NUMBER_OUT(op) (342 + (op))
+#define WT_STEP_JOIN_OUT(op, pair) (348 + (op)*7 + (pair))
+#define WT_STEP_END 390
 
 void wt_program_run_reference(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 void wt_program_run_avx2(const wt_program *program, const wt_row *inputs, size_t n, float *out);
