@@ -281,6 +281,12 @@ static void generate_choice(compiler *c, size_t at) {
     c->used = used;
 }
 
+/* Whether the node is the square of an input. */
+static bool is_square(const compiler *c, size_t at) {
+    const wt_expr_node *x = &c->e->nodes[at + 1], *y = x + 1;
+    return fusible(c, at) == 2 && x->op == WT_OP_VARIABLE && y->op == WT_OP_VARIABLE && x->variable == y->variable;
+}
+
 /*
  * if(x comparison y, yes, no): one of yes and no stays in the register, the other is leaves, or else waits. There is no NaN, so that
  * what stays may be either: x < y is not y <= x.
@@ -299,8 +305,11 @@ static void generate_if(compiler *c, size_t at) {
     }
     const bool opposite = is_leaf(c, no) || (!is_leaf(c, yes) && !is_pair(c, yes, 5)); /* no is what is picked */
     const size_t picked = opposite ? no : yes, stays = opposite ? yes : no;
-    const uint8_t x = place_of(c, at + 2), y = place_of(c, operand(c, at + 1, 1));
     const bool swapped = CODES[c->e->nodes[at + 1].op][opposite].swapped;
+    const size_t x = swapped ? operand(c, at + 1, 1) : at + 2, y = swapped ? at + 2 : operand(c, at + 1, 1);
+    const int comparison = CODES[c->e->nodes[at + 1].op][opposite].comparison;
+    const bool square = is_square(c, x) || is_square(c, y), turned = square && !is_square(c, x);
+    const uint8_t a = square ? leaf_place(c, (turned ? y : x) + 1) : place_of(c, x), b = place_of(c, turned ? x : y);
     wt_pair pair = WT_PAIR_FIRST;
     uint8_t first, second = LEAF;
     if (is_pair(c, picked, 5)) {
@@ -311,7 +320,10 @@ static void generate_if(compiler *c, size_t at) {
         first = place_of(c, picked);
     }
     generate(c, stays);
-    push(c, WT_STEP_PICK(CODES[c->e->nodes[at + 1].op][opposite].comparison, pair), swapped ? y : x, swapped ? x : y, first);
+    push(c,
+         !square ? WT_STEP_PICK(comparison, pair)
+                 : WT_STEP_PICK_SQUARE(turned && comparison < 2 ? comparison + 4 : comparison, pair),
+         a, b, first);
     c->steps[c->count - 1].d = second;
     c->used = used;
 }

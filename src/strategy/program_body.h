@@ -139,7 +139,9 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     case 0: return vec_pick(mask_lt(x, y), yes, no);
     case 1: return vec_pick(mask_le(x, y), yes, no);
     case 2: return vec_pick(mask_eq(x, y), yes, no);
-    default: return vec_pick(mask_eq(x, y), no, yes);
+    case 3: return vec_pick(mask_eq(x, y), no, yes);
+    case 4: return vec_pick(mask_lt(y, x), yes, no);
+    default: return vec_pick(mask_le(y, x), yes, no);
     }
 }
 
@@ -183,6 +185,7 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
 #define LOAD_4(X, p, o, q) X(load_##p##_##o##_##q, WT_STEP_LOAD_4(p, o, q), fused(o, AB(p), CD(q)))
 #define JOIN_3(X, o, p, o2) X(join_##o##_##p##_##o2, WT_STEP_JOIN_3(o, p, o2), fused(o, T, fused(o2, AB(p), C)))
 #define PICK(X, c, p) X(pick_##c##_##p, WT_STEP_PICK(c, p), choose(c, A, B, CD(p), T))
+#define PICK_SQUARE(X, c, p) X(pick_square_##c##_##p, WT_STEP_PICK_SQUARE(c, p), choose(c, AB(3), B, CD(p), T))
 
 #define EACH_3(F, X, ...) F(X, __VA_ARGS__, 0) F(X, __VA_ARGS__, 1) F(X, __VA_ARGS__, 2)
 #define EACH_5(F, X, ...) EACH_3(F, X, __VA_ARGS__) F(X, __VA_ARGS__, 3) F(X, __VA_ARGS__, 4)
@@ -219,7 +222,13 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     EACH_8(PICK, X, 0)                                                                                                 \
     EACH_8(PICK, X, 1)                                                                                                 \
     EACH_8(PICK, X, 2)                                                                                                 \
-    EACH_8(PICK, X, 3)
+    EACH_8(PICK, X, 3)                                                                                                 \
+    EACH_8(PICK_SQUARE, X, 0)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 1)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 2)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 3)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 4)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 5)
 
 #define KEEP_2(X, p) X(keep_##p, WT_STEP_KEEP_2(p), AB(p))
 #define KEEPING_STEPS(X) KEEP_2(X, 0) KEEP_2(X, 1) KEEP_2(X, 2) KEEP_2(X, 3) KEEP_2(X, 4) KEEP_2(X, 5) KEEP_2(X, 6)

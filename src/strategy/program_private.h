@@ -1,7 +1,8 @@
 /*
  * The codes of steps, and the machine for each instruction set. A step acts on a register, and on places in memory: a to d. Operators that
  * need not saturate are numbered in the codes: with the register and a place ADD, SUB, MUL, MIN, MAX 0..4, and 5 is SUB with its
- * operands the other way around; of two places those of wt_pair. Comparisons are numbered LT, LE, EQ, NE 0..3.
+ * operands the other way around; of two places those of wt_pair. Comparisons are numbered LT, LE, EQ, NE 0..3, and
+ * GT, GE 4, 5 where operands cannot change sides.
  */
 #ifndef WT_STRATEGY_PROGRAM_PRIVATE_H
 #define WT_STRATEGY_PROGRAM_PRIVATE_H
@@ -59,11 +60,12 @@ typedef enum wt_pair {
 #define WT_STEP_LOAD_4(first, op, last) (177 + (first)*15 + (op)*5 + (last)) /* (a first b) op (c last d); up to SCALE, MUL */
 #define WT_STEP_JOIN_3(op, pair, last) (252 + (op)*15 + (pair)*3 + (last)) /* register op ((a pair b) last c); likewise */
 #define WT_STEP_PICK(comparison, pair) (297 + (comparison)*8 + (pair)) /* a comparison b ? (c pair d) : register */
-#define WT_STEP_KEEP_2(pair) (329 + (pair))                /* a pair b to d, which is a slot; up to MAX; leaves the register */
-#define WT_STEP_APPLY_OUT(op) (336 + (op))
-#define WT_STEP_APPLY_NUMBER_OUT(op) (342 + (op))
-#define WT_STEP_JOIN_OUT(op, pair) (348 + (op)*7 + (pair))
-#define WT_STEP_END 390
+#define WT_STEP_PICK_SQUARE(comparison, pair) (329 + (comparison)*8 + (pair)) /* a*a comparison b ? (c pair d) : register */
+#define WT_STEP_KEEP_2(pair) (377 + (pair))                /* a pair b to d, which is a slot; up to MAX; leaves the register */
+#define WT_STEP_APPLY_OUT(op) (384 + (op))
+#define WT_STEP_APPLY_NUMBER_OUT(op) (390 + (op))
+#define WT_STEP_JOIN_OUT(op, pair) (396 + (op)*7 + (pair))
+#define WT_STEP_END 438
 
 void wt_program_run_reference(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 void wt_program_run_avx2(const wt_program *program, const wt_row *inputs, size_t n, float *out);
