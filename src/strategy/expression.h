@@ -165,7 +165,7 @@ typedef struct wt_step {
 typedef struct wt_program {
     wt_step careful[WT_PROGRAM_STEPS], fast[WT_PROGRAM_STEPS];
     struct {
-        uint8_t is_input, input;
+        uint8_t is_input, input, spread; /* spread: a number of which fast steps read a tile, not one value */
         float number;
     } leaves[WT_PROGRAM_PLACES]; /* [places - slots] */
     size_t careful_count, fast_count, slots, fast_slots, places; /* fast steps use the first fast_slots */

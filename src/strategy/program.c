@@ -363,13 +363,69 @@ static size_t generate_all(compiler *c, wt_step *steps) {
     return c->count;
 }
 
+/* Places that the step reads, and whether it needs no register: -1 where there is no such step. */
+static int operands(int code, bool *loads) {
+    *loads = false;
+    if (code >= WT_STEP_END) return -1;
+    if (code >= WT_STEP_JOIN_OUT(0, 0)) return 2;
+    if (code >= WT_STEP_APPLY_OUT(0)) return 1;
+    if (code >= WT_STEP_KEEP_2(0)) return 2;
+    if (code >= WT_STEP_PICK(0, 0)) return (code - WT_STEP_PICK(0, 0)) % 8 == WT_PAIR_FIRST ? 3 : 4;
+    if (code >= WT_STEP_JOIN_3(0, 0, 0)) return 3;
+    if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0)) return 2;
+    if (code >= WT_STEP_CHAIN(0, 0) && code < WT_STEP_JOIN(0, 0)) return 2;
+    if (code >= WT_STEP_APPLY(0) && code < WT_STEP_LOAD_2(0)) return 1;
+    if (code >= WT_STEP_DIV && code <= WT_STEP_FROM_WITHIN) return 1;
+    if (code >= WT_STEP_LT && code <= WT_STEP_NE) return 3;
+    if (code >= WT_STEP_NEG && code <= WT_STEP_TANH) return 0;
+    if (code == WT_STEP_KEEP || code == WT_STEP_OUT) return 0;
+    *loads = true;
+    if (code >= WT_STEP_LOAD_4(0, 0, 0)) return 4;
+    if (code >= WT_STEP_LOAD_3(0, 0)) return 3;
+    if (code >= WT_STEP_LOAD_2(0)) return 2;
+    return code <= WT_STEP_LOAD_ABS ? 1 : -1;
+}
+
+/* Whether the step reads operand `which` as one number: in a pair that scales, or an operator with a number. */
+static bool reads_number(int code, int which) {
+    int first = -1, second = -1; /* pairs of a and b, c and d */
+    if (code >= WT_STEP_JOIN_OUT(0, 0)) {
+        first = (code - WT_STEP_JOIN_OUT(0, 0)) % 7;
+    } else if (code >= WT_STEP_APPLY_OUT(0)) {
+        return which == 0 && code >= WT_STEP_APPLY_NUMBER_OUT(0);
+    } else if (code >= WT_STEP_KEEP_2(0)) {
+        first = code - WT_STEP_KEEP_2(0);
+    } else if (code >= WT_STEP_PICK(0, 0)) {
+        second = (code - WT_STEP_PICK(0, 0)) % 8;
+    } else if (code >= WT_STEP_JOIN_3(0, 0, 0)) {
+        first = (code - WT_STEP_JOIN_3(0, 0, 0)) / 3 % 5;
+    } else if (code >= WT_STEP_LOAD_4(0, 0, 0)) {
+        first = (code - WT_STEP_LOAD_4(0, 0, 0)) / 15;
+        second = (code - WT_STEP_LOAD_4(0, 0, 0)) % 5;
+    } else if (code >= WT_STEP_JOIN(0, 0)) {
+        first = (code - WT_STEP_JOIN(0, 0)) % 7;
+    } else if (code >= WT_STEP_LOAD_3(0, 0) && code < WT_STEP_CHAIN(0, 0)) {
+        first = (code - WT_STEP_LOAD_3(0, 0)) / 6;
+    } else if (code >= WT_STEP_LOAD_2(0) && code < WT_STEP_LOAD_3(0, 0)) {
+        first = code - WT_STEP_LOAD_2(0);
+    } else if (code >= WT_STEP_APPLY_NUMBER(0) && code <= WT_STEP_APPLY_NUMBER(5)) {
+        return which == 0;
+    }
+    return (which == 0 && first == WT_PAIR_SCALE) || (which == 2 && second == WT_PAIR_SCALE);
+}
+
 /* Leaves come first, slots behind them. */
 static void number_places(wt_program *p, wt_step *steps, size_t count) {
     const int leaves = (int)(p->places - p->slots);
     for (size_t i = 0; i < count; i++) {
         uint8_t *places[] = {&steps[i].a, &steps[i].b, &steps[i].c, &steps[i].d};
+        bool loads;
+        const int reads = operands(steps[i].code, &loads);
         for (int k = 0; k < 4; k++) {
-            *places[k] = (uint8_t)(*places[k] >= LEAF ? *places[k] - LEAF : *places[k] + leaves);
+            const int place = *places[k];
+            *places[k] = (uint8_t)(place >= LEAF ? place - LEAF : place + leaves);
+            if (steps == p->fast && k < reads && place >= LEAF && !reads_number(steps[i].code, k))
+                p->leaves[place - LEAF].spread = true;
         }
     }
     steps[count - 1].d = (uint8_t)p->places;
@@ -399,29 +455,6 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 
 /* ---- verification ---- */
 
-/* Places that the step reads, and whether it needs no register: -1 where there is no such step. */
-static int operands(int code, bool *loads) {
-    *loads = false;
-    if (code >= WT_STEP_END) return -1;
-    if (code >= WT_STEP_JOIN_OUT(0, 0)) return 2;
-    if (code >= WT_STEP_APPLY_OUT(0)) return 1;
-    if (code >= WT_STEP_KEEP_2(0)) return 2;
-    if (code >= WT_STEP_PICK(0, 0)) return (code - WT_STEP_PICK(0, 0)) % 8 == WT_PAIR_FIRST ? 3 : 4;
-    if (code >= WT_STEP_JOIN_3(0, 0, 0)) return 3;
-    if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0)) return 2;
-    if (code >= WT_STEP_CHAIN(0, 0) && code < WT_STEP_JOIN(0, 0)) return 2;
-    if (code >= WT_STEP_APPLY(0) && code < WT_STEP_LOAD_2(0)) return 1;
-    if (code >= WT_STEP_DIV && code <= WT_STEP_FROM_WITHIN) return 1;
-    if (code >= WT_STEP_LT && code <= WT_STEP_NE) return 3;
-    if (code >= WT_STEP_NEG && code <= WT_STEP_TANH) return 0;
-    if (code == WT_STEP_KEEP || code == WT_STEP_OUT) return 0;
-    *loads = true;
-    if (code >= WT_STEP_LOAD_4(0, 0, 0)) return 4;
-    if (code >= WT_STEP_LOAD_3(0, 0)) return 3;
-    if (code >= WT_STEP_LOAD_2(0)) return 2;
-    return code <= WT_STEP_LOAD_ABS ? 1 : -1;
-}
-
 /* Every place exists, those that a step does not read as well: it may find where they are. The last step alone writes the result. */
 static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count, size_t slots) {
     const size_t leaves = p->places - p->slots, end = leaves + slots;
@@ -440,6 +473,9 @@ static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count
         if (ends && steps[i].d != p->places) return false;
         for (int k = 0; k < (ends ? 3 : 4); k++) {
             if (places[k] >= end || (k < reads && !written[places[k]])) return false;
+            const bool number = places[k] < leaves && !p->leaves[places[k]].is_input;
+            if (k >= reads || steps != p->fast) continue;
+            if (reads_number(code, k) ? !number : number && !p->leaves[places[k]].spread) return false;
         }
         if (code != WT_STEP_KEEP && !keeps_pair) continue;
         if (steps[i].d < leaves) return false;

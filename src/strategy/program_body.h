@@ -286,11 +286,23 @@ INLINE void fill(float *tile, vec value) {
     for (size_t r = 0; r < 8; r++) vec_store(tile + r * WIDTH, value);
 }
 
+/* What steps need beyond leaves: the first `count` slots. */
 INLINE void lay_out_slots(machine *m, size_t count) {
-    const size_t first = m->program->places - m->program->slots;
-    for (size_t i = 0; i < count; i++) {
-        m->table.at[first + i] = (uintptr_t)(m->arena + i * TILE);
-        m->table.moves[first + i] = 0;
+    const size_t leaves = m->program->places - m->program->slots;
+    for (size_t i = leaves; i < leaves + count; i++) {
+        m->table.at[i] = (uintptr_t)(m->arena + i * TILE);
+        m->table.moves[i] = 0;
+    }
+}
+
+/* What careful steps need beyond what fast ones do: all slots, and a tile of every number. */
+static void lay_out_careful(machine *m) {
+    const wt_program *p = m->program;
+    lay_out_slots(m, p->slots);
+    for (size_t i = 0; i < p->places - p->slots; i++) {
+        if (p->leaves[i].is_input || p->leaves[i].spread) continue;
+        m->table.at[i] = (uintptr_t)(m->arena + i * TILE);
+        fill(m->arena + i * TILE, vec_set(p->leaves[i].number));
     }
 }
 
@@ -308,7 +320,7 @@ INLINE void run_tiles(const table *at, const wt_step *steps, size_t k, size_t ti
 static __attribute__((noinline)) void run_copied(machine *m, size_t k, size_t n) {
     const wt_program *p = m->program;
     float copies[WT_PROGRAM_PLACES + 1][TILE] __attribute__((aligned(64)));
-    lay_out_slots(m, p->slots);
+    lay_out_careful(m);
     table copied = m->table;
     for (size_t i = 0; i <= p->places; i++) {
         if (copied.moves[i] == 0) continue;
@@ -359,7 +371,7 @@ static __attribute__((noinline)) void run_hostile(machine *m, size_t k, size_t t
 }
 
 static __attribute__((noinline)) void run_careful(machine *m, size_t k, size_t tiles) {
-    lay_out_slots(m, m->program->slots);
+    lay_out_careful(m);
     run_tiles(&m->table, m->program->careful, k, tiles);
 }
 
@@ -378,30 +390,30 @@ INLINE void run_stretch(machine *m, size_t k, size_t tiles) {
 
 /* ---- runs ---- */
 
-/* Where the leaves and the result are of a run to `out`; single values fill the arena behind the slots. */
+/* Where the leaves, the result and the slots of fast steps are of a run to `out`. */
 INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float *out) {
     const size_t leaves = p->places - p->slots;
-    float *next = m->arena + p->slots * TILE;
     size_t unknown = 0;
     int32_t most = 0;
     for (size_t i = 0; i < leaves; i++) {
         const wt_row *row = &inputs[p->leaves[i].input];
-        m->table.at[i] = (uintptr_t)next;
-        m->table.moves[i] = 0;
+        float *const tile = m->arena + i * TILE;
         if (!p->leaves[i].is_input) {
-            fill(next, vec_set(p->leaves[i].number));
-            next += TILE;
+            m->table.at[i] = (uintptr_t)&p->leaves[i].number;
+            m->table.moves[i] = 0;
+            if (!p->leaves[i].spread) continue;
+            m->table.at[i] = (uintptr_t)tile;
+            fill(tile, vec_set(p->leaves[i].number));
         } else if (row->scalar) {
-            fill(next, vec_admit(vec_set(row->values[0])));
-            most = greater(bits_of(*next) & INT32_MAX, most);
-            next += TILE;
+            m->table.at[i] = (uintptr_t)tile;
+            m->table.moves[i] = 0;
+            fill(tile, vec_admit(vec_set(row->values[0])));
+            most = greater(bits_of(*tile) & INT32_MAX, most);
         } else {
-            const int32_t promised = bits_of(row->most);
             m->table.at[i] = (uintptr_t)row->values;
             m->table.moves[i] = SIZE_MAX;
-            m->places[unknown] = (uint8_t)i;
-            unknown += promised <= 0;
-            most = greater(promised, most);
+            most = greater(bits_of(row->most), most);
+            if (!(row->most > 0.0f)) m->places[unknown++] = (uint8_t)i;
         }
     }
     m->table.at[p->places] = (uintptr_t)out;
