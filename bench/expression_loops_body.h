@@ -35,10 +35,8 @@ INLINE float admit(float a) { return saturate(a == a ? a : 0.0f); }
 #define IMPORTANCE S(F(h) * sqrtf(fabsf(S(S(2.0f * F(v)) + S(F(x) * F(x))))))
 #define ROOT S(IMPORTANCE + S(F(r) * F(a)))
 #define PRODUCTS S(S(S(S(F(x) * F(x)) * F(h)) + S(S(2.0f * F(v)) * F(x))) + S(F(a) * F(r)))
-#define EXTREMES                                                                                                       \
-    VS(VS(vec_max(vec_abs(VF(x)), VF(a)) * VF(h)) - vec_div(vec_min(VS(VF(x) * VF(x)), VF(v)), VF(r)))
-#define BRANCH                                                                                                         \
-    VS(vec_pick(mask_lt(VF(v), VS(VF(x) * VF(x))), VS(VF(h) * VF(x)), VS(VF(a) + VS(VF(r) * VF(x)))) * 2.0f)
+#define EXTREMES VS(VS(vec_max(vec_abs(VF(x)), VF(a)) * VF(h)) - vec_div(vec_min(VS(VF(x) * VF(x)), VF(v)), VF(r)))
+#define BRANCH VS(vec_pick(mask_lt(VF(v), VS(VF(x) * VF(x))), VS(VF(h) * VF(x)), VS(VF(a) + VS(VF(r) * VF(x)))) * 2.0f)
 #define FUNCTIONS VS(VS(vec_exp(vec_neg(VF(x))) * VF(h)) + VS(vec_tanh(VF(v)) * vec_log(VF(a))))
 #define POWER VS(VS(VS(VF(h) * vec_pow(vec_abs(VF(x)), vec_set(0.75f))) + VS(VF(v) * VF(a))) - VS(VF(r) * VF(x)))
 
@@ -95,6 +93,9 @@ LOOKING_RULE(functions, x, h, v, a)
 LOOKING_RULE(power, x, h, v, a, r)
 
 #define ALL(suffix)                                                                                                    \
-    {importance##suffix, root##suffix, products##suffix, extremes##suffix, branch##suffix, functions##suffix, power##suffix}
+    {                                                                                                                  \
+        importance##suffix, root##suffix, products##suffix, extremes##suffix, branch##suffix, functions##suffix,       \
+            power##suffix                                                                                              \
+    }
 #define RULE_LOOPS                                                                                                     \
     { ALL(_plain), ALL(_looking), ALL(_clamped) }

@@ -145,11 +145,12 @@ double wt_expr_distance(const wt_expr *a, const wt_expr *b, const wt_domain *dom
 /* ---- programs ---- */
 
 #define WT_PROGRAM_PLACES 64
-#define WT_PROGRAM_STEPS (2 * WT_EXPR_MAX_NODES) /* at most one a node, those that keep an operator's result, and the end */
+/* At most a step for each node, those that keep an operator's result, and the end. */
+#define WT_PROGRAM_STEPS (2 * WT_EXPR_MAX_NODES)
 
 /*
- * A step of a machine with one register: the register takes a value made of itself and of places a to d, or is written to place a. Codes are
- * those of program_private.h.
+ * A step of a machine with one register: the register takes a value made of itself and of places a to d, or place d takes it. Codes are those of
+ * program_private.h.
  */
 typedef struct wt_step {
     uint16_t code;

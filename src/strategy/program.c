@@ -485,7 +485,9 @@ static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count
 }
 
 bool wt_program_verify(const wt_program *p) {
-    if (p->slots > WT_PROGRAM_SLOTS || p->fast_slots > p->slots || p->places <= p->slots || p->places > WT_PROGRAM_PLACES) return false;
+    if (p->slots > WT_PROGRAM_SLOTS || p->fast_slots > p->slots || p->places <= p->slots ||
+        p->places > WT_PROGRAM_PLACES)
+        return false;
     for (size_t i = 0; i < p->places - p->slots; i++) {
         if (p->leaves[i].input >= WT_EXPR_MAX_INPUTS) return false;
         if (p->leaves[i].is_input && !(p->inputs >> p->leaves[i].input & 1)) return false;

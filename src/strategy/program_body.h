@@ -46,7 +46,7 @@ static run_step *const STEPS[WT_STEP_END];
 #define D vec_load(d + lane * WIDTH)
 
 #define PLACE(place) (float *)(at->at[place] + (k & at->moves[place]))
-#define FIXED_PLACE(place) (float *)at->at[place]       /* a slot or a single value */
+#define FIXED_PLACE(place) (float *)at->at[place]        /* a slot or a single value */
 #define MOVING_PLACE(place) (float *)(at->at[place] + k) /* a row */
 #define OPERANDS                                                                                                       \
     const float *const a = PLACE(s->a), *const b = PLACE(s->b), *const c = PLACE(s->c), *const d = PLACE(s->d);        \
@@ -174,7 +174,7 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
 /* Fused ones: names and codes are made of the numbers of operators and pairs. EACH_n: for each of the first n. */
 #define APPLY(X, o)                                                                                                    \
     X(apply_##o, WT_STEP_APPLY(o), fused(o, T, A))                                                                     \
-    X(apply_number_##o, WT_STEP_APPLY_NUMBER(o), fused(o, T, vec_set(*FIXED_PLACE(s->a))))                                             \
+    X(apply_number_##o, WT_STEP_APPLY_NUMBER(o), fused(o, T, vec_set(*FIXED_PLACE(s->a))))                             \
     X(sqrt_apply_##o, WT_STEP_SQRT_APPLY(o), fused(o, vec_sqrt(vec_abs(T)), A))
 #define AB(pair) pair_of(pair, A, B, FIXED_PLACE(s->a))
 #define CD(pair) pair_of(pair, C, D, FIXED_PLACE(s->c))
@@ -196,7 +196,8 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
 #define WITH_PAIR(X, p) LOAD_2(X, p) EACH_6(LOAD_3, X, p)
 #define WITH_PRODUCT(X, p) EACH_5(LOAD_4, X, p, 0) EACH_5(LOAD_4, X, p, 1) EACH_5(LOAD_4, X, p, 2)
 #define WITH_SUM(X, o)                                                                                                 \
-    EACH_3(JOIN_3, X, o, 0) EACH_3(JOIN_3, X, o, 1) EACH_3(JOIN_3, X, o, 2) EACH_3(JOIN_3, X, o, 3) EACH_3(JOIN_3, X, o, 4)
+    EACH_3(JOIN_3, X, o, 0)                                                                                            \
+    EACH_3(JOIN_3, X, o, 1) EACH_3(JOIN_3, X, o, 2) EACH_3(JOIN_3, X, o, 3) EACH_3(JOIN_3, X, o, 4)
 #define FUSED_STEPS(X)                                                                                                 \
     WITH_OPERATOR(X, 0)                                                                                                \
     WITH_OPERATOR(X, 1)                                                                                                \
@@ -268,9 +269,9 @@ static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY
 typedef struct machine {
     const wt_program *program;
     table table;
-    int32_t most;                       /* the largest magnitude of inputs that is promised or of one value, as bits */
-    size_t unknown;                     /* how many rows nothing is promised of */
-    uint8_t places[WT_PROGRAM_PLACES];  /* [unknown] */
+    int32_t most;                      /* the largest magnitude of inputs that is promised or of one value, as bits */
+    size_t unknown;                    /* how many rows nothing is promised of */
+    uint8_t places[WT_PROGRAM_PLACES]; /* [unknown] */
     float arena[WT_PROGRAM_PLACES * TILE] __attribute__((aligned(64))); /* slots and single values, a tile each */
 } machine;
 

@@ -50,18 +50,21 @@ typedef enum wt_pair {
     WT_PAIR_FIRST /* x */
 } wt_pair;
 
-#define WT_STEP_APPLY(op) (32 + (op))                          /* register op a */
-#define WT_STEP_APPLY_NUMBER(op) (38 + (op))                   /* the same, a being a number */
-#define WT_STEP_SQRT_APPLY(op) (44 + (op))                     /* sqrt(register) op a */
-#define WT_STEP_LOAD_2(pair) (50 + (pair))                     /* a pair b; up to MAX */
-#define WT_STEP_LOAD_3(pair, op) (57 + (pair)*6 + (op))        /* (a pair b) op c; up to MAX */
+#define WT_STEP_APPLY(op) (32 + (op))                            /* register op a */
+#define WT_STEP_APPLY_NUMBER(op) (38 + (op))                     /* the same, a being a number */
+#define WT_STEP_SQRT_APPLY(op) (44 + (op))                       /* sqrt(register) op a */
+#define WT_STEP_LOAD_2(pair) (50 + (pair))                       /* a pair b; up to MAX */
+#define WT_STEP_LOAD_3(pair, op) (57 + (pair)*6 + (op))          /* (a pair b) op c; up to MAX */
 #define WT_STEP_CHAIN(first, second) (99 + (first)*6 + (second)) /* (register first a) second b */
-#define WT_STEP_JOIN(op, pair) (135 + (op)*7 + (pair))         /* register op (a pair b); up to MAX */
-#define WT_STEP_LOAD_4(first, op, last) (177 + (first)*15 + (op)*5 + (last)) /* (a first b) op (c last d); up to SCALE, MUL */
-#define WT_STEP_JOIN_3(op, pair, last) (252 + (op)*15 + (pair)*3 + (last)) /* register op ((a pair b) last c); likewise */
+#define WT_STEP_JOIN(op, pair) (135 + (op)*7 + (pair))           /* register op (a pair b); up to MAX */
+#define WT_STEP_LOAD_4(first, op, last)                                                                                \
+    (177 + (first)*15 + (op)*5 + (last)) /* (a first b) op (c last d); up to SCALE, MUL */
+#define WT_STEP_JOIN_3(op, pair, last)                                                                                 \
+    (252 + (op)*15 + (pair)*3 + (last))                                /* register op ((a pair b) last c); likewise */
 #define WT_STEP_PICK(comparison, pair) (297 + (comparison)*8 + (pair)) /* a comparison b ? (c pair d) : register */
-#define WT_STEP_PICK_SQUARE(comparison, pair) (329 + (comparison)*8 + (pair)) /* a*a comparison b ? (c pair d) : register */
-#define WT_STEP_KEEP_2(pair) (377 + (pair))                /* a pair b to d, which is a slot; up to MAX; leaves the register */
+#define WT_STEP_PICK_SQUARE(comparison, pair)                                                                          \
+    (329 + (comparison)*8 + (pair))         /* a*a comparison b ? (c pair d) : register */
+#define WT_STEP_KEEP_2(pair) (377 + (pair)) /* a pair b to d, which is a slot; up to MAX; leaves the register */
 #define WT_STEP_APPLY_OUT(op) (384 + (op))
 #define WT_STEP_APPLY_NUMBER_OUT(op) (390 + (op))
 #define WT_STEP_JOIN_OUT(op, pair) (396 + (op)*7 + (pair))
