@@ -145,27 +145,31 @@ double wt_expr_distance(const wt_expr *a, const wt_expr *b, const wt_domain *dom
 /* ---- programs ---- */
 
 #define WT_PROGRAM_PLACES 64
+/* At most a step for each node, those that keep an operator's result, and the end. */
+#define WT_PROGRAM_STEPS (2 * WT_EXPR_MAX_NODES)
 
 /*
- * A step of a machine with one register: the register takes a value made of itself and of places a to d, and place `to` keeps it where a
- * later step needs it. Codes, and what `to` may be beside a place, are those of program_private.h.
+ * A step of a machine with one register: the register takes a value made of itself and of places a to d, or place d takes it. Codes are those of
+ * program_private.h.
  */
 typedef struct wt_step {
-    uint8_t code, to, a, b, c, d;
+    uint16_t code;
+    uint8_t a, b, c, d;
 } wt_step;
 
 /*
- * A verified flat program; a plain value. Its places: 0..slots-1 are written by steps, those after them are the leaves, numbers and
- * inputs; the last step writes the result. There are two lists of steps for the same function: `careful` ones saturate after each
- * operation, `fast` ones only where they must while no input is beyond fast_limit, and do up to three operations in one.
+ * A verified flat program; a plain value. Its places: the leaves, which are numbers and inputs, then the slots, which steps write; place
+ * `places` is the result, which the last step writes. There are two lists of steps for the same function: `careful`
+ * ones saturate after each operation, `fast` ones only where they must while no input is beyond fast_limit, and do up to three
+ * operations in one.
  */
 typedef struct wt_program {
-    wt_step careful[WT_EXPR_MAX_NODES], fast[WT_EXPR_MAX_NODES];
+    wt_step careful[WT_PROGRAM_STEPS], fast[WT_PROGRAM_STEPS];
     struct {
-        uint8_t is_input, input;
+        uint8_t is_input, input, spread; /* spread: a number of which fast steps read a tile, not one value */
         float number;
     } leaves[WT_PROGRAM_PLACES]; /* [places - slots] */
-    size_t careful_count, fast_count, slots, places;
+    size_t careful_count, fast_count, slots, fast_slots, places; /* fast steps use the first fast_slots */
     float fast_limit;
     uint64_t inputs; /* bit i: input i is read; others may be NULL when it runs */
 } wt_program;
@@ -189,7 +193,7 @@ typedef struct wt_row {
 
 /*
  * out[i] for i < n, inputs [domain's count]. `out` may be one of the inputs (the same address). Thread-safe; no allocation,
- * 60 KB of stack.
+ * 70 KB of stack.
  */
 void wt_program_run(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 

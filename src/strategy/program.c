@@ -111,43 +111,64 @@ static int fusible(const compiler *c, size_t at) {
 }
 
 /* Places that a step does not read are LEAF: it exists. */
-static void push(compiler *c, uint8_t code, uint8_t first, uint8_t second, uint8_t third) {
-    c->steps[c->count++] = (wt_step){code, WT_PROGRAM_KEPT, first, second, third, LEAF};
+static void push(compiler *c, int code, uint8_t first, uint8_t second, uint8_t third) {
+    c->steps[c->count++] = (wt_step){(uint16_t)code, first, second, third, LEAF};
 }
 
 /* The register waits in a slot. */
 static uint8_t put_away(compiler *c) {
     const uint8_t slot = (uint8_t)c->used++;
-    c->steps[c->count - 1].to = slot;
+    wt_step *last = &c->steps[c->count - 1];
+    if (last->code >= WT_STEP_LOAD_2(0) && last->code <= WT_STEP_LOAD_2(WT_PAIR_MAX))
+        last->code = (uint16_t)WT_STEP_KEEP_2(last->code - WT_STEP_LOAD_2(0));
+    else
+        push(c, WT_STEP_KEEP, LEAF, LEAF, LEAF);
+    c->steps[c->count - 1].d = slot;
     if (c->used > c->p->slots) c->p->slots = c->used;
     return slot;
+}
+
+static bool is_number(const compiler *c, uint8_t place) {
+    return place >= LEAF && !c->p->leaves[place - LEAF].is_input;
+}
+
+/* The pair that a fused operator on two places is; those of products may change sides. */
+static wt_pair pair_of(const compiler *c, int op, uint8_t *first, uint8_t *second) {
+    if (op != 2) return (wt_pair)(op < 2 ? op : op + 2);
+    if (*first == *second) return WT_PAIR_SQUARE;
+    if (is_number(c, *second)) {
+        const uint8_t number = *second;
+        *second = *first;
+        *first = number;
+    }
+    return is_number(c, *first) ? WT_PAIR_SCALE : WT_PAIR_MUL;
 }
 
 /* register = register op place, done by the last step where it can. */
 static void apply(compiler *c, int op, uint8_t place) {
     wt_step *last = &c->steps[c->count - 1];
-    const uint8_t code = last->code;
-    if (code == WT_STEP_LOAD && op < 5) {
-        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(op), WT_PROGRAM_KEPT, last->a, place, LEAF, LEAF};
-    } else if (code == WT_STEP_LOAD) {
-        *last = (wt_step){(uint8_t)WT_STEP_LOAD_2(1), WT_PROGRAM_KEPT, place, last->a, LEAF, LEAF};
-    } else if (code >= WT_STEP_LOAD_2(0) && code < WT_STEP_LOAD_2(5)) {
-        last->code = (uint8_t)WT_STEP_LOAD_3(code - WT_STEP_LOAD_2(0), op);
+    const int code = last->code;
+    if (code == WT_STEP_LOAD) {
+        uint8_t first = op < 5 ? last->a : place, second = op < 5 ? place : last->a;
+        const wt_pair pair = pair_of(c, op < 5 ? op : 1, &first, &second);
+        *last = (wt_step){(uint16_t)WT_STEP_LOAD_2(pair), first, second, LEAF, LEAF};
+    } else if (code >= WT_STEP_LOAD_2(0) && code <= WT_STEP_LOAD_2(WT_PAIR_MAX)) {
+        last->code = (uint16_t)WT_STEP_LOAD_3(code - WT_STEP_LOAD_2(0), op);
         last->c = place;
-    } else if (code >= WT_STEP_APPLY(0) && code < WT_STEP_APPLY(6)) {
-        last->code = (uint8_t)WT_STEP_CHAIN(code - WT_STEP_APPLY(0), op);
+    } else if (code >= WT_STEP_APPLY(0) && code <= WT_STEP_APPLY_NUMBER(5)) {
+        last->code = (uint16_t)WT_STEP_CHAIN((code - WT_STEP_APPLY(0)) % 6, op);
         last->b = place;
     } else if (code == WT_STEP_SQRT) {
-        last->code = (uint8_t)WT_STEP_SQRT_APPLY(op);
+        last->code = (uint16_t)WT_STEP_SQRT_APPLY(op);
         last->a = place;
     } else {
-        push(c, (uint8_t)WT_STEP_APPLY(op), place, LEAF, LEAF);
+        push(c, is_number(c, place) ? WT_STEP_APPLY_NUMBER(op) : WT_STEP_APPLY(op), place, LEAF, LEAF);
     }
 }
 
-/* A subtree of leaves that is computed within the step that uses it: a second b, or (a second b) third c where count is 3. */
+/* A subtree of leaves that is computed within the step that uses it: a op b, or (a op b) outer c where count is 3. */
 typedef struct joined {
-    int count, second, third;
+    int count, op, outer;
     size_t a, b, c; /* nodes */
 } joined;
 
@@ -177,15 +198,17 @@ static bool can_join(const compiler *c, int op, size_t y, joined *j) {
 
 static void join(compiler *c, int op, const joined *j) {
     wt_step *last = &c->steps[c->count - 1];
-    const uint8_t a = leaf_place(c, j->a), b = leaf_place(c, j->b);
+    uint8_t a = leaf_place(c, j->a), b = leaf_place(c, j->b);
+    const wt_pair pair = pair_of(c, j->op, &a, &b);
     if (j->count == 3) {
-        push(c, (uint8_t)WT_STEP_JOIN_3(op, j->second, j->third), a, b, leaf_place(c, j->c));
-    } else if (last->code >= WT_STEP_LOAD_2(0) && last->code < WT_STEP_LOAD_2(3) && op < 3 && j->second < 3) {
-        last->code = (uint8_t)WT_STEP_LOAD_4(last->code - WT_STEP_LOAD_2(0), op, j->second);
+        push(c, WT_STEP_JOIN_3(op, pair, j->outer), a, b, leaf_place(c, j->c));
+    } else if (last->code >= WT_STEP_LOAD_2(0) && last->code <= WT_STEP_LOAD_2(WT_PAIR_SCALE) && op < 3 &&
+               pair <= WT_PAIR_SCALE) {
+        last->code = (uint16_t)WT_STEP_LOAD_4(last->code - WT_STEP_LOAD_2(0), op, pair);
         last->c = a;
         last->d = b;
     } else {
-        push(c, (uint8_t)WT_STEP_JOIN(op, j->second), a, b, LEAF);
+        push(c, WT_STEP_JOIN(op, pair), a, b, LEAF);
     }
 }
 
@@ -242,8 +265,8 @@ static uint8_t place_of(compiler *c, size_t at) {
     return put_away(c);
 }
 
-/* if(x comparison y, yes, no): a leaf x changes sides with y. */
-static void generate_if(compiler *c, size_t at) {
+/* if(x comparison y, yes, no) of leaves yes and no: the register is compared. A leaf x changes sides with y. */
+static void generate_choice(compiler *c, size_t at) {
     static const uint8_t CODES[WT_OP_COUNT][2] = {
         [WT_OP_LT] = {WT_STEP_LT, WT_STEP_GT}, [WT_OP_LE] = {WT_STEP_LE, WT_STEP_GE},
         [WT_OP_GT] = {WT_STEP_GT, WT_STEP_LT}, [WT_OP_GE] = {WT_STEP_GE, WT_STEP_LE},
@@ -251,10 +274,57 @@ static void generate_if(compiler *c, size_t at) {
     };
     const size_t used = c->used, x = at + 2, y = operand(c, at + 1, 1);
     const bool turned = is_leaf(c, x);
-    const uint8_t yes = place_of(c, operand(c, at, 1)), no = place_of(c, operand(c, at, 2));
+    const uint8_t yes = leaf_place(c, operand(c, at, 1)), no = leaf_place(c, operand(c, at, 2));
     const uint8_t other = place_of(c, turned ? x : y);
     generate(c, turned ? y : x);
     push(c, CODES[c->e->nodes[at + 1].op][turned], other, yes, no);
+    c->used = used;
+}
+
+/* Whether the node is the square of an input. */
+static bool is_square(const compiler *c, size_t at) {
+    const wt_expr_node *x = &c->e->nodes[at + 1], *y = x + 1;
+    return fusible(c, at) == 2 && x->op == WT_OP_VARIABLE && y->op == WT_OP_VARIABLE && x->variable == y->variable;
+}
+
+/*
+ * if(x comparison y, yes, no): one of yes and no stays in the register, the other is leaves, or else waits. There is no NaN, so that
+ * what stays may be either: x < y is not y <= x.
+ */
+static void generate_if(compiler *c, size_t at) {
+    static const struct {
+        uint8_t comparison, swapped;
+    } CODES[WT_OP_COUNT][2] = {
+        [WT_OP_LT] = {{0, 0}, {1, 1}}, [WT_OP_LE] = {{1, 0}, {0, 1}}, [WT_OP_GT] = {{0, 1}, {1, 0}},
+        [WT_OP_GE] = {{1, 1}, {0, 0}}, [WT_OP_EQ] = {{2, 0}, {3, 0}}, [WT_OP_NE] = {{3, 0}, {2, 0}},
+    };
+    const size_t used = c->used, yes = operand(c, at, 1), no = operand(c, at, 2);
+    if (is_leaf(c, yes) && is_leaf(c, no)) {
+        generate_choice(c, at);
+        return;
+    }
+    const bool opposite = is_leaf(c, no) || (!is_leaf(c, yes) && !is_pair(c, yes, 5)); /* no is what is picked */
+    const size_t picked = opposite ? no : yes, stays = opposite ? yes : no;
+    const bool swapped = CODES[c->e->nodes[at + 1].op][opposite].swapped;
+    const size_t x = swapped ? operand(c, at + 1, 1) : at + 2, y = swapped ? at + 2 : operand(c, at + 1, 1);
+    const int comparison = CODES[c->e->nodes[at + 1].op][opposite].comparison;
+    const bool square = is_square(c, x) || is_square(c, y), turned = square && !is_square(c, x);
+    const uint8_t a = square ? leaf_place(c, (turned ? y : x) + 1) : place_of(c, x), b = place_of(c, turned ? x : y);
+    wt_pair pair = WT_PAIR_FIRST;
+    uint8_t first, second = LEAF;
+    if (is_pair(c, picked, 5)) {
+        first = leaf_place(c, picked + 1);
+        second = leaf_place(c, operand(c, picked, 1));
+        pair = pair_of(c, fusible(c, picked), &first, &second);
+    } else {
+        first = place_of(c, picked);
+    }
+    generate(c, stays);
+    push(c,
+         !square ? WT_STEP_PICK(comparison, pair)
+                 : WT_STEP_PICK_SQUARE(turned && comparison < 2 ? comparison + 4 : comparison, pair),
+         a, b, first);
+    c->steps[c->count - 1].d = second;
     c->used = used;
 }
 
@@ -283,17 +353,82 @@ static size_t generate_all(compiler *c, wt_step *steps) {
     c->steps = steps;
     c->count = c->used = 0;
     generate(c, 0);
-    steps[c->count - 1].to = WT_PROGRAM_OUT;
+    const int code = steps[c->count - 1].code;
+    if (code >= WT_STEP_APPLY(0) && code <= WT_STEP_APPLY_NUMBER(5))
+        steps[c->count - 1].code = (uint16_t)(code - WT_STEP_APPLY(0) + WT_STEP_APPLY_OUT(0));
+    else if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0))
+        steps[c->count - 1].code = (uint16_t)(code - WT_STEP_JOIN(0, 0) + WT_STEP_JOIN_OUT(0, 0));
+    else
+        push(c, WT_STEP_OUT, LEAF, LEAF, LEAF);
     return c->count;
 }
 
+/* Places that the step reads, and whether it needs no register: -1 where there is no such step. */
+static int operands(int code, bool *loads) {
+    *loads = false;
+    if (code >= WT_STEP_END) return -1;
+    if (code >= WT_STEP_JOIN_OUT(0, 0)) return 2;
+    if (code >= WT_STEP_APPLY_OUT(0)) return 1;
+    if (code >= WT_STEP_KEEP_2(0)) return 2;
+    if (code >= WT_STEP_PICK(0, 0)) return (code - WT_STEP_PICK(0, 0)) % 8 == WT_PAIR_FIRST ? 3 : 4;
+    if (code >= WT_STEP_JOIN_3(0, 0, 0)) return 3;
+    if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0)) return 2;
+    if (code >= WT_STEP_CHAIN(0, 0) && code < WT_STEP_JOIN(0, 0)) return 2;
+    if (code >= WT_STEP_APPLY(0) && code < WT_STEP_LOAD_2(0)) return 1;
+    if (code >= WT_STEP_DIV && code <= WT_STEP_FROM_WITHIN) return 1;
+    if (code >= WT_STEP_LT && code <= WT_STEP_NE) return 3;
+    if (code >= WT_STEP_NEG && code <= WT_STEP_TANH) return 0;
+    if (code == WT_STEP_KEEP || code == WT_STEP_OUT) return 0;
+    *loads = true;
+    if (code >= WT_STEP_LOAD_4(0, 0, 0)) return 4;
+    if (code >= WT_STEP_LOAD_3(0, 0)) return 3;
+    if (code >= WT_STEP_LOAD_2(0)) return 2;
+    return code <= WT_STEP_LOAD_ABS ? 1 : -1;
+}
+
+/* Whether the step reads operand `which` as one number: in a pair that scales, or an operator with a number. */
+static bool reads_number(int code, int which) {
+    int first = -1, second = -1; /* pairs of a and b, c and d */
+    if (code >= WT_STEP_JOIN_OUT(0, 0)) {
+        first = (code - WT_STEP_JOIN_OUT(0, 0)) % 7;
+    } else if (code >= WT_STEP_APPLY_OUT(0)) {
+        return which == 0 && code >= WT_STEP_APPLY_NUMBER_OUT(0);
+    } else if (code >= WT_STEP_KEEP_2(0)) {
+        first = code - WT_STEP_KEEP_2(0);
+    } else if (code >= WT_STEP_PICK(0, 0)) {
+        second = (code - WT_STEP_PICK(0, 0)) % 8;
+    } else if (code >= WT_STEP_JOIN_3(0, 0, 0)) {
+        first = (code - WT_STEP_JOIN_3(0, 0, 0)) / 3 % 5;
+    } else if (code >= WT_STEP_LOAD_4(0, 0, 0)) {
+        first = (code - WT_STEP_LOAD_4(0, 0, 0)) / 15;
+        second = (code - WT_STEP_LOAD_4(0, 0, 0)) % 5;
+    } else if (code >= WT_STEP_JOIN(0, 0)) {
+        first = (code - WT_STEP_JOIN(0, 0)) % 7;
+    } else if (code >= WT_STEP_LOAD_3(0, 0) && code < WT_STEP_CHAIN(0, 0)) {
+        first = (code - WT_STEP_LOAD_3(0, 0)) / 6;
+    } else if (code >= WT_STEP_LOAD_2(0) && code < WT_STEP_LOAD_3(0, 0)) {
+        first = code - WT_STEP_LOAD_2(0);
+    } else if (code >= WT_STEP_APPLY_NUMBER(0) && code <= WT_STEP_APPLY_NUMBER(5)) {
+        return which == 0;
+    }
+    return (which == 0 && first == WT_PAIR_SCALE) || (which == 2 && second == WT_PAIR_SCALE);
+}
+
+/* Leaves come first, slots behind them. */
 static void number_places(wt_program *p, wt_step *steps, size_t count) {
+    const int leaves = (int)(p->places - p->slots);
     for (size_t i = 0; i < count; i++) {
         uint8_t *places[] = {&steps[i].a, &steps[i].b, &steps[i].c, &steps[i].d};
+        bool loads;
+        const int reads = operands(steps[i].code, &loads);
         for (int k = 0; k < 4; k++) {
-            if (*places[k] >= LEAF) *places[k] = (uint8_t)(*places[k] - LEAF + p->slots);
+            const int place = *places[k];
+            *places[k] = (uint8_t)(place >= LEAF ? place - LEAF : place + leaves);
+            if (steps == p->fast && k < reads && place >= LEAF && !reads_number(steps[i].code, k))
+                p->leaves[place - LEAF].spread = true;
         }
     }
+    steps[count - 1].d = (uint8_t)p->places;
 }
 
 int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *domain, wt_error *err) {
@@ -304,6 +439,7 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
     for (size_t at = 0; at < e->count; at++) c.spans[at] = (uint8_t)wt_expr_span(e, at);
     check_bounds(&c, ORDINARY, true);
     program->fast_count = generate_all(&c, program->fast);
+    program->fast_slots = program->slots;
     program->fast_limit = ORDINARY;
     while (program->fast_limit < 0x1p99f && check_bounds(&c, 2.0f * program->fast_limit, false))
         program->fast_limit *= 2.0f;
@@ -319,53 +455,45 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 
 /* ---- verification ---- */
 
-/* Places that the step reads, and whether it needs no register: -1 where there is no such step. */
-static int operands(uint8_t code, bool *loads) {
-    *loads = false;
-    if (code >= WT_STEP_END) return -1;
-    if (code >= WT_STEP_JOIN_3(0, 0, 0)) return 3;
-    if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0)) return 2;
-    if (code >= WT_STEP_CHAIN(0, 0) && code < WT_STEP_JOIN(0, 0)) return 2;
-    if (code >= WT_STEP_APPLY(0) && code < WT_STEP_LOAD_2(0)) return 1;
-    if (code >= WT_STEP_DIV && code <= WT_STEP_FROM_WITHIN) return 1;
-    if (code >= WT_STEP_LT && code <= WT_STEP_NE) return 3;
-    if (code >= WT_STEP_NEG && code <= WT_STEP_TANH) return 0;
-    *loads = true;
-    if (code >= WT_STEP_LOAD_4(0, 0, 0)) return 4;
-    if (code >= WT_STEP_LOAD_3(0, 0)) return 3;
-    if (code >= WT_STEP_LOAD_2(0)) return 2;
-    return code <= WT_STEP_LOAD_ABS ? 1 : -1;
-}
-
-/* Every place exists, those that a step does not read as well: it may find where they are. */
-static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count) {
-    bool written[WT_PROGRAM_PLACES];
-    if (count == 0 || count > WT_EXPR_MAX_NODES) return false;
-    for (size_t i = 0; i < WT_PROGRAM_PLACES; i++) written[i] = i >= p->slots;
+/* Every place exists, those that a step does not read as well: it may find where they are. The last step alone writes the result. */
+static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count, size_t slots) {
+    const size_t leaves = p->places - p->slots, end = leaves + slots;
+    bool written[WT_PROGRAM_PLACES], loaded = false;
+    if (count == 0 || count > WT_PROGRAM_STEPS) return false;
+    for (size_t i = 0; i < WT_PROGRAM_PLACES; i++) written[i] = i < leaves;
     for (size_t i = 0; i < count; i++) {
         const uint8_t places[] = {steps[i].a, steps[i].b, steps[i].c, steps[i].d};
         bool loads;
         const int reads = operands(steps[i].code, &loads);
-        if (reads < 0 || (i == 0 && !loads)) return false;
-        for (int k = 0; k < 4; k++) {
-            if (places[k] >= p->places || (k < reads && !written[places[k]])) return false;
+        const int code = steps[i].code;
+        const bool ends = code == WT_STEP_OUT || code >= WT_STEP_APPLY_OUT(0);
+        const bool keeps_pair = code >= WT_STEP_KEEP_2(0) && code < WT_STEP_APPLY_OUT(0);
+        loaded |= loads;
+        if (reads < 0 || (!loaded && !keeps_pair) || ends != (i + 1 == count)) return false;
+        if (ends && steps[i].d != p->places) return false;
+        for (int k = 0; k < (ends ? 3 : 4); k++) {
+            if (places[k] >= end || (k < reads && !written[places[k]])) return false;
+            const bool number = places[k] < leaves && !p->leaves[places[k]].is_input;
+            if (k >= reads || steps != p->fast) continue;
+            if (reads_number(code, k) ? !number : number && !p->leaves[places[k]].spread) return false;
         }
-        if ((steps[i].to == WT_PROGRAM_OUT) != (i + 1 == count)) return false;
-        if (steps[i].to == WT_PROGRAM_OUT || steps[i].to == WT_PROGRAM_KEPT) continue;
-        if (steps[i].to >= p->slots) return false;
-        written[steps[i].to] = true;
+        if (code != WT_STEP_KEEP && !keeps_pair) continue;
+        if (steps[i].d < leaves) return false;
+        written[steps[i].d] = true;
     }
     return true;
 }
 
 bool wt_program_verify(const wt_program *p) {
-    if (p->slots > WT_PROGRAM_SLOTS || p->places <= p->slots || p->places > WT_PROGRAM_PLACES) return false;
+    if (p->slots > WT_PROGRAM_SLOTS || p->fast_slots > p->slots || p->places <= p->slots ||
+        p->places > WT_PROGRAM_PLACES)
+        return false;
     for (size_t i = 0; i < p->places - p->slots; i++) {
         if (p->leaves[i].input >= WT_EXPR_MAX_INPUTS) return false;
         if (p->leaves[i].is_input && !(p->inputs >> p->leaves[i].input & 1)) return false;
     }
-    return p->fast_limit > 0.0f && verify_steps(p, p->fast, p->fast_count) &&
-           verify_steps(p, p->careful, p->careful_count);
+    return p->fast_limit > 0.0f && verify_steps(p, p->fast, p->fast_count, p->fast_slots) &&
+           verify_steps(p, p->careful, p->careful_count, p->slots);
 }
 
 void wt_program_run_at(const wt_program *program, wt_cpu_level level, const wt_row *inputs, size_t n, float *out) {

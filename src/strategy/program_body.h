@@ -10,27 +10,23 @@
 #include "strategy/program_math.h"
 #include "strategy/program_private.h"
 
-enum { TILE = 8 * WIDTH, STRETCH = 1024, ARENA = 8192 };
-
-/* Arrays in the arena do not begin in the same set of the cache. */
-enum { GAP = 48 };
-
-typedef struct bound_step bound_step;
-
-#define REGISTERS t0, t1, t2, t3, t4, t5, t6, t7
-#define STEP_PARAMETERS const bound_step *s, size_t k, vec t0, vec t1, vec t2, vec t3, vec t4, vec t5, vec t6, vec t7
-typedef void run_step(STEP_PARAMETERS);
+enum { TILE = 8 * WIDTH, TILE_BYTES = 8 * sizeof(vec), STRETCH = 1024 };
 
 /*
- * A step with its operands found. All of them are arrays whose value k belongs to value k of the stretch, numbers as well: looking whether
- * one moves would cost more than filling it.
+ * Where places' values are: those of the tile that begins k bytes into a row are at at[place] + (k & moves[place]). So rows, the result among
+ * them, move and slots and single values, a tile of them each, do not. The addresses of a tile's stores come of numbers that no store
+ * precedes: the loads of the next tile need not wait for them.
  */
-struct bound_step {
-    run_step *run;
-    const float *a, *b, *c, *d;
-    float *to; /* NULL: stays in the registers */
-    bool ends; /* the last step */
-};
+typedef struct table {
+    uintptr_t at[WT_PROGRAM_PLACES + 1], moves[WT_PROGRAM_PLACES + 1]; /* 0 or all ones */
+} table;
+
+#define REGISTERS t0, t1, t2, t3, t4, t5, t6, t7
+#define STEP_PARAMETERS                                                                                                \
+    const wt_step *s, const table *at, size_t k, vec t0, vec t1, vec t2, vec t3, vec t4, vec t5, vec t6, vec t7
+typedef void run_step(STEP_PARAMETERS);
+
+static run_step *const STEPS[WT_STEP_END];
 
 /* ---- steps ---- */
 
@@ -39,16 +35,8 @@ struct bound_step {
     vec_store(to + 3 * WIDTH, t3 zero), vec_store(to + 4 * WIDTH, t4 zero), vec_store(to + 5 * WIDTH, t5 zero);        \
     vec_store(to + 6 * WIDTH, t6 zero), vec_store(to + 7 * WIDTH, t7 zero)
 
-/* How a step ends. Adding 0 makes 0 of -0, which results must not be; no operator tells the two apart. */
-#define RUN_NEXT                                                                                                       \
-    do {                                                                                                               \
-        if (s->to) {                                                                                                   \
-            float *const to = s->to + k;                                                                               \
-            STORE(to, +0.0f);                                                                                          \
-            if (s->ends) return;                                                                                       \
-        }                                                                                                              \
-        s[1].run(s + 1, k, REGISTERS);                                                                                 \
-    } while (0)
+/* How a step ends, other than the last. */
+#define RUN_NEXT s++, STEPS[s->code](s, at, k, REGISTERS)
 
 /* In a step's value: T is the register, A to D are its operands in memory. */
 #define T tile
@@ -57,8 +45,11 @@ struct bound_step {
 #define C vec_load(c + lane * WIDTH)
 #define D vec_load(d + lane * WIDTH)
 
+#define PLACE(place) (float *)(at->at[place] + (k & at->moves[place]))
+#define FIXED_PLACE(place) (float *)at->at[place]        /* a slot or a single value */
+#define MOVING_PLACE(place) (float *)(at->at[place] + k) /* a row */
 #define OPERANDS                                                                                                       \
-    const float *const a = s->a + k, *const b = s->b + k, *const c = s->c + k, *const d = s->d + k;                    \
+    const float *const a = PLACE(s->a), *const b = PLACE(s->b), *const c = PLACE(s->c), *const d = PLACE(s->d);        \
     (void)a, (void)b, (void)c, (void)d
 
 #define REGISTER(i, value)                                                                                             \
@@ -68,33 +59,54 @@ struct bound_step {
         (void)tile;                                                                                                    \
         t##i = (value);                                                                                                \
     }
+#define EACH_REGISTER(value)                                                                                           \
+    REGISTER(0, value)                                                                                                 \
+    REGISTER(1, value)                                                                                                 \
+    REGISTER(2, value)                                                                                                 \
+    REGISTER(3, value)                                                                                                 \
+    REGISTER(4, value)                                                                                                 \
+    REGISTER(5, value)                                                                                                 \
+    REGISTER(6, value)                                                                                                 \
+    REGISTER(7, value)
 #define STEP(name, code, value)                                                                                        \
     static void name(STEP_PARAMETERS) {                                                                                \
         OPERANDS;                                                                                                      \
-        REGISTER(0, value)                                                                                             \
-        REGISTER(1, value)                                                                                             \
-        REGISTER(2, value)                                                                                             \
-        REGISTER(3, value)                                                                                             \
-        REGISTER(4, value)                                                                                             \
-        REGISTER(5, value)                                                                                             \
-        REGISTER(6, value)                                                                                             \
-        REGISTER(7, value)                                                                                             \
+        EACH_REGISTER(value)                                                                                           \
         RUN_NEXT;                                                                                                      \
+    }
+
+/* A step whose value goes to a slot, past the register. */
+#define KEEPING_STEP(name, code, value)                                                                                \
+    static void name(STEP_PARAMETERS) {                                                                                \
+        OPERANDS;                                                                                                      \
+        float *const to = FIXED_PLACE(s->d);                                                                           \
+        for (size_t lane = 0; lane < 8; lane++) vec_store(to + lane * WIDTH, value);                                   \
+        RUN_NEXT;                                                                                                      \
+    }
+
+/* The last step. Adding 0 makes 0 of -0, which results must not be; no operator tells the two apart. */
+#define LAST_STEP(name, code, value)                                                                                   \
+    static void name(STEP_PARAMETERS) {                                                                                \
+        const vec zero = vec_set(0.0f);                                                                                \
+        OPERANDS;                                                                                                      \
+        float *const to = MOVING_PLACE(s->d);                                                                          \
+        EACH_REGISTER(value)                                                                                           \
+        STORE(to, +zero);                                                                                              \
     }
 
 /* Long values: a vector at a time, through memory. */
 #define LONG_STEP(name, code, value)                                                                                   \
     static void name(STEP_PARAMETERS) {                                                                                \
         OPERANDS;                                                                                                      \
-        float at[TILE] __attribute__((aligned(64)));                                                                   \
-        STORE(at, );                                                                                                   \
+        float m[TILE] __attribute__((aligned(64)));                                                                    \
+        STORE(m, );                                                                                                    \
         _Pragma("GCC unroll 1") for (size_t lane = 0; lane < 8; lane++) {                                              \
-            const vec tile = vec_load(at + lane * WIDTH);                                                              \
-            vec_store(at + lane * WIDTH, value);                                                                       \
+            const vec tile = vec_load(m + lane * WIDTH);                                                               \
+            vec_store(m + lane * WIDTH, value);                                                                        \
         }                                                                                                              \
-        t0 = vec_load(at), t1 = vec_load(at + WIDTH), t2 = vec_load(at + 2 * WIDTH), t3 = vec_load(at + 3 * WIDTH);    \
-        t4 = vec_load(at + 4 * WIDTH), t5 = vec_load(at + 5 * WIDTH), t6 = vec_load(at + 6 * WIDTH);                   \
-        t7 = vec_load(at + 7 * WIDTH);                                                                                 \
+        t0 = vec_load(m), t1 = vec_load(m + WIDTH), t2 = vec_load(m + 2 * WIDTH), t3 = vec_load(m + 3 * WIDTH);        \
+        t4 = vec_load(m + 4 * WIDTH), t5 = vec_load(m + 5 * WIDTH), t6 = vec_load(m + 6 * WIDTH);                      \
+        t7 = vec_load(m + 7 * WIDTH);                                                                                  \
         RUN_NEXT;                                                                                                      \
     }
 
@@ -106,6 +118,30 @@ INLINE vec fused(int op, vec x, vec y) {
     case 3: return vec_min(x, y);
     case 4: return vec_max(x, y);
     default: return y - x;
+    }
+}
+
+INLINE vec pair_of(wt_pair pair, vec x, vec y, const float *number) {
+    switch (pair) {
+    case WT_PAIR_ADD: return x + y;
+    case WT_PAIR_SUB: return x - y;
+    case WT_PAIR_MUL: return x * y;
+    case WT_PAIR_SQUARE: return x * x;
+    case WT_PAIR_SCALE: return vec_set(*number) * y;
+    case WT_PAIR_MIN: return vec_min(x, y);
+    case WT_PAIR_MAX: return vec_max(x, y);
+    default: return x;
+    }
+}
+
+INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
+    switch (comparison) {
+    case 0: return vec_pick(mask_lt(x, y), yes, no);
+    case 1: return vec_pick(mask_le(x, y), yes, no);
+    case 2: return vec_pick(mask_eq(x, y), yes, no);
+    case 3: return vec_pick(mask_eq(x, y), no, yes);
+    case 4: return vec_pick(mask_lt(y, x), yes, no);
+    default: return vec_pick(mask_le(y, x), yes, no);
     }
 }
 
@@ -135,37 +171,92 @@ INLINE vec fused(int op, vec x, vec y) {
     X(do_pow, WT_STEP_POW, vec_pow(T, A))                                                                              \
     X(do_power_of, WT_STEP_POWER_OF, vec_pow(A, T))
 
-/* Fused ones: names and codes are made of the operators' numbers. FOR_n: for each of n operators. */
-#define FOR_3(F, X, ...) F(X, __VA_ARGS__, 0) F(X, __VA_ARGS__, 1) F(X, __VA_ARGS__, 2)
+/* Fused ones: names and codes are made of the numbers of operators and pairs. EACH_n: for each of the first n. */
 #define APPLY(X, o)                                                                                                    \
     X(apply_##o, WT_STEP_APPLY(o), fused(o, T, A))                                                                     \
+    X(apply_number_##o, WT_STEP_APPLY_NUMBER(o), fused(o, T, vec_set(*FIXED_PLACE(s->a))))                             \
     X(sqrt_apply_##o, WT_STEP_SQRT_APPLY(o), fused(o, vec_sqrt(vec_abs(T)), A))
-#define LOAD_2(X, o) X(load_##o, WT_STEP_LOAD_2(o), fused(o, A, B))
-#define LOAD_3(X, o1, o2) X(load_##o1##_##o2, WT_STEP_LOAD_3(o1, o2), fused(o2, fused(o1, A, B), C))
+#define AB(pair) pair_of(pair, A, B, FIXED_PLACE(s->a))
+#define CD(pair) pair_of(pair, C, D, FIXED_PLACE(s->c))
+#define LOAD_2(X, p) X(load_##p, WT_STEP_LOAD_2(p), AB(p))
+#define LOAD_3(X, p, o) X(load_##p##_##o, WT_STEP_LOAD_3(p, o), fused(o, AB(p), C))
 #define CHAIN(X, o1, o2) X(chain_##o1##_##o2, WT_STEP_CHAIN(o1, o2), fused(o2, fused(o1, T, A), B))
-#define JOIN(X, o1, o2) X(join_##o1##_##o2, WT_STEP_JOIN(o1, o2), fused(o1, T, fused(o2, A, B)))
-#define FOUR(X, o1, o2, o3)                                                                                            \
-    X(load_##o1##_##o2##_##o3, WT_STEP_LOAD_4(o1, o2, o3), fused(o2, fused(o1, A, B), fused(o3, C, D)))                \
-    X(join_##o1##_##o2##_##o3, WT_STEP_JOIN_3(o1, o2, o3), fused(o1, T, fused(o3, fused(o2, A, B), C)))
+#define JOIN(X, o, p) X(join_##o##_##p, WT_STEP_JOIN(o, p), fused(o, T, AB(p)))
+#define LOAD_4(X, p, o, q) X(load_##p##_##o##_##q, WT_STEP_LOAD_4(p, o, q), fused(o, AB(p), CD(q)))
+#define JOIN_3(X, o, p, o2) X(join_##o##_##p##_##o2, WT_STEP_JOIN_3(o, p, o2), fused(o, T, fused(o2, AB(p), C)))
+#define PICK(X, c, p) X(pick_##c##_##p, WT_STEP_PICK(c, p), choose(c, A, B, CD(p), T))
+#define PICK_SQUARE(X, c, p) X(pick_square_##c##_##p, WT_STEP_PICK_SQUARE(c, p), choose(c, AB(3), B, CD(p), T))
 
-#define SECONDS_6(F, X, o) F(X, o, 0) F(X, o, 1) F(X, o, 2) F(X, o, 3) F(X, o, 4) F(X, o, 5)
-#define SECONDS_5(F, X, o) F(X, o, 0) F(X, o, 1) F(X, o, 2) F(X, o, 3) F(X, o, 4)
-#define FOURS(X, o1) FOR_3(FOUR, X, o1, 0) FOR_3(FOUR, X, o1, 1) FOR_3(FOUR, X, o1, 2)
-#define WITH_FIRST(X, o) LOAD_2(X, o) SECONDS_6(LOAD_3, X, o) SECONDS_6(CHAIN, X, o) SECONDS_5(JOIN, X, o) APPLY(X, o)
+#define EACH_3(F, X, ...) F(X, __VA_ARGS__, 0) F(X, __VA_ARGS__, 1) F(X, __VA_ARGS__, 2)
+#define EACH_5(F, X, ...) EACH_3(F, X, __VA_ARGS__) F(X, __VA_ARGS__, 3) F(X, __VA_ARGS__, 4)
+#define EACH_6(F, X, ...) EACH_5(F, X, __VA_ARGS__) F(X, __VA_ARGS__, 5)
+#define EACH_7(F, X, ...) EACH_6(F, X, __VA_ARGS__) F(X, __VA_ARGS__, 6)
+#define EACH_8(F, X, ...) EACH_7(F, X, __VA_ARGS__) F(X, __VA_ARGS__, 7)
+#define WITH_OPERATOR(X, o) APPLY(X, o) EACH_6(CHAIN, X, o) EACH_7(JOIN, X, o)
+#define WITH_PAIR(X, p) LOAD_2(X, p) EACH_6(LOAD_3, X, p)
+#define WITH_PRODUCT(X, p) EACH_5(LOAD_4, X, p, 0) EACH_5(LOAD_4, X, p, 1) EACH_5(LOAD_4, X, p, 2)
+#define WITH_SUM(X, o)                                                                                                 \
+    EACH_3(JOIN_3, X, o, 0)                                                                                            \
+    EACH_3(JOIN_3, X, o, 1) EACH_3(JOIN_3, X, o, 2) EACH_3(JOIN_3, X, o, 3) EACH_3(JOIN_3, X, o, 4)
 #define FUSED_STEPS(X)                                                                                                 \
-    WITH_FIRST(X, 0)                                                                                                   \
-    WITH_FIRST(X, 1)                                                                                                   \
-    WITH_FIRST(X, 2)                                                                                                   \
-    WITH_FIRST(X, 3)                                                                                                   \
-    WITH_FIRST(X, 4)                                                                                                   \
-    APPLY(X, 5) SECONDS_6(CHAIN, X, 5) SECONDS_5(JOIN, X, 5) FOURS(X, 0) FOURS(X, 1) FOURS(X, 2)
+    WITH_OPERATOR(X, 0)                                                                                                \
+    WITH_OPERATOR(X, 1)                                                                                                \
+    WITH_OPERATOR(X, 2)                                                                                                \
+    WITH_OPERATOR(X, 3)                                                                                                \
+    WITH_OPERATOR(X, 4)                                                                                                \
+    WITH_OPERATOR(X, 5)                                                                                                \
+    WITH_PAIR(X, 0)                                                                                                    \
+    WITH_PAIR(X, 1)                                                                                                    \
+    WITH_PAIR(X, 2)                                                                                                    \
+    WITH_PAIR(X, 3)                                                                                                    \
+    WITH_PAIR(X, 4)                                                                                                    \
+    WITH_PAIR(X, 5)                                                                                                    \
+    WITH_PAIR(X, 6)                                                                                                    \
+    WITH_PRODUCT(X, 0)                                                                                                 \
+    WITH_PRODUCT(X, 1)                                                                                                 \
+    WITH_PRODUCT(X, 2)                                                                                                 \
+    WITH_PRODUCT(X, 3)                                                                                                 \
+    WITH_PRODUCT(X, 4)                                                                                                 \
+    WITH_SUM(X, 0)                                                                                                     \
+    WITH_SUM(X, 1)                                                                                                     \
+    WITH_SUM(X, 2)                                                                                                     \
+    EACH_8(PICK, X, 0)                                                                                                 \
+    EACH_8(PICK, X, 1)                                                                                                 \
+    EACH_8(PICK, X, 2)                                                                                                 \
+    EACH_8(PICK, X, 3)                                                                                                 \
+    EACH_8(PICK_SQUARE, X, 0)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 1)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 2)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 3)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 4)                                                                                          \
+    EACH_8(PICK_SQUARE, X, 5)
+
+#define KEEP_2(X, p) X(keep_##p, WT_STEP_KEEP_2(p), AB(p))
+#define KEEPING_STEPS(X) KEEP_2(X, 0) KEEP_2(X, 1) KEEP_2(X, 2) KEEP_2(X, 3) KEEP_2(X, 4) KEEP_2(X, 5) KEEP_2(X, 6)
+
+#define JOIN_OUT(X, o, p) X(join_out_##o##_##p, WT_STEP_JOIN_OUT(o, p), fused(o, T, AB(p)))
+#define WITH_OUT(X, o)                                                                                                 \
+    X(apply_out_##o, WT_STEP_APPLY_OUT(o), fused(o, T, A))                                                             \
+    X(apply_number_out_##o, WT_STEP_APPLY_NUMBER_OUT(o), fused(o, T, vec_set(*FIXED_PLACE(s->a))))                     \
+    EACH_7(JOIN_OUT, X, o)
+#define LAST_STEPS(X)                                                                                                  \
+    X(put_out, WT_STEP_OUT, T) WITH_OUT(X, 0) WITH_OUT(X, 1) WITH_OUT(X, 2) WITH_OUT(X, 3) WITH_OUT(X, 4) WITH_OUT(X, 5)
 
 PLAIN_STEPS(STEP)
 LONG_STEPS(LONG_STEP)
 FUSED_STEPS(STEP)
+KEEPING_STEPS(KEEPING_STEP)
+LAST_STEPS(LAST_STEP)
+
+static void keep(STEP_PARAMETERS) {
+    float *const to = FIXED_PLACE(s->d);
+    STORE(to, );
+    RUN_NEXT;
+}
 
 #define ENTRY(name, code, value) [code] = name,
-static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY) FUSED_STEPS(ENTRY)};
+static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY) FUSED_STEPS(ENTRY)
+                                                 KEEPING_STEPS(ENTRY) LAST_STEPS(ENTRY)[WT_STEP_KEEP] = keep};
 
 #undef A
 #undef B
@@ -177,10 +268,11 @@ static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY
 
 typedef struct machine {
     const wt_program *program;
-    const wt_row *inputs;
-    const float *at[WT_PROGRAM_PLACES]; /* where places' values of this stretch are */
-    bound_step bound[WT_EXPR_MAX_NODES];
-    float arena[ARENA + WT_PROGRAM_PLACES * GAP] __attribute__((aligned(64))); /* slots, and inputs of one value */
+    table table;
+    int32_t most;                      /* the largest magnitude of inputs that is promised or of one value, as bits */
+    size_t unknown;                    /* how many rows nothing is promised of */
+    uint8_t places[WT_PROGRAM_PLACES]; /* [unknown] */
+    float arena[WT_PROGRAM_PLACES * TILE] __attribute__((aligned(64))); /* slots and single values, a tile each */
 } machine;
 
 static int32_t bits_of(float x) {
@@ -189,168 +281,174 @@ static int32_t bits_of(float x) {
     return bits;
 }
 
-/* The row that place i reads, or NULL where it is a slot, a number or one value. */
-INLINE const float *row_of(const machine *m, size_t i) {
-    const wt_program *p = m->program;
-    if (i < p->slots || !p->leaves[i - p->slots].is_input) return NULL;
-    const wt_row *row = &m->inputs[p->leaves[i - p->slots].input];
-    return row->scalar ? NULL : row->values;
+static int32_t greater(int32_t a, int32_t b) { return a > b ? a : b; }
+
+INLINE void fill(float *tile, vec value) {
+    for (size_t r = 0; r < 8; r++) vec_store(tile + r * WIDTH, value);
 }
 
-/* Runs whole tiles: values begin .. end - 1 of `at`, to `out`. A step's call returns where the tile is done. */
-static void run_tiles(machine *m, const wt_step *steps, size_t count, const float *const *at, size_t begin, size_t end,
-                      float *out) {
-    const vec zero = vec_set(0.0f);
-    if (begin >= end) return;
-    for (size_t i = 0; i < count; i++) {
-        const wt_step *s = &steps[i];
-        float *const to = s->to == WT_PROGRAM_KEPT ? NULL : s->to == WT_PROGRAM_OUT ? out : (float *)at[s->to];
-        m->bound[i] = (bound_step){STEPS[s->code], at[s->a], at[s->b], at[s->c], at[s->d], to, i + 1 == count};
+/* What steps need beyond leaves: the first `count` slots. */
+INLINE void lay_out_slots(machine *m, size_t count) {
+    const size_t leaves = m->program->places - m->program->slots;
+    for (size_t i = leaves; i < leaves + count; i++) {
+        m->table.at[i] = (uintptr_t)(m->arena + i * TILE);
+        m->table.moves[i] = 0;
     }
-    run_step *const first = m->bound->run;
-    for (size_t k = begin; k < end; k += TILE) first(m->bound, k, zero, zero, zero, zero, zero, zero, zero, zero);
 }
 
-/* At most a tile, admitted as numbers within range and copied, so that nothing is read or written past the row's end. */
-static __attribute__((noinline)) void run_copied(machine *m, size_t begin, size_t n, float *out) {
+/* What careful steps need beyond what fast ones do: all slots, and a tile of every number. */
+static void lay_out_careful(machine *m) {
     const wt_program *p = m->program;
-    const float *at[WT_PROGRAM_PLACES];
-    float copies[WT_PROGRAM_PLACES][TILE] __attribute__((aligned(64)));
-    float result[TILE] __attribute__((aligned(64)));
-    for (size_t i = 0; i < p->places; i++) {
-        at[i] = m->at[i];
-        if (!row_of(m, i)) continue;
+    lay_out_slots(m, p->slots);
+    for (size_t i = 0; i < p->places - p->slots; i++) {
+        if (p->leaves[i].is_input || p->leaves[i].spread) continue;
+        m->table.at[i] = (uintptr_t)(m->arena + i * TILE);
+        fill(m->arena + i * TILE, vec_set(p->leaves[i].number));
+    }
+}
+
+/* Runs whole tiles, from k bytes into the rows on. The first step loads its registers. Its call returns where the tile is done. */
+INLINE void run_tiles(const table *at, const wt_step *steps, size_t k, size_t tiles) {
+    const vec any = vec_set(0.0f);
+    run_step *const first = STEPS[steps->code];
+    for (; tiles > 0; tiles--, k += TILE_BYTES) first(steps, at, k, any, any, any, any, any, any, any, any);
+}
+
+/*
+ * n values, at most a tile, from k bytes into the rows on, admitted as numbers within range and copied, so that nothing is read or written past
+ * the row's end.
+ */
+static __attribute__((noinline)) void run_copied(machine *m, size_t k, size_t n) {
+    const wt_program *p = m->program;
+    float copies[WT_PROGRAM_PLACES + 1][TILE] __attribute__((aligned(64)));
+    lay_out_careful(m);
+    table copied = m->table;
+    for (size_t i = 0; i <= p->places; i++) {
+        if (copied.moves[i] == 0) continue;
         memset(copies[i], 0, sizeof copies[i]);
-        memcpy(copies[i], at[i] + begin, n * sizeof *copies[i]);
+        copied.at[i] = (uintptr_t)copies[i];
+        copied.moves[i] = 0;
+        if (i == p->places) continue;
+        memcpy(copies[i], (const float *)(m->table.at[i] + k), n * sizeof *copies[i]);
         for (size_t j = 0; j < TILE; j += WIDTH) vec_store(copies[i] + j, vec_admit(vec_load(copies[i] + j)));
-        at[i] = copies[i];
     }
-    run_tiles(m, p->careful, p->careful_count, at, 0, TILE, result);
-    memcpy(out + begin, result, n * sizeof *out);
+    run_tiles(&copied, p->careful, 0, 1);
+    memcpy((float *)(m->table.at[p->places] + k), copies[p->places], n * sizeof(float));
+}
+
+/* ---- bounds of inputs ---- */
+
+/* The largest magnitude of whole tiles, as bits: what is no number, and infinities, are above every number. */
+static __attribute__((noinline)) int32_t largest(const machine *m, size_t k, size_t tiles) {
+    int32_t most = m->most;
+    for (size_t i = 0; i < m->unknown; i++) {
+        const float *x = (const float *)(m->table.at[m->places[i]] + k);
+        for (size_t j = 0; j < tiles * TILE; j++) most = greater(bits_of(x[j]) & INT32_MAX, most);
+    }
+    return most;
+}
+
+/*
+ * Whether all values of whole tiles that nothing is promised of are at most `limit`, by the sum of their squares, which is no less than any
+ * of them and no number where one of them is none. May say no where it is so, as the square of a limit has to be within range.
+ */
+INLINE bool within_limit(const machine *m, size_t k, size_t tiles, float limit) {
+    vec sums[8];
+    limit = limit < 0x1p63f ? limit : 0x1p63f; /* a power of two: no larger value's square rounds to its square */
+    for (size_t r = 0; r < 8; r++) sums[r] = vec_set(0.0f);
+    for (size_t i = 0; i < m->unknown; i++) {
+        const float *x = (const float *)(m->table.at[m->places[i]] + k);
+        for (size_t j = 0; j < tiles; j++, x += TILE) {
+            for (size_t r = 0; r < 8; r++) sums[r] = vec_add_square(sums[r], vec_load(x + r * WIDTH));
+        }
+    }
+    const vec sum = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    return mask_all(mask_le(sum, vec_set(limit * limit)));
+}
+
+/* A stretch of whole tiles with an input that is no number or beyond the range. */
+static __attribute__((noinline)) void run_hostile(machine *m, size_t k, size_t tiles) {
+    for (; tiles > 0; tiles--, k += TILE_BYTES) run_copied(m, k, TILE);
+}
+
+static __attribute__((noinline)) void run_careful(machine *m, size_t k, size_t tiles) {
+    lay_out_careful(m);
+    run_tiles(&m->table, m->program->careful, k, tiles);
+}
+
+/* A stretch of whole tiles, looked over where it has to be. */
+INLINE void run_stretch(machine *m, size_t k, size_t tiles) {
+    const float limit = m->program->fast_limit;
+    int32_t most = m->most;
+    if (m->unknown > 0 && (most > bits_of(limit) || !within_limit(m, k, tiles, limit))) most = largest(m, k, tiles);
+    if (most <= bits_of(limit))
+        run_tiles(&m->table, m->program->fast, k, tiles);
+    else if (most <= bits_of(WT_EXPR_MAX_NUMBER))
+        run_careful(m, k, tiles);
+    else
+        run_hostile(m, k, tiles);
+}
+
+/* ---- runs ---- */
+
+/* Where the leaves, the result and the slots of fast steps are of a run to `out`. */
+INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float *out) {
+    const size_t leaves = p->places - p->slots;
+    size_t unknown = 0;
+    int32_t most = 0;
+    for (size_t i = 0; i < leaves; i++) {
+        const wt_row *row = &inputs[p->leaves[i].input];
+        float *const tile = m->arena + i * TILE;
+        if (!p->leaves[i].is_input) {
+            m->table.at[i] = (uintptr_t)&p->leaves[i].number;
+            m->table.moves[i] = 0;
+            if (!p->leaves[i].spread) continue;
+            m->table.at[i] = (uintptr_t)tile;
+            fill(tile, vec_set(p->leaves[i].number));
+        } else if (row->scalar) {
+            m->table.at[i] = (uintptr_t)tile;
+            m->table.moves[i] = 0;
+            fill(tile, vec_admit(vec_set(row->values[0])));
+            most = greater(bits_of(*tile) & INT32_MAX, most);
+        } else {
+            m->table.at[i] = (uintptr_t)row->values;
+            m->table.moves[i] = SIZE_MAX;
+            most = greater(bits_of(row->most), most);
+            if (!(row->most > 0.0f)) m->places[unknown++] = (uint8_t)i;
+        }
+    }
+    m->table.at[p->places] = (uintptr_t)out;
+    m->table.moves[p->places] = SIZE_MAX;
+    m->program = p;
+    m->unknown = unknown;
+    m->most = most;
+    lay_out_slots(m, p->fast_slots);
 }
 
 /* Whether the result goes where a row is. */
-static bool in_place(const machine *m, const float *out) {
-    for (size_t i = 0; i < m->program->places; i++) {
-        if (m->at[i] == out) return true;
+static bool in_place(const machine *m) {
+    const wt_program *p = m->program;
+    for (size_t i = 0; i < p->places - p->slots; i++) {
+        if (m->table.at[i] == m->table.at[p->places]) return true;
     }
     return false;
 }
 
 /*
- * A stretch of n values, none of the inputs larger than `most` (as bits: what is no number, and infinities, are above every
- * number). What is left after whole tiles is run as the last whole tile that there is, part of it for a second time, where its inputs
- * are still there.
+ * What is left after whole tiles is run as the last whole tile that there is, part of it for a second time, where its inputs are still
+ * there.
  */
-static void run_stretch(machine *m, size_t n, int32_t most, float *out) {
-    const wt_program *p = m->program;
-    const bool fast = most <= bits_of(p->fast_limit);
-    const wt_step *steps = fast ? p->fast : p->careful;
-    const size_t whole = n / TILE * TILE, count = fast ? p->fast_count : p->careful_count;
-    size_t begin = 0;
-    if (most <= bits_of(WT_EXPR_MAX_NUMBER)) {
-        run_tiles(m, steps, count, m->at, 0, whole, out);
-        begin = whole;
-        if (begin < n && whole > 0 && !in_place(m, out)) {
-            run_tiles(m, steps, count, m->at, n - TILE, n, out);
-            return;
-        }
-    }
-    for (; begin < n; begin += TILE) run_copied(m, begin, n - begin < TILE ? n - begin : TILE, out);
-}
-
-/* ---- bounds of inputs ---- */
-
-/* The largest magnitude of n values, as bits; at least `most`. */
-static int32_t largest_bits(const float *x, size_t n, int32_t most) {
-    for (size_t i = 0; i < n; i++) {
-        const int32_t bits = bits_of(x[i]) & INT32_MAX;
-        most = bits > most ? bits : most;
-    }
-    return most;
-}
-
-/* The sum of the squares of n values is at least the square of the largest, and no number where one of them is none. */
-INLINE void add_squares(vec sums[4], const float *x, size_t n) {
-    size_t i = 0;
-    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH) {
-        for (size_t j = 0; j < 4; j++) {
-            const vec a = vec_load(x + i + j * WIDTH);
-            sums[j] += a * a;
-        }
-    }
-    for (; i < n; i++) sums[0] += vec_set(x[i] * x[i] / (float)WIDTH);
-}
-
-/* Of rows that the caller promises nothing of: a bound of the magnitudes of n values and of `most`, as bits. */
-static int32_t look(const machine *m, size_t n, int32_t most) {
-    const wt_program *p = m->program;
-    const float *rows[WT_PROGRAM_PLACES];
-    vec sums[4] = {vec_set(0.0f), vec_set(0.0f), vec_set(0.0f), vec_set(0.0f)};
-    float lanes[WIDTH], sum = 0.0f;
-    size_t count = 0;
-    for (size_t i = p->slots; i < p->places; i++) {
-        if (row_of(m, i) && !(m->inputs[p->leaves[i - p->slots].input].most > 0.0f)) rows[count++] = m->at[i];
-    }
-    for (size_t i = 0; i < count; i++) add_squares(sums, rows[i], n);
-    vec_store(lanes, (sums[0] + sums[1]) + (sums[2] + sums[3]));
-    for (size_t i = 0; i < WIDTH; i++) sum += lanes[i];
-    /* Rounding is less than what the factor adds. Tiny squares vanish, but they are below any limit. */
-    const float bound = sqrtf(sum) * 1.001f;
-    if (bound <= p->fast_limit) return bits_of(bound) > most ? bits_of(bound) : most;
-    for (size_t i = 0; i < count; i++) most = largest_bits(rows[i], n, most);
-    return most;
-}
-
-static float admitted(float x) {
-    float lanes[WIDTH];
-    vec_store(lanes, vec_admit(vec_set(x)));
-    return lanes[0];
-}
-
-/* Places of slots and single values, `block` apart, the latter filled; the largest of these and of promises. */
-static int32_t lay_out(machine *m, size_t filled, size_t block, bool *promised) {
-    const wt_program *p = m->program;
-    int32_t most = 0;
-    float *at = m->arena;
-    *promised = true;
-    for (size_t i = 0; i < p->slots; i++, at += block) m->at[i] = at;
-    for (size_t i = p->slots; i < p->places; i++) {
-        const wt_row *row = p->leaves[i - p->slots].is_input ? &m->inputs[p->leaves[i - p->slots].input] : NULL;
-        float bound = 0.0f;
-        if (row && !row->scalar) {
-            m->at[i] = row->values;
-            *promised &= row->most > 0.0f;
-            bound = row->most;
-        } else {
-            const float value = row ? admitted(row->values[0]) : p->leaves[i - p->slots].number;
-            if (row) bound = fabsf(value);
-            m->at[i] = at;
-            for (size_t j = 0; j < filled; j += TILE) {
-                const vec t = vec_set(value);
-                for (size_t r = 0; r < TILE; r += WIDTH) vec_store(at + j + r, t);
-            }
-            at += block;
-        }
-        most = bits_of(bound) > most ? bits_of(bound) : most;
-    }
-    return most;
-}
-
 static void run_program(const wt_program *p, const wt_row *inputs, size_t n, float *out) {
     machine m;
-    bool promised;
-    m.program = p;
-    m.inputs = inputs;
-    const size_t room = ARENA / p->places / TILE * TILE, stretch = room < STRETCH ? room : STRETCH;
-    const int32_t known = lay_out(&m, n < stretch ? n : stretch, stretch + GAP, &promised);
-    for (size_t left = n; left > 0;) {
-        const size_t now = left < stretch ? left : stretch;
-        run_stretch(&m, now, promised ? known : look(&m, now, known), out);
-        left -= now;
-        out += now;
-        for (size_t i = p->slots; left > 0 && i < p->places; i++) {
-            if (row_of(&m, i)) m.at[i] += now;
-        }
+    lay_out(&m, p, inputs, out);
+    const size_t most = m.unknown > 0 ? STRETCH / TILE : n / TILE, rest = n % TILE;
+    size_t k = 0;
+    for (size_t left = n / TILE, tiles; left > 0; left -= tiles, k += tiles * TILE_BYTES) {
+        tiles = left < most ? left : most;
+        run_stretch(&m, k, tiles);
     }
+    if (rest > 0 && n >= TILE && !in_place(&m))
+        run_stretch(&m, n * sizeof(float) - TILE_BYTES, 1);
+    else if (rest > 0)
+        run_copied(&m, k, rest);
 }

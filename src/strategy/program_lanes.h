@@ -1,12 +1,13 @@
 /*
  * One vector register of floats, as wide as the file's instruction set has: what program_body.h is written in. Every operation
- * rounds each lane by itself and nothing is fused, so that all widths give the same bits. The operators + - * / & | are the
- * compiler's own on vector types.
+ * rounds each lane by itself and nothing is fused, so that all widths give the same bits; vec_add_square alone, which is for bounds, may
+ * round once or twice. The operators + - * / & | are the compiler's own on vector types.
  */
 #ifndef WT_STRATEGY_PROGRAM_LANES_H
 #define WT_STRATEGY_PROGRAM_LANES_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -31,7 +32,8 @@ INLINE mask mask_lt(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
 INLINE mask mask_le(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
 INLINE mask mask_eq(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 INLINE vec vec_pick(mask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
-INLINE ivec ivec_max(ivec a, ivec b) { return (ivec)_mm512_max_epi32((__m512i)a, (__m512i)b); }
+INLINE bool mask_all(mask m) { return m == UINT16_MAX; }
+INLINE vec vec_add_square(vec sum, vec a) { return _mm512_fmadd_ps(a, a, sum); }
 
 #elif defined(__AVX2__)
 
@@ -52,7 +54,8 @@ INLINE mask mask_lt(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 INLINE mask mask_le(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
 INLINE mask mask_eq(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
 INLINE vec vec_pick(mask m, vec a, vec b) { return _mm256_blendv_ps(b, a, m); }
-INLINE ivec ivec_max(ivec a, ivec b) { return (ivec)_mm256_max_epi32((__m256i)a, (__m256i)b); }
+INLINE bool mask_all(mask m) { return _mm256_movemask_ps(m) == UINT8_MAX; }
+INLINE vec vec_add_square(vec sum, vec a) { return _mm256_fmadd_ps(a, a, sum); }
 
 #else /* four floats, of which a compiler makes what the machine has */
 
@@ -73,10 +76,8 @@ INLINE mask mask_lt(vec a, vec b) { return a < b; }
 INLINE mask mask_le(vec a, vec b) { return a <= b; }
 INLINE mask mask_eq(vec a, vec b) { return a == b; }
 INLINE vec vec_pick(mask m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
-INLINE ivec ivec_max(ivec a, ivec b) {
-    const ivec m = a > b;
-    return (m & a) | (~m & b);
-}
+INLINE bool mask_all(mask m) { return (m[0] & m[1] & m[2] & m[3]) != 0; }
+INLINE vec vec_add_square(vec sum, vec a) { return sum + a * a; }
 #if defined(__SSE__)
 #include <xmmintrin.h>
 INLINE vec vec_min(vec a, vec b) { return _mm_min_ps(a, b); }

@@ -337,19 +337,25 @@ static void test_verify(void **state) {
             bad = good;
             wt_step *step = which ? &bad.careful[i] : &bad.fast[i];
             const wt_step before = *step;
-            step->a = (uint8_t)good.places;
+            const bool ends = before.code == WT_STEP_OUT || before.code >= WT_STEP_APPLY_OUT(0);
+            const bool keeps = before.code == WT_STEP_KEEP || (!ends && before.code >= WT_STEP_KEEP_2(0));
+            step->d = (uint8_t)(good.places + ends); /* nowhere */
+            assert_false(wt_program_verify(&bad));
+            if (ends || keeps) step->d = 0; /* over an input */
+            assert_false(wt_program_verify(&bad));
+            *step = before;
+            step->a = (uint8_t)good.places; /* the result */
             assert_false(wt_program_verify(&bad));
             *step = before;
             step->code = WT_STEP_END; /* there is none */
             assert_false(wt_program_verify(&bad));
-            step->code = WT_STEP_NEG; /* of the register, which the first step has to load */
-            assert_int_equal(wt_program_verify(&bad), i > 0);
+            step->code = WT_STEP_OUT; /* before the last step */
+            assert_int_equal(wt_program_verify(&bad), ends);
+            step->code = WT_STEP_NEG; /* of the register, which nothing was loaded to; no result */
+            if (i == 0 || ends) assert_false(wt_program_verify(&bad));
             *step = before;
-            step->to = (uint8_t)good.slots; /* over an input, or no result */
-            assert_false(wt_program_verify(&bad));
-            *step = before;
-            if (i == 0) step->a = 0; /* a slot that nothing was written to */
-            assert_int_equal(wt_program_verify(&bad), i > 0);
+            step->a = (uint8_t)(good.places - 1); /* a slot that nothing was written to */
+            if (i == 0) assert_false(wt_program_verify(&bad));
         }
     }
     bad = good;
