@@ -10,13 +10,19 @@
 #include <math.h>
 #include <string.h>
 
+#include "quant/codebook_tables.h"
 #include "quant/codec.h"
 #include "quant/encode_codebook.h"
 
 enum { BLOCK = 256, LANES = WT_BOOK_LANES, MAX_PARTS = 128, FINALISTS = 3, NEAR = 5, LARGEST_HALF = 0x7bff };
-enum { RUN_PARTS = 16, LOOKS = 3 };
+#define BETWEEN (-2.0f * WT_IQ1_DELTA)
 
-typedef wt_book_envelope part;
+/* The rows of a group that are best at some scale, as lines. `at`: the place in the first book, or WT_BOOK_ROWS more in the second. */
+typedef struct part {
+    int n;
+    float a[LANES], b2[LANES];
+    uint16_t at[LANES];
+} part;
 
 /* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts envelopes. */
 typedef struct unit {
@@ -66,54 +72,66 @@ static void add_units(block *b, size_t run) {
 
 /* ---- a run's envelopes ---- */
 
-/* The groups of a run, and their best rows under each scale that was looked at. */
-typedef struct look {
-    const block *b;
-    size_t run, parts, books; /* parts: of the run; books: of a part */
-    part *first;
-    wt_book_group groups[RUN_PARTS * 2];
-    wt_book_point points[LOOKS][RUN_PARTS];
-} look;
+/* The lines of a part that are the lowest at scales from..to-1, and those of its second book at the scales after these. */
+static void keep(const wt_book_lows *low, size_t from, size_t to, part *p) {
+    for (size_t j = from; j < to; j++) {
+        if (j > from && low->at[j] == low->at[j - 1]) continue;
+        p->a[p->n] = low->a[j];
+        p->b2[p->n] = low->b2[j];
+        p->at[p->n++] = (uint16_t)low->at[j];
+    }
+}
 
-static void look_init(look *c, const block *b, size_t run) {
-    const wt_book_shape *s = b->shape;
-    bool halves = s->signs == WT_SIGNS_HALVES;
-    wt_book_group *g = c->groups;
-    c->b = b;
-    c->run = run;
-    c->books = s->books[1] && !halves ? 2 : 1;
-    c->first = b->units[b->unit_at[run]].first;
-    c->parts = (size_t)(b->parts + b->n_parts - c->first);
-    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
-        const unit *u = &b->units[i];
-        for (size_t way = 0; way < u->ways; way++) {
-            for (size_t j = 0; j < u->parts; j++) {
-                size_t first = (u->group + j) * s->books[0]->width;
-                for (size_t book = 0; book < c->books; book++, g++) {
-                    g->book = s->books[halves ? way : book];
-                    g->flip = u->flips && j == way;
-                    b->kernels->lines(g, b->x + first, b->w + first);
-                }
-            }
+/* Of one of IQ1's units: the lanes are half as many scales for each of the two books. */
+static void find_both(const block *b, const unit *u, const float *s, float *sum) {
+    static const float shifts[LANES] = {0, 0, 0, 0, 0, 0, 0, 0, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN};
+    const wt_book *book = b->shape->books[0];
+    float each[LANES] = {0};
+    wt_book_lows low;
+    for (size_t j = 0; j < u->parts; j++) {
+        size_t first = (u->group + j) * book->width;
+        b->kernels->lowest_each(book, b->x + first, b->w + first, s, shifts, false, &low);
+        for (int i = LANES / 2; i < LANES; i++) low.at[i] += WT_BOOK_ROWS;
+        keep(&low, 0, LANES / 2, u->first + j);
+        keep(&low, LANES / 2, LANES, u->first + j + (u->ways > 1 ? u->parts : 0));
+        for (int i = 0; i < LANES; i++) each[i] += low.y[i];
+    }
+    for (int i = 0; i < LANES / 2; i++) {
+        float y = each[i] < each[i + LANES / 2] ? each[i] : each[i + LANES / 2];
+        sum[i] += y;
+        sum[i + LANES / 2] += y;
+    }
+}
+
+static void find_unit(const block *b, const unit *u, const float *s, float *sum) {
+    static const float shifts[LANES];
+    const wt_book *book = b->shape->books[0];
+    part *p = u->first;
+    float least[LANES];
+    wt_book_lows low;
+    for (size_t way = 0; way < u->ways; way++) {
+        float own[LANES] = {0};
+        for (size_t j = 0; j < u->parts; j++, p++) {
+            size_t first = (u->group + j) * book->width;
+            b->kernels->lowest_each(book, b->x + first, b->w + first, s, shifts, u->flips && j == way, &low);
+            keep(&low, 0, LANES, p);
+            for (int i = 0; i < LANES; i++) own[i] += low.y[i];
         }
+        for (int i = 0; i < LANES; i++) least[i] = way == 0 || own[i] < least[i] ? own[i] : least[i];
     }
+    for (int i = 0; i < LANES; i++) sum[i] += least[i];
 }
 
-static void look_at(look *c, float s, int at) {
-    for (size_t p = 0; p < c->parts; p++)
-        wt_book_look(c->b->kernels, c->groups + p * c->books, c->books, s, &c->points[at][p], c->first + p);
-}
-
-/* All the rows that are best between two scales; the middle is looked at too, so that fewer rows are in question at once. */
-static void look_between(look *c, float lo, float hi) {
-    look_at(c, hi, 2);
-    look_at(c, sqrtf(lo * hi), 1);
-    look_at(c, lo, 0);
-    for (int i = 0; i + 1 < LOOKS; i++) {
-        for (size_t p = 0; p < c->parts; p++)
-            wt_book_fill_between(c->b->kernels, c->groups + p * c->books, c->books, &c->points[i][p],
-                                 &c->points[i + 1][p], c->first + p);
+/* The best rows of a run's groups at LANES scales; error: what the run costs under each, less the constant part. */
+static void find_parts(const block *b, size_t run, const float *s, float *error) {
+    float sum[LANES] = {0};
+    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
+        if (b->shape->books[1])
+            find_both(b, &b->units[i], s, sum);
+        else
+            find_unit(b, &b->units[i], s, sum);
     }
+    for (int j = 0; j < LANES; j++) error[j] = s[j] * sum[j];
 }
 
 /* Scales between which a run's best one is looked for; large weights that hardly count leave the middle to the others. */
@@ -192,17 +210,17 @@ static void run_line(const block *b, size_t run, float s, float *a, float *b2) {
     }
 }
 
-static void scales_between(float lo, float hi, float *s) {
-    float step = powf(hi / lo, 1.0f / (LANES - 1));
-    s[0] = lo;
-    for (int j = 1; j < LANES; j++) s[j] = s[j - 1] * step;
+/* Scales in the middles of equal steps from lo to hi: LANES, or half as many twice. */
+static void scales_between(float lo, float hi, bool twice, float *s) {
+    float step = sqrtf(sqrtf(sqrtf(hi / lo))), half_step = sqrtf(step);
+    if (!twice) step = half_step, half_step = sqrtf(step);
+    s[0] = lo * half_step;
+    for (int j = 1; j < LANES; j++) s[j] = twice && j == LANES / 2 ? s[0] : s[j - 1] * step;
 }
 
-/* The best scale of a run alone, and what it gains. */
-static float run_scale(const block *b, size_t run, float lo, float hi, float *gain) {
-    float s[LANES], error[LANES], a, b2;
-    scales_between(lo, hi, s);
-    run_errors(b, run, s, error);
+/* The best scale of a run alone, given what it costs under LANES; and what it gains. */
+static float run_scale(const block *b, size_t run, const float *s, const float *error, float *gain) {
+    float a, b2;
     int best = 0;
     for (int j = 1; j < LANES; j++) best = error[j] < error[best] ? j : best;
     run_line(b, run, s[best], &a, &b2);
@@ -396,16 +414,15 @@ static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *s
 
 /* Envelopes and scales of all runs; returns the run that gains most, or n_runs. */
 static size_t find_runs(block *b) {
-    float most = 0.0f, gain, lo, hi;
+    float most = 0.0f, gain, lo, hi, s[LANES], error[LANES];
     size_t strongest = b->n_runs;
-    look c;
     for (size_t run = 0; run < b->n_runs; run++) {
         scale_range(b, run, &lo, &hi);
         add_units(b, run);
-        look_init(&c, b, run);
         bool empty = !(hi > lo && lo > 0.0f);
-        look_between(&c, lo, hi);
-        b->scales[run] = empty ? (gain = 0.0f) : run_scale(b, run, lo, hi, &gain);
+        scales_between(lo, hi, b->shape->books[1] != NULL, s);
+        find_parts(b, run, s, error);
+        b->scales[run] = empty ? (gain = 0.0f) : run_scale(b, run, s, error, &gain);
         if (gain > most) most = gain, strongest = run;
     }
     return strongest;
