@@ -95,6 +95,34 @@ typedef struct wt_book_best {
     size_t at; /* in the book */
 } wt_book_best;
 
+/*
+ * The rows of a group that are best at some scale, as lines. `at` is a row's place in the first book, or WT_BOOK_ROWS more than
+ * that in the second.
+ */
+typedef struct wt_book_part {
+    int n;
+    float a[WT_BOOK_LANES], b2[WT_BOOK_LANES];
+    uint16_t at[WT_BOOK_LANES];
+} wt_book_part;
+
+/* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts lie side by side. */
+typedef struct wt_book_unit {
+    wt_book_part *first;
+    size_t group; /* the first */
+    uint8_t ways, parts;
+    bool flips; /* way j flips a sign in part j */
+} wt_book_unit;
+
+/* The units of a run, and its error less the constant part: the best scale alone, and what some ascending scales cost. */
+typedef struct wt_book_run {
+    const wt_book_unit *units;
+    size_t n;
+    float scale;
+    int steps;                                       /* scales, <= WT_BOOK_LANES */
+    float s[WT_BOOK_LANES], error[WT_BOOK_LANES];
+    float least[WT_BOOK_LANES + 1];                  /* [j]: at least what a scale between s[j - 1] and s[j] costs */
+} wt_book_run;
+
 /* The lowest rows at WT_BOOK_LANES scales: y = s a - b2, and where they are in the book. */
 typedef struct wt_book_lows {
     float y[WT_BOOK_LANES], a[WT_BOOK_LANES], b2[WT_BOOK_LANES];
@@ -113,8 +141,11 @@ typedef struct wt_book_kernels {
     /* The lowest rows of weights x with importance w at s, where shifts are added to the book's values: [WT_BOOK_LANES]. */
     void (*lowest_each)(const wt_book *book, const float *x, const float *w, const float *s, const float *shifts, bool flip,
                         wt_book_lows *low);
-    /* sum[j] += the lowest of n lines at s[j], WT_BOOK_LANES of them. */
-    void (*add_lowest)(const float *a, const float *b2, int n, const float *s, float *sum);
+    /*
+     * The integer scales 2 k + 1, k < levels, that cost a run least when the block's scale is one[j], and what it costs then, less
+     * the constant part: of the two around the run's own best scale; all that may be better where `thorough` is set.
+     */
+    void (*best_levels)(const wt_book_run *run, const float *one, int levels, bool thorough, float *k, float *error);
 } wt_book_kernels;
 
 /* The value of weight i of a row. */

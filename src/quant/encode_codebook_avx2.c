@@ -120,4 +120,4 @@ static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
     return g->flip ? lowest_of(g, s, true, best) : lowest_of(g, s, false, best);
 }
 
-const wt_book_kernels wt_book_kernels_avx2 = {lines, lowest, lowest_each, add_lowest};
+const wt_book_kernels wt_book_kernels_avx2 = WT_BOOK_KERNELS(lines, lowest);

@@ -145,4 +145,4 @@ static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
     return wide ? lowest_of(g, s, false, true, best) : lowest_of(g, s, false, false, best);
 }
 
-const wt_book_kernels wt_book_kernels_avx512 = {lines, lowest, lowest_each, add_lowest};
+const wt_book_kernels wt_book_kernels_avx512 = WT_BOOK_KERNELS(lines, lowest);

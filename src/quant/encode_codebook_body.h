@@ -105,6 +105,10 @@ INLINE void half_costs(const digits *v, const float *x, const float *w, bool wid
 
 /* ---- rows ---- */
 
+#define FROM(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
+static const float COUNTS[] = {FROM(0),  FROM(8),  FROM(16), FROM(24), FROM(32), FROM(40),
+                               FROM(48), FROM(56), FROM(64), FROM(72), FROM(80), FROM(88)}; /* halves, or rows of one */
+
 typedef struct search {
     const wt_book *book;
     costs first, second;
@@ -124,7 +128,7 @@ INLINE void try_first(search *s, size_t i, bool flip) {
     s->with.plain[i] = c[0].plain;
     if (flip) s->with.turned[i] = c[0].turned;
     lanes y = total_of(load_cost(&s->first, i, flip), c[0], flip);
-    s->at = lanes_select(lanes_above(s->low, y), lanes_set((float)i), s->at);
+    s->at = lanes_select(lanes_above(s->low, y), lanes_set(COUNTS[i]), s->at);
     s->low = lanes_min(y, s->low);
 }
 
@@ -160,8 +164,8 @@ INLINE lanes find_second(const search *s, size_t i, bool flip) {
     lanes plain = lanes_set(0.0f), turned = plain;
     for (size_t r = (size_t)(s->book->start[i + 1] - s->book->start[i]); r-- > 0;) {
         cost c = load_cost(&s->second, list[r], flip);
-        plain = lanes_select(lanes_above(c.plain, least.plain), plain, lanes_set((float)r));
-        if (flip) turned = lanes_select(lanes_above(c.turned, least.turned), turned, lanes_set((float)r));
+        plain = lanes_select(lanes_above(c.plain, least.plain), plain, lanes_set(COUNTS[r]));
+        if (flip) turned = lanes_select(lanes_above(c.turned, least.turned), turned, lanes_set(COUNTS[r]));
     }
     if (!flip) return plain;
     lanes y = lanes_add(first.plain, least.turned), z = lanes_add(first.turned, least.plain);
@@ -241,11 +245,79 @@ static void lowest_each(const wt_book *book, const float *x, const float *w, con
         lowest_each_of(book, x, w, s, shifts, false, false, out);
 }
 
-/* ---- lines ---- */
+/* ---- scales ---- */
 
-static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
-    const lanes scale = lanes_load(s);
-    lanes y = lanes_set(INFINITY);
-    for (int i = 0; i < n; i++) y = lanes_min(lanes_sub(lanes_mul(scale, lanes_set(a[i])), lanes_set(b2[i])), y);
-    lanes_store(sum, lanes_add(lanes_load(sum), y));
+/* What the rows of a part cost, divided by the scale. */
+INLINE lanes part_cost(const wt_book_part *p, lanes s) {
+    lanes y = lanes_sub(lanes_mul(s, lanes_set(p->a[0])), lanes_set(p->b2[0]));
+    for (int i = 1; i < p->n; i++) y = lanes_min(lanes_sub(lanes_mul(s, lanes_set(p->a[i])), lanes_set(p->b2[i])), y);
+    return y;
 }
+
+INLINE lanes run_cost(const wt_book_run *run, lanes s) {
+    lanes all = lanes_set(0.0f);
+    for (const wt_book_unit *u = run->units; u < run->units + run->n; u++) {
+        const wt_book_part *p = u->first;
+        lanes least = lanes_set(INFINITY);
+        for (size_t way = 0; way < u->ways; way++) {
+            lanes sum = part_cost(p++, s);
+            for (size_t g = 1; g < u->parts; g++) sum = lanes_add(sum, part_cost(p++, s));
+            least = lanes_min(sum, least);
+        }
+        all = lanes_add(all, least);
+    }
+    return lanes_mul(s, all);
+}
+
+typedef struct level_search {
+    const wt_book_run *run;
+    lanes one, k, error;
+} level_search;
+
+INLINE void try_level(level_search *l, lanes k) {
+    lanes y = run_cost(l->run, lanes_mul(l->one, lanes_add(lanes_add(k, k), lanes_set(1.0f))));
+    l->k = lanes_select(lanes_above(l->error, y), k, l->k);
+    l->error = lanes_min(y, l->error);
+}
+
+/* Scales that may be better than `limit`. */
+static void find_window(const wt_book_run *run, float limit, float *lo, float *hi) {
+    int first = 0, last = run->steps;
+    while (first < last && !(run->least[first] < limit)) first++;
+    while (last > first && !(run->least[last] < limit)) last--;
+    *lo = first > 0 ? run->s[first - 1] : 0.0f;
+    *hi = last < run->steps ? run->s[last] : INFINITY;
+}
+
+/* From k on by `step` as long as some are within levels and the window; the further ones cannot be. */
+INLINE void try_levels(level_search *l, lanes k, float step, float top, float lo, float hi) {
+    const lanes by = lanes_set(step);
+    for (k = lanes_add(k, by);; k = lanes_add(k, by)) {
+        lanes s = lanes_mul(l->one, lanes_add(lanes_add(k, k), lanes_set(1.0f)));
+        lane_mask within = lanes_both(lanes_above(k, lanes_set(-0.5f)), lanes_above(lanes_set(top + 0.5f), k));
+        within = lanes_both(within, lanes_both(lanes_above(s, lanes_set(lo)), lanes_above(lanes_set(hi), s)));
+        if (!lanes_any(within)) return;
+        try_level(l, lanes_max(lanes_min(k, lanes_set(top)), lanes_set(0.0f)));
+    }
+}
+
+static void best_levels(const wt_book_run *run, const float *one, int levels, bool thorough, float *k, float *error) {
+    const float top = (float)(levels - 1);
+    level_search l = {.run = run, .one = lanes_load(one), .k = lanes_set(0.0f), .error = lanes_set(INFINITY)};
+    lanes below = lanes_sub(lanes_div(lanes_set(0.5f * run->scale), l.one), lanes_set(1.0f)); /* half a level less */
+    below = lanes_round(lanes_max(lanes_min(below, lanes_set(top)), lanes_set(0.0f)));
+    lanes above = lanes_min(lanes_add(below, lanes_set(1.0f)), lanes_set(top));
+    try_level(&l, below);
+    try_level(&l, above);
+    if (thorough) {
+        float lo, hi;
+        find_window(run, lanes_largest(l.error), &lo, &hi);
+        try_levels(&l, below, -1.0f, top, lo, hi);
+        try_levels(&l, above, 1.0f, top, lo, hi);
+    }
+    lanes_store(k, l.k);
+    lanes_store(error, l.error);
+}
+
+#define WT_BOOK_KERNELS(lines, lowest)                                                                                 \
+    { lines, lowest, lowest_each, best_levels }

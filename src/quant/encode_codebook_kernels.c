@@ -70,7 +70,7 @@ static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
     return found;
 }
 
-static const wt_book_kernels PLAIN = {lines, lowest, lowest_each, add_lowest};
+static const wt_book_kernels PLAIN = WT_BOOK_KERNELS(lines, lowest);
 
 const wt_book_kernels *wt_book_kernels_of(const wt_encode_kernels *k) {
 #if defined(__x86_64__)

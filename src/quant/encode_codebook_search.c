@@ -1,8 +1,11 @@
 /*
- * The search for a codebook block. For each group of weights the rows that are best under some scale are found first
- * (encode_codebook_rows.c); from then on the error of a run under any scale is a few multiplications, and the scale of
- * the block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes the one of
- * the two integer scales around its own best scale that costs less; among the finalists all integer scales are tried.
+ * The search for a codebook block. Under a scale s a row costs s^2 a - 2 s b (and what the weights cost alone), where
+ * a = sum w v v and b = sum w x v: divided by s, a line in s, and the best row for every scale is the lower envelope of
+ * all lines. For each group of weights those are found that are the lowest at one of sixteen scales (a line between
+ * them that is missed is hardly lower); from then on the error of a run under any scale is a few multiplications, and
+ * the scale of the block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes
+ * the one of the two integer scales around its own best scale that costs less; for the finalists' neighbours, all that
+ * may be better are tried.
  *
  * Where the number of minus signs must be even and is not, the cheapest weight of each row is flipped: b loses twice
  * the smallest term. Where two groups of four share that rule, either is flipped.
@@ -17,29 +20,17 @@
 enum { BLOCK = 256, LANES = WT_BOOK_LANES, MAX_PARTS = 128, FINALISTS = 3, NEAR = 5, LARGEST_HALF = 0x7bff };
 #define BETWEEN (-2.0f * WT_IQ1_DELTA)
 
-/* The rows of a group that are best at some scale, as lines. `at`: the place in the first book, or WT_BOOK_ROWS more in the second. */
-typedef struct part {
-    int n;
-    float a[LANES], b2[LANES];
-    uint16_t at[LANES];
-} part;
-
-/* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts envelopes. */
-typedef struct unit {
-    part *first;
-    size_t group; /* the first */
-    uint8_t ways, parts;
-    bool flips; /* way j flips a sign in part j */
-} unit;
+typedef wt_book_part part;
+typedef wt_book_unit unit;
 
 typedef struct block {
     const wt_book_kernels *kernels;
     const wt_book_shape *shape;
     const float *w;
     float x[BLOCK]; /* magnitudes where the book has no signs */
-    size_t n_runs, n_parts, n_units, unit_at[WT_BOOK_RUNS + 1];
-    bool thorough;              /* all integer scales are tried, not just two */
-    float scales[WT_BOOK_RUNS]; /* the best of each run alone */
+    size_t n_runs, n_parts, n_units;
+    bool thorough; /* more integer scales are tried than two */
+    wt_book_run runs[WT_BOOK_RUNS];
     uint8_t signs[BLOCK / 8];
     unit units[WT_BOOK_GROUPS];
     part parts[MAX_PARTS];
@@ -58,7 +49,7 @@ static void add_units(block *b, size_t run) {
     bool halves = s->signs == WT_SIGNS_HALVES;
     size_t width = s->books[0]->width;
     size_t groups = halves ? s->run / width : s->signs == WT_SIGNS_EVEN ? 8 / width : 1;
-    b->unit_at[run] = b->n_units;
+    b->runs[run].units = b->units + b->n_units;
     for (size_t i = run * s->run; i < (run + 1) * s->run; i += groups * width) {
         unit *u = &b->units[b->n_units++];
         *u = (unit){.first = b->parts + b->n_parts, .group = i / width, .ways = 1, .parts = (uint8_t)groups};
@@ -67,7 +58,7 @@ static void add_units(block *b, size_t run) {
         if (u->flips) u->ways = u->parts;
         for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts++].n = 0;
     }
-    b->unit_at[run + 1] = b->n_units;
+    b->runs[run].n = (size_t)(b->units + b->n_units - b->runs[run].units);
 }
 
 /* ---- a run's envelopes ---- */
@@ -122,16 +113,16 @@ static void find_unit(const block *b, const unit *u, const float *s, float *sum)
     for (int i = 0; i < LANES; i++) sum[i] += least[i];
 }
 
-/* The best rows of a run's groups at LANES scales; error: what the run costs under each, less the constant part. */
-static void find_parts(const block *b, size_t run, const float *s, float *error) {
+/* The best rows of a run's groups at its LANES scales, and what it costs then. */
+static void find_parts(const block *b, wt_book_run *run) {
     float sum[LANES] = {0};
-    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
+    for (size_t i = 0; i < run->n; i++) {
         if (b->shape->books[1])
-            find_both(b, &b->units[i], s, sum);
+            find_both(b, &run->units[i], run->s, sum);
         else
-            find_unit(b, &b->units[i], s, sum);
+            find_unit(b, &run->units[i], run->s, sum);
     }
-    for (int j = 0; j < LANES; j++) error[j] = s[j] * sum[j];
+    for (int j = 0; j < LANES; j++) run->error[j] = run->s[j] * sum[j];
 }
 
 /* Scales between which a run's best one is looked for; large weights that hardly count leave the middle to the others. */
@@ -174,33 +165,11 @@ static size_t find_way(const unit *u, float s) {
     return best;
 }
 
-/* The errors of a run under LANES scales, less the constant part. */
-static void run_errors(const block *b, size_t run, const float *s, float *error) {
-    float least[LANES], sum[LANES], all[LANES] = {0};
-    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
-        const unit *u = &b->units[i];
-        const part *p = u->first;
-        if (u->ways == 1) {
-            for (size_t g = 0; g < u->parts; g++, p++) b->kernels->add_lowest(p->a, p->b2, p->n, s, all);
-            continue;
-        }
-        for (int j = 0; j < LANES; j++) least[j] = INFINITY;
-        for (size_t way = 0; way < u->ways; way++) {
-            for (int j = 0; j < LANES; j++) sum[j] = 0.0f;
-            for (size_t g = 0; g < u->parts; g++, p++) b->kernels->add_lowest(p->a, p->b2, p->n, s, sum);
-            for (int j = 0; j < LANES; j++) least[j] = sum[j] < least[j] ? sum[j] : least[j];
-        }
-        for (int j = 0; j < LANES; j++) all[j] += least[j];
-    }
-    for (int j = 0; j < LANES; j++) error[j] = s[j] * all[j];
-}
-
 /* The lines of a run under a scale, added: its error under another scale, with the same rows, is t^2 a - t b2. */
-static void run_line(const block *b, size_t run, float s, float *a, float *b2) {
+static void run_line(const wt_book_run *run, float s, float *a, float *b2) {
     float y;
     *a = *b2 = 0.0f;
-    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
-        const unit *u = &b->units[i];
+    for (const unit *u = run->units; u < run->units + run->n; u++) {
         const part *p = u->first + find_way(u, s) * u->parts;
         for (size_t g = 0; g < u->parts; g++, p++) {
             size_t l = find_line(p, s, &y);
@@ -218,14 +187,32 @@ static void scales_between(float lo, float hi, bool twice, float *s) {
     for (int j = 1; j < LANES; j++) s[j] = twice && j == LANES / 2 ? s[0] : s[j - 1] * step;
 }
 
-/* The best scale of a run alone, given what it costs under LANES; and what it gains. */
-static float run_scale(const block *b, size_t run, const float *s, const float *error, float *gain) {
+/* The least of s (y0 + (y1 - y0) / (s1 - s0) (s - s0)) for s between s0 and s1. */
+static float least_between(float s0, float y0, float s1, float y1) {
+    float slope = (y1 - y0) / (s1 - s0), shift = y0 - slope * s0, middle = -0.5f * shift / slope;
+    float e0 = s0 * y0, e1 = s1 * y1, least = e0 < e1 ? e0 : e1;
+    return slope > 0.0f && middle > s0 && middle < s1 ? 0.5f * shift * middle : least;
+}
+
+/*
+ * Bounds between a run's scales: its error divided by the scale is a sum of lower envelopes and therefore concave, so
+ * that it is above any of its chords. Beyond the ends, far from the best scale, errors grow.
+ */
+static void find_bounds(wt_book_run *r) {
+    r->least[0] = r->error[0];
+    r->least[r->steps] = r->error[r->steps - 1];
+    for (int j = 1; j < r->steps; j++)
+        r->least[j] = least_between(r->s[j - 1], r->error[j - 1] / r->s[j - 1], r->s[j], r->error[j] / r->s[j]);
+}
+
+/* Finds the best scale of a run alone; returns what it gains. */
+static float find_scale(wt_book_run *run) {
     float a, b2;
     int best = 0;
-    for (int j = 1; j < LANES; j++) best = error[j] < error[best] ? j : best;
-    run_line(b, run, s[best], &a, &b2);
-    *gain = a > 0.0f ? 0.25f * b2 * b2 / a : 0.0f;
-    return a > 0.0f ? 0.5f * b2 / a : 0.0f;
+    for (int j = 1; j < run->steps; j++) best = run->error[j] < run->error[best] ? j : best;
+    run_line(run, run->s[best], &a, &b2);
+    run->scale = a > 0.0f ? 0.5f * b2 / a : 0.0f;
+    return a > 0.0f ? 0.25f * b2 * b2 / a : 0.0f;
 }
 
 /* ---- scales of the block ---- */
@@ -255,38 +242,18 @@ static void add_half(batch *c, int d) {
     c->of[c->n++] = (candidate){.d = (uint16_t)d};
 }
 
-/* The k around the run's best scale, for each of LANES d; with `from`, those from there on. */
-static void set_k(const block *b, size_t run, const float *one, int from, uint8_t k[2][LANES]) {
-    int top = b->shape->levels - 1;
-    for (int j = 0; j < LANES; j++) {
-        float below = 0.5f * (b->scales[run] / one[j] - 1.0f);
-        int least = below > 0.0f ? (below < (float)top ? (int)below : top) : 0;
-        if (from >= 0) least = from;
-        k[0][j] = (uint8_t)least;
-        k[1][j] = (uint8_t)(least < top ? least + 1 : top);
-    }
-}
-
 /* Finds the k and the errors of all. */
 static void evaluate(const block *b, batch *c) {
-    float one[LANES], s[LANES], error[LANES];
-    uint8_t k[2][LANES];
-    for (int j = 0; j < LANES; j++) one[j] = c->n > 0 ? wt_f16_to_f32(c->of[j < c->n ? j : 0].d) * b->shape->unit : 0.0f;
-    for (size_t run = 0; run < b->n_runs && c->n > 0; run++) {
-        float least[LANES];
-        for (int j = 0; j < LANES; j++) least[j] = INFINITY;
-        for (int from = b->thorough ? 0 : -1; from < (b->thorough ? b->shape->levels : 0); from += 2) {
-            set_k(b, run, one, from, k);
-            for (int i = 0; i < 2; i++) {
-                for (int j = 0; j < LANES; j++) s[j] = one[j] * (float)(2 * k[i][j] + 1);
-                run_errors(b, run, s, error);
-                for (int j = 0; j < c->n; j++) {
-                    if (error[j] < least[j]) least[j] = error[j], c->of[j].k[run] = k[i][j];
-                }
-            }
-        }
-        for (int j = 0; j < c->n; j++) c->of[j].error += (double)least[j];
+    float one[LANES], k[LANES], error[LANES];
+    double sum[LANES] = {0};
+    if (c->n == 0) return;
+    for (int j = 0; j < LANES; j++) one[j] = wt_f16_to_f32(c->of[j < c->n ? j : 0].d) * b->shape->unit;
+    for (size_t run = 0; run < b->n_runs; run++) {
+        b->kernels->best_levels(&b->runs[run], one, b->shape->levels, b->thorough, k, error);
+        for (int j = 0; j < LANES; j++) sum[j] += (double)error[j];
+        for (int j = 0; j < c->n; j++) c->of[j].k[run] = (uint8_t)k[j];
     }
+    for (int j = 0; j < c->n; j++) c->of[j].error = sum[j];
 }
 
 /* Keeps the best FINALISTS, best first. */
@@ -313,7 +280,7 @@ static float refit(const block *b, const candidate *c) {
     double qq = 0.0, qx = 0.0;
     for (size_t run = 0; run < b->n_runs; run++) {
         float scale = (float)(2 * c->k[run] + 1) * b->shape->unit;
-        run_line(b, run, one * (float)(2 * c->k[run] + 1), &a, &b2);
+        run_line(&b->runs[run], one * (float)(2 * c->k[run] + 1), &a, &b2);
         qq += (double)(scale * scale * a);
         qx += 0.5 * (double)(scale * b2);
     }
@@ -347,51 +314,28 @@ static size_t cheapest(const block *b, const wt_book *book, size_t group, size_t
     return best;
 }
 
-/* The row and signs of a group under scale s; the error, in full and in double. */
-static double settle_group(const block *b, const part *p, size_t group, bool flips, const wt_book *book, float s,
-                           wt_book_codes *codes) {
+static void settle_group(const block *b, const part *p, size_t group, bool flips, float s, wt_book_codes *codes) {
     float y;
     uint16_t at = p->at[find_line(p, s, &y)];
-    size_t row = at % WT_BOOK_ROWS, first = group * book->width, flipped = book->width;
-    double error = 0.0;
-    if (at >= WT_BOOK_ROWS) book = book_of(b, at);
-    if (flips) flipped = cheapest(b, book, group, row);
+    const wt_book *book = book_of(b, at);
+    size_t row = at % WT_BOOK_ROWS, first = group * book->width;
     codes->rows[group] = wt_book_row(book, row);
-    for (size_t j = 0; j < book->width; j++) {
-        float v = s * wt_book_value(book, row, j);
-        double e = (double)b->x[first + j] - (double)(j == flipped ? -v : v);
-        error += (double)b->w[first + j] * e * e;
-    }
-    if (flips) codes->signs[first / 8] ^= (uint8_t)(1u << (first % 8 + flipped));
-    return error;
+    if (flips) codes->signs[first / 8] ^= (uint8_t)(1u << (first % 8 + cheapest(b, book, group, row)));
 }
 
-/* Rows and signs under codes' d and k; the error. */
-static double settle(const block *b, wt_book_codes *codes) {
+/* Rows and signs under codes' d and k. */
+static void settle(const block *b, wt_book_codes *codes) {
     float one = wt_f16_to_f32(codes->d) * b->shape->unit;
-    bool halves = b->shape->signs == WT_SIGNS_HALVES;
     memcpy(codes->signs, b->signs, sizeof codes->signs);
-    double error = 0.0;
     for (size_t run = 0; run < b->n_runs; run++) {
+        const wt_book_run *r = &b->runs[run];
         float s = one * (float)(2 * codes->k[run] + 1);
-        for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
-            const unit *u = &b->units[i];
+        for (const unit *u = r->units; u < r->units + r->n; u++) {
             size_t way = find_way(u, s);
             for (size_t g = 0; g < u->parts; g++)
-                error += settle_group(b, u->first + way * u->parts + g, u->group + g, u->flips && g == way,
-                                      b->shape->books[halves ? way : 0], s, codes);
+                settle_group(b, u->first + way * u->parts + g, u->group + g, u->flips && g == way, s, codes);
         }
     }
-    return error;
-}
-
-static void take(const block *b, uint16_t d, const uint8_t *k, wt_book_codes *best, double *least) {
-    wt_book_codes codes = {.d = d};
-    memcpy(codes.k, k, sizeof codes.k);
-    double error = settle(b, &codes);
-    if (!(error < *least)) return;
-    *least = error;
-    *best = codes;
 }
 
 /* ---- the search ---- */
@@ -414,15 +358,18 @@ static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *s
 
 /* Envelopes and scales of all runs; returns the run that gains most, or n_runs. */
 static size_t find_runs(block *b) {
-    float most = 0.0f, gain, lo, hi, s[LANES], error[LANES];
+    float most = 0.0f, lo, hi;
     size_t strongest = b->n_runs;
     for (size_t run = 0; run < b->n_runs; run++) {
+        wt_book_run *r = &b->runs[run];
         scale_range(b, run, &lo, &hi);
+        r->steps = b->shape->books[1] ? LANES / 2 : LANES;
+        scales_between(lo, hi, b->shape->books[1] != NULL, r->s);
         add_units(b, run);
-        bool empty = !(hi > lo && lo > 0.0f);
-        scales_between(lo, hi, b->shape->books[1] != NULL, s);
-        find_parts(b, run, s, error);
-        b->scales[run] = empty ? (gain = 0.0f) : run_scale(b, run, s, error, &gain);
+        find_parts(b, r);
+        find_bounds(r);
+        r->scale = 0.0f;
+        float gain = hi > lo && lo > 0.0f ? find_scale(r) : 0.0f;
         if (gain > most) most = gain, strongest = run;
     }
     return strongest;
@@ -433,7 +380,7 @@ static int find_candidates(const block *b, size_t strongest, const wt_search *se
     float largest = 0.0f;
     int n = 0, top = 2 * b->shape->levels - 1;
     batch c = {0};
-    for (size_t run = 0; run < b->n_runs; run++) largest = b->scales[run] > largest ? b->scales[run] : largest;
+    for (size_t run = 0; run < b->n_runs; run++) largest = b->runs[run].scale > largest ? b->runs[run].scale : largest;
     for (int i = 0; i < search->steps && largest > 0.0f; i++) {
         float t = search->steps > 1 ? (search->hi - search->lo) * (float)i / (float)(search->steps - 1) : 0.0f;
         t += (float)top + search->lo;
@@ -441,7 +388,7 @@ static int find_candidates(const block *b, size_t strongest, const wt_search *se
         if (c.n == LANES) offer_batch(b, &c, best, &n);
     }
     for (int i = 1; i <= top && strongest < b->n_runs; i += 2) {
-        add_half(&c, half_of(b->scales[strongest] / ((float)i * b->shape->unit)));
+        add_half(&c, half_of(b->runs[strongest].scale / ((float)i * b->shape->unit)));
         if (c.n == LANES) offer_batch(b, &c, best, &n);
     }
     offer_batch(b, &c, best, &n);
@@ -450,10 +397,8 @@ static int find_candidates(const block *b, size_t strongest, const wt_search *se
 
 void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, const float *x, const float *w,
                     const wt_search *search, wt_book_codes *codes) {
-    static const uint8_t lowest_k[WT_BOOK_RUNS];
     block b;
     candidate best[FINALISTS];
-    double least = INFINITY;
     prepare(&b, k, shape, x, w);
     size_t strongest = find_runs(&b);
     int n = find_candidates(&b, strongest, search, best);
@@ -461,7 +406,11 @@ void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, cons
     for (int pass = 0; pass < search->passes && n > 0; pass++) {
         if (!polish(&b, best, &n)) break;
     }
-    take(&b, 0, lowest_k, codes, &least);
-    if (n > 0) take(&b, best[0].d, best[0].k, codes, &least);
+    *codes = (wt_book_codes){.d = 0};
+    if (n > 0 && best[0].error < 0.0) { /* better than zeros */
+        codes->d = best[0].d;
+        memcpy(codes->k, best[0].k, sizeof codes->k);
+    }
+    settle(&b, codes);
     if (search->bias != 1.0f) codes->d = half_of(wt_f16_to_f32(codes->d) * search->bias);
 }
