@@ -148,6 +148,14 @@ typedef struct wt_book_kernels {
     void (*best_levels)(const wt_book_run *run, const float *one, int levels, bool thorough, float *k, float *error);
 } wt_book_kernels;
 
+/* What a row costs, as the kernels have it. */
+static inline float wt_book_cost(const wt_book_group *g, size_t at, float s) {
+    size_t i = g->book->first[at], j = g->book->second[at];
+    float y = (s * g->a[0][i] - g->b2[0][i]) + (s * g->a[1][j] - g->b2[1][j]);
+    if (!g->flip) return y;
+    return y + 4.0f * (g->least[0][i] < g->least[1][j] ? g->least[0][i] : g->least[1][j]);
+}
+
 /* The value of weight i of a row. */
 static inline float wt_book_value(const wt_book *b, size_t at, size_t i) {
     size_t half = b->width / 2;

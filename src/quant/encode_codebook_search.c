@@ -100,6 +100,7 @@ static void find_unit(const block *b, const unit *u, const float *s, float *sum)
     part *p = u->first;
     float least[LANES];
     wt_book_lows low;
+    for (int i = 0; i < LANES; i++) least[i] = INFINITY;
     for (size_t way = 0; way < u->ways; way++) {
         float own[LANES] = {0};
         for (size_t j = 0; j < u->parts; j++, p++) {
@@ -108,7 +109,7 @@ static void find_unit(const block *b, const unit *u, const float *s, float *sum)
             keep(&low, 0, LANES, p);
             for (int i = 0; i < LANES; i++) own[i] += low.y[i];
         }
-        for (int i = 0; i < LANES; i++) least[i] = way == 0 || own[i] < least[i] ? own[i] : least[i];
+        for (int i = 0; i < LANES; i++) least[i] = own[i] < least[i] ? own[i] : least[i];
     }
     for (int i = 0; i < LANES; i++) sum[i] += least[i];
 }
@@ -314,9 +315,22 @@ static size_t cheapest(const block *b, const wt_book *book, size_t group, size_t
     return best;
 }
 
+/* The best row of a group under scale s, from a row that is nearly so. */
+static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint16_t at) {
+    const wt_book *book = book_of(b, at);
+    size_t first = group * book->width;
+    wt_book_group g; /* large: filled as far as it is used */
+    g.book = book;
+    g.flip = flips;
+    b->kernels->lines(&g, b->x + first, b->w + first);
+    wt_book_best best = {wt_book_cost(&g, at % WT_BOOK_ROWS, s), at % WT_BOOK_ROWS};
+    b->kernels->lowest(&g, s, &best);
+    return (uint16_t)(at - at % WT_BOOK_ROWS + best.at);
+}
+
 static void settle_group(const block *b, const part *p, size_t group, bool flips, float s, wt_book_codes *codes) {
     float y;
-    uint16_t at = p->at[find_line(p, s, &y)];
+    uint16_t at = best_row(b, group, flips, s, p->at[find_line(p, s, &y)]);
     const wt_book *book = book_of(b, at);
     size_t row = at % WT_BOOK_ROWS, first = group * book->width;
     codes->rows[group] = wt_book_row(book, row);
