@@ -103,6 +103,8 @@ typedef struct wt_book_part {
     int n;
     float a[WT_BOOK_LANES], b2[WT_BOOK_LANES];
     uint16_t at[WT_BOOK_LANES];
+    int samples;                 /* scales at which the best is known, a multiple of the run's steps */
+    uint8_t best[WT_BOOK_LANES]; /* which line is, of each book at all scales in turn */
 } wt_book_part;
 
 /* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts lie side by side. */

@@ -56,7 +56,7 @@ static void add_units(block *b, size_t run) {
         u->flips = s->signs == WT_SIGNS_EVEN && odd(b->signs[i / 8]);
         if (halves) u->ways = 2;
         if (u->flips) u->ways = u->parts;
-        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts++].n = 0;
+        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts].n = 0, b->parts[b->n_parts++].samples = 0;
     }
     b->runs[run].n = (size_t)(b->units + b->n_units - b->runs[run].units);
 }
@@ -66,10 +66,12 @@ static void add_units(block *b, size_t run) {
 /* The lines of a part that are the lowest at scales from..to-1, and those of its second book at the scales after these. */
 static void keep(const wt_book_lows *low, size_t from, size_t to, part *p) {
     for (size_t j = from; j < to; j++) {
-        if (j > from && low->at[j] == low->at[j - 1]) continue;
-        p->a[p->n] = low->a[j];
-        p->b2[p->n] = low->b2[j];
-        p->at[p->n++] = (uint16_t)low->at[j];
+        if (j == from || low->at[j] != low->at[j - 1]) {
+            p->a[p->n] = low->a[j];
+            p->b2[p->n] = low->b2[j];
+            p->at[p->n++] = (uint16_t)low->at[j];
+        }
+        p->best[p->samples++] = (uint8_t)(p->n - 1);
     }
 }
 
@@ -328,9 +330,19 @@ static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint
     return (uint16_t)(at - at % WT_BOOK_ROWS + best.at);
 }
 
-static void settle_group(const block *b, const part *p, size_t group, bool flips, float s, wt_book_codes *codes) {
+/* Whether the lines of a part are all that matter between a run's scales j - 1 and j: what is best at both is so between. */
+static bool is_settled(const part *p, int j, int steps) {
+    bool same = j > 0 && j < steps;
+    for (; same && j < p->samples; j += steps) same = p->best[j - 1] == p->best[j];
+    return same;
+}
+
+/* The row and signs of a group under scale s; settled: its best row is known to be the lowest line. */
+static void settle_group(const block *b, const part *p, size_t group, bool flips, float s, bool settled,
+                         wt_book_codes *codes) {
     float y;
-    uint16_t at = best_row(b, group, flips, s, p->at[find_line(p, s, &y)]);
+    uint16_t at = p->at[find_line(p, s, &y)];
+    if (!settled) at = best_row(b, group, flips, s, at);
     const wt_book *book = book_of(b, at);
     size_t row = at % WT_BOOK_ROWS, first = group * book->width;
     codes->rows[group] = wt_book_row(book, row);
@@ -344,10 +356,13 @@ static void settle(const block *b, wt_book_codes *codes) {
     for (size_t run = 0; run < b->n_runs; run++) {
         const wt_book_run *r = &b->runs[run];
         float s = one * (float)(2 * codes->k[run] + 1);
+        int j = 0;
+        while (j < r->steps && r->s[j] < s) j++;
         for (const unit *u = r->units; u < r->units + r->n; u++) {
-            size_t way = find_way(u, s);
-            for (size_t g = 0; g < u->parts; g++)
-                settle_group(b, u->first + way * u->parts + g, u->group + g, u->flips && g == way, s, codes);
+            const part *p = u->first + find_way(u, s) * u->parts;
+            size_t way = (size_t)(p - u->first) / u->parts;
+            for (size_t g = 0; g < u->parts; g++, p++)
+                settle_group(b, p, u->group + g, u->flips && g == way, s, is_settled(p, j, r->steps), codes);
         }
     }
 }
