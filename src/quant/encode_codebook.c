@@ -186,7 +186,7 @@ const wt_book_type *wt_book_type_of(wt_type type) {
 }
 
 void wt_encoders_codebook(wt_encoder_row *table) {
-    const wt_search many = {.lo = -17.0f, .hi = 5.0f, .steps = 16, .passes = 1, .bias = 1.0f};
+    const wt_search many = {.lo = -17.0f, .hi = 5.0f, .steps = 48, .passes = 2, .bias = 1.0f};
     const wt_search few = {.lo = -9.0f, .hi = 4.0f, .steps = 8, .passes = 1, .bias = 1.0f};
     table[WT_IQ2_XXS] = (wt_encoder_row){encode_iq2_xxs, {true, true, many}};
     table[WT_IQ2_XS] = (wt_encoder_row){encode_iq2_xs, {true, true, many}};
