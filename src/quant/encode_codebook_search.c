@@ -75,11 +75,42 @@ static void keep(const wt_book_lows *low, size_t from, size_t to, part *p) {
     }
 }
 
+/* The lines that are the lowest at each of a run's scales, added: y = s a - b2. */
+typedef struct line_sums {
+    float y[LANES], a[LANES], b2[LANES];
+} line_sums;
+
+static void add_lows(const wt_book_lows *low, line_sums *sum) {
+    for (int i = 0; i < LANES; i++) {
+        sum->y[i] += low->y[i];
+        sum->a[i] += low->a[i];
+        sum->b2[i] += low->b2[i];
+    }
+}
+
+/* Makes `least` the lower of the two at each scale. */
+static void take_lower(const line_sums *own, line_sums *least) {
+    for (int i = 0; i < LANES; i++) {
+        bool lower = own->y[i] < least->y[i];
+        least->y[i] = lower ? own->y[i] : least->y[i];
+        least->a[i] = lower ? own->a[i] : least->a[i];
+        least->b2[i] = lower ? own->b2[i] : least->b2[i];
+    }
+}
+
+static void add_sums(const line_sums *own, line_sums *sum) {
+    for (int i = 0; i < LANES; i++) {
+        sum->y[i] += own->y[i];
+        sum->a[i] += own->a[i];
+        sum->b2[i] += own->b2[i];
+    }
+}
+
 /* Of one of IQ1's units: the lanes are half as many scales for each of the two books. */
-static void find_both(const block *b, const unit *u, const float *s, float *sum) {
+static void find_both(const block *b, const unit *u, const float *s, line_sums *sum) {
     static const float shifts[LANES] = {0, 0, 0, 0, 0, 0, 0, 0, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN};
     const wt_book *book = b->shape->books[0];
-    float each[LANES] = {0};
+    line_sums each = {.y = {0}}, other;
     wt_book_lows low;
     for (size_t j = 0; j < u->parts; j++) {
         size_t first = (u->group + j) * book->width;
@@ -87,45 +118,46 @@ static void find_both(const block *b, const unit *u, const float *s, float *sum)
         for (int i = LANES / 2; i < LANES; i++) low.at[i] += WT_BOOK_ROWS;
         keep(&low, 0, LANES / 2, u->first + j);
         keep(&low, LANES / 2, LANES, u->first + j + (u->ways > 1 ? u->parts : 0));
-        for (int i = 0; i < LANES; i++) each[i] += low.y[i];
+        add_lows(&low, &each);
     }
-    for (int i = 0; i < LANES / 2; i++) {
-        float y = each[i] < each[i + LANES / 2] ? each[i] : each[i + LANES / 2];
-        sum[i] += y;
-        sum[i + LANES / 2] += y;
+    for (int i = 0; i < LANES; i++) {
+        int there = (i + LANES / 2) % LANES;
+        other.y[i] = each.y[there], other.a[i] = each.a[there], other.b2[i] = each.b2[there];
     }
+    take_lower(&other, &each);
+    add_sums(&each, sum);
 }
 
-static void find_unit(const block *b, const unit *u, const float *s, float *sum) {
+static void find_unit(const block *b, const unit *u, const float *s, line_sums *sum) {
     static const float shifts[LANES];
     const wt_book *book = b->shape->books[0];
     part *p = u->first;
-    float least[LANES];
+    line_sums least = {.y = {0}};
     wt_book_lows low;
-    for (int i = 0; i < LANES; i++) least[i] = INFINITY;
+    for (int i = 0; i < LANES; i++) least.y[i] = INFINITY;
     for (size_t way = 0; way < u->ways; way++) {
-        float own[LANES] = {0};
+        line_sums own = {.y = {0}};
         for (size_t j = 0; j < u->parts; j++, p++) {
             size_t first = (u->group + j) * book->width;
             b->kernels->lowest_each(book, b->x + first, b->w + first, s, shifts, u->flips && j == way, &low);
             keep(&low, 0, LANES, p);
-            for (int i = 0; i < LANES; i++) own[i] += low.y[i];
+            add_lows(&low, &own);
         }
-        for (int i = 0; i < LANES; i++) least[i] = own[i] < least[i] ? own[i] : least[i];
+        take_lower(&own, &least);
     }
-    for (int i = 0; i < LANES; i++) sum[i] += least[i];
+    add_sums(&least, sum);
 }
 
-/* The best rows of a run's groups at its LANES scales, and what it costs then. */
-static void find_parts(const block *b, wt_book_run *run) {
-    float sum[LANES] = {0};
+/* The best rows of a run's groups at its scales, and what it costs then. */
+static void find_parts(const block *b, wt_book_run *run, line_sums *sum) {
+    memset(sum, 0, sizeof *sum);
     for (size_t i = 0; i < run->n; i++) {
         if (b->shape->books[1])
             find_both(b, &run->units[i], run->s, sum);
         else
             find_unit(b, &run->units[i], run->s, sum);
     }
-    for (int j = 0; j < LANES; j++) run->error[j] = run->s[j] * sum[j];
+    for (int j = 0; j < LANES; j++) run->error[j] = run->s[j] * sum->y[j];
 }
 
 /* Scales between which a run's best one is looked for; large weights that hardly count leave the middle to the others. */
@@ -208,14 +240,14 @@ static void find_bounds(wt_book_run *r) {
         r->least[j] = least_between(r->s[j - 1], r->error[j - 1] / r->s[j - 1], r->s[j], r->error[j] / r->s[j]);
 }
 
-/* Finds the best scale of a run alone; returns what it gains. */
-static float find_scale(wt_book_run *run) {
-    float a, b2;
-    int best = 0;
-    for (int j = 1; j < run->steps; j++) best = run->error[j] < run->error[best] ? j : best;
-    run_line(run, run->s[best], &a, &b2);
-    run->scale = a > 0.0f ? 0.5f * b2 / a : 0.0f;
-    return a > 0.0f ? 0.25f * b2 * b2 / a : 0.0f;
+/* The best scale of a run alone: of those that fit the rows of one of its scales best; returns what it gains. */
+static float find_scale(wt_book_run *run, const line_sums *sum) {
+    float most = 0.0f;
+    for (int j = 0; j < run->steps; j++) {
+        float a = sum->a[j], b2 = sum->b2[j], gain = a > 0.0f ? 0.25f * b2 * b2 / a : 0.0f;
+        if (b2 > 0.0f && gain > most) most = gain, run->scale = 0.5f * b2 / a;
+    }
+    return most;
 }
 
 /* ---- scales of the block ---- */
@@ -388,6 +420,7 @@ static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *s
 /* Envelopes and scales of all runs; returns the run that gains most, or n_runs. */
 static size_t find_runs(block *b) {
     float most = 0.0f, lo, hi;
+    line_sums sum;
     size_t strongest = b->n_runs;
     for (size_t run = 0; run < b->n_runs; run++) {
         wt_book_run *r = &b->runs[run];
@@ -395,10 +428,10 @@ static size_t find_runs(block *b) {
         r->steps = b->shape->books[1] ? LANES / 2 : LANES;
         scales_between(lo, hi, b->shape->books[1] != NULL, r->s);
         add_units(b, run);
-        find_parts(b, r);
+        find_parts(b, r, &sum);
         find_bounds(r);
         r->scale = 0.0f;
-        float gain = hi > lo && lo > 0.0f ? find_scale(r) : 0.0f;
+        float gain = hi > lo && lo > 0.0f ? find_scale(r, &sum) : 0.0f;
         if (gain > most) most = gain, strongest = run;
     }
     return strongest;
