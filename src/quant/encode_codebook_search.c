@@ -362,19 +362,18 @@ static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint
     return (uint16_t)(at - at % WT_BOOK_ROWS + best.at);
 }
 
-/* Whether the lines of a part are all that matter between a run's scales j - 1 and j: what is best at both is so between. */
-static bool is_settled(const part *p, int j, int steps) {
-    bool same = j > 0 && j < steps;
-    for (; same && j < p->samples; j += steps) same = p->best[j - 1] == p->best[j];
-    return same;
+/* Whether line `at` is the best of its book between a run's scales j - 1 and j: what is so at both is so between. */
+static bool is_settled(const part *p, uint16_t at, int j, int steps) {
+    if (p->samples > steps && at >= WT_BOOK_ROWS) j += steps;
+    return j % steps > 0 && p->best[j - 1] == p->best[j];
 }
 
-/* The row and signs of a group under scale s; settled: its best row is known to be the lowest line. */
-static void settle_group(const block *b, const part *p, size_t group, bool flips, float s, bool settled,
+/* The row and signs of a group under scale s, which is between the run's scales j - 1 and j. */
+static void settle_group(const block *b, const part *p, size_t group, bool flips, float s, int j, int steps,
                          wt_book_codes *codes) {
     float y;
     uint16_t at = p->at[find_line(p, s, &y)];
-    if (!settled) at = best_row(b, group, flips, s, at);
+    if (!is_settled(p, at, j, steps)) at = best_row(b, group, flips, s, at);
     const wt_book *book = book_of(b, at);
     size_t row = at % WT_BOOK_ROWS, first = group * book->width;
     codes->rows[group] = wt_book_row(book, row);
@@ -394,7 +393,7 @@ static void settle(const block *b, wt_book_codes *codes) {
             const part *p = u->first + find_way(u, s) * u->parts;
             size_t way = (size_t)(p - u->first) / u->parts;
             for (size_t g = 0; g < u->parts; g++, p++)
-                settle_group(b, p, u->group + g, u->flips && g == way, s, is_settled(p, j, r->steps), codes);
+                settle_group(b, p, u->group + g, u->flips && g == way, s, j, r->steps, codes);
         }
     }
 }
