@@ -373,7 +373,8 @@ static void settle_group(const block *b, const part *p, size_t group, bool flips
                          wt_book_codes *codes) {
     float y;
     uint16_t at = p->at[find_line(p, s, &y)];
-    if (!is_settled(p, at, j, steps)) at = best_row(b, group, flips, s, at);
+    bool two_books = b->shape->signs == WT_SIGNS_IN_BOOK; /* whose rows at a run's scales are close enough: looking costs a fifth */
+    if (!two_books && !is_settled(p, at, j, steps)) at = best_row(b, group, flips, s, at);
     const wt_book *book = book_of(b, at);
     size_t row = at % WT_BOOK_ROWS, first = group * book->width;
     codes->rows[group] = wt_book_row(book, row);
