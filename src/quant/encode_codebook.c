@@ -20,10 +20,11 @@ static void fill_book(wt_book *b, const uint16_t *grid, size_t rows, size_t widt
     b->n_digits = width == 8 ? 3 : 8;
     for (size_t i = 0; i < b->n_digits; i++) b->digits[i] = digits[i] + shift;
     for (unsigned half = 0; half < 2; half++) {
-        for (size_t r = 0; r < rows; r++) number[half][grid[r] >> half * half_bits & mask] = 1;
         size_t n = 0;
         for (unsigned code = 0; code <= mask; code++) {
-            if (!number[half][code]) continue;
+            bool sound = true;
+            for (size_t i = 0; i < width / 2; i++) sound &= (code >> bits * i & ((1u << bits) - 1)) < b->n_digits;
+            if (!sound) continue;
             number[half][code] = (uint8_t)n;
             for (size_t i = 0; i < width / 2; i++)
                 b->values[half][i][n] = digits[code >> bits * i & ((1u << bits) - 1)] + shift;
@@ -34,7 +35,7 @@ static void fill_book(wt_book *b, const uint16_t *grid, size_t rows, size_t widt
             for (size_t i = 0; i < width / 2; i++) b->values[half][i][n] = b->values[half][i][0];
         }
     }
-    size_t at = 0;
+    size_t at = 0, listed = 0;
     for (size_t i = 0; i < b->n[0]; i++) {
         for (size_t r = 0; r < rows; r++) {
             if (number[0][grid[r] & mask] != i) continue;
@@ -44,6 +45,9 @@ static void fill_book(wt_book *b, const uint16_t *grid, size_t rows, size_t widt
             b->row[at++] = (uint16_t)r;
         }
         b->start[i + 1] = (uint16_t)at;
+        for (size_t r = b->start[i]; r < at; r++) b->listed[listed++] = b->second[r];
+        for (; listed % WT_BOOK_LIST != 0; listed++) b->listed[listed] = b->listed[listed - 1];
+        b->list[i + 1] = (uint16_t)listed;
     }
 }
 
@@ -182,7 +186,7 @@ const wt_book_type *wt_book_type_of(wt_type type) {
 }
 
 void wt_encoders_codebook(wt_encoder_row *table) {
-    const wt_search many = {.lo = -17.0f, .hi = 5.0f, .steps = 16, .passes = 1, .bias = 1.0f};
+    const wt_search many = {.lo = -17.0f, .hi = 5.0f, .steps = 48, .passes = 2, .bias = 1.0f};
     const wt_search few = {.lo = -9.0f, .hi = 4.0f, .steps = 8, .passes = 1, .bias = 1.0f};
     table[WT_IQ2_XXS] = (wt_encoder_row){encode_iq2_xxs, {true, true, many}};
     table[WT_IQ2_XS] = (wt_encoder_row){encode_iq2_xs, {true, true, many}};

@@ -16,7 +16,8 @@ enum {
     WT_BOOK_HALF = 96,   /* different halves of rows, at most, and a multiple of WT_BOOK_LANES */
     WT_BOOK_GROUPS = 64, /* of a block, at most */
     WT_BOOK_RUNS = 16,   /* of a block, at most */
-    WT_BOOK_LANES = 16
+    WT_BOOK_LANES = 16,
+    WT_BOOK_LIST = 4
 };
 
 /*
@@ -31,6 +32,8 @@ typedef struct wt_book {
     float values[2][4][WT_BOOK_HALF];                  /* [half][weight] */
     uint16_t start[WT_BOOK_HALF + 1];                  /* rows with first half i: start[i] .. start[i + 1] - 1 */
     uint8_t first[WT_BOOK_ROWS], second[WT_BOOK_ROWS + WT_BOOK_LANES]; /* a row's halves */
+    uint16_t list[WT_BOOK_HALF + 1];                   /* second halves that go with first half i: listed[list[i]] .. */
+    uint8_t listed[WT_BOOK_ROWS + WT_BOOK_HALF * WT_BOOK_LIST]; /* .., each list filled up to a multiple of WT_BOOK_LIST */
     uint16_t row[WT_BOOK_ROWS], at[WT_BOOK_ROWS];      /* what it is called, less first_row; and where what is called so lies */
 } wt_book;
 
@@ -92,6 +95,42 @@ typedef struct wt_book_best {
     size_t at; /* in the book */
 } wt_book_best;
 
+/*
+ * The rows of a group that are best at some scale, as lines. `at` is a row's place in the first book, or WT_BOOK_ROWS more than
+ * that in the second.
+ */
+typedef struct wt_book_part {
+    int n;
+    float a[WT_BOOK_LANES], b2[WT_BOOK_LANES];
+    uint16_t at[WT_BOOK_LANES];
+    int samples;                 /* scales at which the best is known, a multiple of the run's steps */
+    uint8_t best[WT_BOOK_LANES]; /* which line is, of each book at all scales in turn */
+} wt_book_part;
+
+/* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts lie side by side. */
+typedef struct wt_book_unit {
+    wt_book_part *first;
+    size_t group; /* the first */
+    uint8_t ways, parts;
+    bool flips; /* way j flips a sign in part j */
+} wt_book_unit;
+
+/* The units of a run, and its error less the constant part: the best scale alone, and what some ascending scales cost. */
+typedef struct wt_book_run {
+    const wt_book_unit *units;
+    size_t n;
+    float scale;
+    int steps;                                       /* scales, <= WT_BOOK_LANES */
+    float s[WT_BOOK_LANES], error[WT_BOOK_LANES];
+    float least[WT_BOOK_LANES + 1];                  /* [j]: at least what a scale between s[j - 1] and s[j] costs */
+} wt_book_run;
+
+/* The lowest rows at WT_BOOK_LANES scales: y = s a - b2, and where they are in the book. */
+typedef struct wt_book_lows {
+    float y[WT_BOOK_LANES], a[WT_BOOK_LANES], b2[WT_BOOK_LANES];
+    int32_t at[WT_BOOK_LANES];
+} wt_book_lows;
+
 /* The inner loops, a file an instruction set; all give the same bits: sums in order, products and sums never fused. */
 typedef struct wt_book_kernels {
     /* Fills a, b2 and, where flip is set, least, for x, w [width]. */
@@ -101,24 +140,15 @@ typedef struct wt_book_kernels {
      * it (y = infinity: there is none yet); whether it did.
      */
     bool (*lowest)(const wt_book_group *g, float s, wt_book_best *best);
-    /* The rows that are below `limit` at s, in order: how many; at [rows + WT_BOOK_LANES]. */
-    size_t (*below)(const wt_book_group *g, float s, float limit, uint32_t *at);
-    /* The lowest of n lines at s, the first of equals; n is a multiple of WT_BOOK_LANES. */
-    size_t (*lowest_line)(const float *a, const float *b2, size_t n, float s);
-    /* sum[j] += the lowest of n lines at s[j], WT_BOOK_LANES of them. */
-    void (*add_lowest)(const float *a, const float *b2, int n, const float *s, float *sum);
+    /* The lowest rows of weights x with importance w at s, where shifts are added to the book's values: [WT_BOOK_LANES]. */
+    void (*lowest_each)(const wt_book *book, const float *x, const float *w, const float *s, const float *shifts, bool flip,
+                        wt_book_lows *low);
+    /*
+     * The integer scales 2 k + 1, k < levels, that cost a run least when the block's scale is one[j], and what it costs then, less
+     * the constant part: of the two around the run's own best scale; all that may be better where `thorough` is set.
+     */
+    void (*best_levels)(const wt_book_run *run, const float *one, int levels, bool thorough, float *k, float *error);
 } wt_book_kernels;
-
-static inline float wt_book_a(const wt_book_group *g, size_t at) {
-    return g->a[0][g->book->first[at]] + g->a[1][g->book->second[at]];
-}
-
-static inline float wt_book_b2(const wt_book_group *g, size_t at) {
-    size_t i = g->book->first[at], j = g->book->second[at];
-    float b2 = g->b2[0][i] + g->b2[1][j];
-    if (!g->flip) return b2;
-    return b2 - 4.0f * (g->least[0][i] < g->least[1][j] ? g->least[0][i] : g->least[1][j]);
-}
 
 /* What a row costs, as the kernels have it. */
 static inline float wt_book_cost(const wt_book_group *g, size_t at, float s) {
@@ -133,31 +163,6 @@ static inline float wt_book_value(const wt_book *b, size_t at, size_t i) {
     size_t half = b->width / 2;
     return i < half ? b->values[0][i][b->first[at]] : b->values[1][i - half][b->second[at]];
 }
-
-/*
- * The rows of a group that are best under some scale, as lines, in no order: the lower envelope of all, as far as it
- * has been looked at. `at` is the row's place in the first book, or WT_BOOK_ROWS more than that in the second.
- */
-enum { WT_BOOK_LINES = 24 };
-typedef struct wt_book_envelope {
-    int n;
-    float a[WT_BOOK_LINES], b2[WT_BOOK_LINES];
-    uint16_t at[WT_BOOK_LINES];
-} wt_book_envelope;
-
-/* The best row at some scale. */
-typedef struct wt_book_point {
-    float a, b2;
-    uint16_t at;
-} wt_book_point;
-
-/* Finds the best row at s and adds it to the envelope; returns s a - b2. groups [n <= 2]: the same weights with one book or two. */
-float wt_book_look(const wt_book_kernels *k, const wt_book_group *groups, size_t n, float s, wt_book_point *point,
-                   wt_book_envelope *e);
-
-/* Adds the rows that are best between two scales, given the best at both. */
-void wt_book_fill_between(const wt_book_kernels *k, const wt_book_group *groups, size_t n, const wt_book_point *low,
-                          const wt_book_point *high, wt_book_envelope *e);
 
 extern const wt_book_kernels wt_book_kernels_avx2, wt_book_kernels_avx512;
 

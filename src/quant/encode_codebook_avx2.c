@@ -2,7 +2,7 @@
 #include <immintrin.h>
 #include <math.h>
 
-#include "quant/encode_codebook.h"
+#include "quant/encode_codebook_body.h"
 
 enum { LANES = 8 };
 
@@ -29,10 +29,10 @@ static void lines(wt_book_group *g, const float *x, const float *w) {
 /* ---- rows that are low ---- */
 
 /* What the halves cost at s, and the least that a row costs more than its first half. */
-typedef struct costs {
+typedef struct book_costs {
     _Alignas(32) float c[2][WT_BOOK_HALF];
     float low_second, low_flip;
-} costs;
+} book_costs;
 
 static inline float least_of(__m256 v) {
     __m128 m = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -40,7 +40,7 @@ static inline float least_of(__m256 v) {
     return _mm_cvtss_f32(_mm_min_ss(m, _mm_shuffle_ps(m, m, 1)));
 }
 
-static inline void find_costs(const wt_book_group *g, float s, bool flip, costs *c) {
+static inline void find_costs(const wt_book_group *g, float s, bool flip, book_costs *c) {
     const __m256 scale = _mm256_set1_ps(s);
     __m256 low = _mm256_set1_ps(INFINITY), least = low;
     for (size_t half = 0; half < 2; half++) {
@@ -58,7 +58,7 @@ static inline void find_costs(const wt_book_group *g, float s, bool flip, costs 
 }
 
 /* The costs of the eight rows from `at` on, whose first half is `first`. */
-static inline __m256 row_costs(const wt_book_group *g, const costs *c, size_t first, size_t at, bool flip) {
+static inline __m256 row_costs(const wt_book_group *g, const book_costs *c, size_t first, size_t at, bool flip) {
     __m256i second = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(g->book->second + at)));
     __m256 y = _mm256_add_ps(_mm256_set1_ps(c->c[0][first]), _mm256_i32gather_ps(c->c[1], second, 4));
     if (!flip) return y;
@@ -76,7 +76,7 @@ static inline unsigned as_low(__m256 y, float limit) {
 
 static inline unsigned lanes_left(size_t n) { return n < LANES ? (1u << n) - 1 : 255u; }
 
-static inline bool scan(const wt_book_group *g, const costs *c, size_t first, bool flip, wt_book_best *best) {
+static inline bool scan(const wt_book_group *g, const book_costs *c, size_t first, bool flip, wt_book_best *best) {
     bool found = false;
     size_t end = g->book->start[first + 1];
     for (size_t at = g->book->start[first]; at < end; at += LANES) {
@@ -94,19 +94,19 @@ static inline bool scan(const wt_book_group *g, const costs *c, size_t first, bo
 }
 
 /* The first halves of eight that may belong to a row below `limit`, or as low. */
-static inline unsigned hopeful(const costs *c, size_t i, float limit) {
+static inline unsigned hopeful(const book_costs *c, size_t i, float limit) {
     __m256 y = _mm256_add_ps(_mm256_load_ps(c->c[0] + i), _mm256_set1_ps(c->low_second));
     return as_low(_mm256_add_ps(y, _mm256_set1_ps(c->low_flip)), limit);
 }
 
-static size_t cheapest_first(const wt_book_group *g, const costs *c) {
+static size_t cheapest_first(const wt_book_group *g, const book_costs *c) {
     size_t best = 0;
     for (size_t i = 1; i < g->book->n[0]; i++) best = c->c[0][i] < c->c[0][best] ? i : best;
     return best;
 }
 
 static inline bool lowest_of(const wt_book_group *g, float s, bool flip, wt_book_best *best) {
-    costs c;
+    book_costs c;
     find_costs(g, s, flip, &c);
     bool found = scan(g, &c, cheapest_first(g, &c), flip, best);
     for (size_t i = 0; i < g->book->n[0]; i += LANES) {
@@ -116,63 +116,8 @@ static inline bool lowest_of(const wt_book_group *g, float s, bool flip, wt_book
     return found;
 }
 
-static inline size_t below_of(const wt_book_group *g, float s, float limit, bool flip, uint32_t *out) {
-    costs c;
-    size_t n = 0;
-    find_costs(g, s, flip, &c);
-    for (size_t i = 0; i < g->book->n[0]; i += LANES) {
-        for (unsigned some = hopeful(&c, i, limit); some; some &= some - 1) {
-            size_t first = i + (size_t)__builtin_ctz(some), end = g->book->start[first + 1];
-            for (size_t at = g->book->start[first]; at < end; at += LANES) {
-                unsigned low = lower(row_costs(g, &c, first, at, flip), limit) & lanes_left(end - at);
-                for (; low; low &= low - 1) out[n++] = (uint32_t)(at + (size_t)__builtin_ctz(low));
-            }
-        }
-    }
-    return n;
-}
-
 static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
     return g->flip ? lowest_of(g, s, true, best) : lowest_of(g, s, false, best);
 }
 
-static size_t below(const wt_book_group *g, float s, float limit, uint32_t *out) {
-    return g->flip ? below_of(g, s, limit, true, out) : below_of(g, s, limit, false, out);
-}
-
-/* ---- lines ---- */
-
-static size_t lowest_line(const float *a, const float *b2, size_t n, float s) {
-    const __m256 scale = _mm256_set1_ps(s);
-    const __m256i step = _mm256_set1_epi32(8);
-    __m256i row = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), at = _mm256_setzero_si256();
-    __m256 least = _mm256_set1_ps(INFINITY);
-    float lane[8];
-    int32_t lane_at[8], best = 0;
-    for (size_t r = 0; r < n; r += 8) {
-        __m256 y = _mm256_sub_ps(_mm256_mul_ps(scale, _mm256_loadu_ps(a + r)), _mm256_loadu_ps(b2 + r));
-        at = _mm256_blendv_epi8(at, row, _mm256_castps_si256(_mm256_cmp_ps(y, least, _CMP_LT_OQ)));
-        least = _mm256_min_ps(y, least);
-        row = _mm256_add_epi32(row, step);
-    }
-    _mm256_storeu_ps(lane, least);
-    _mm256_storeu_si256((__m256i *)lane_at, at);
-    for (int j = 1; j < 8; j++) {
-        if (lane[j] < lane[best] || (lane[j] == lane[best] && lane_at[j] < lane_at[best])) best = j;
-    }
-    return (size_t)lane_at[best];
-}
-
-static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
-    const __m256 s0 = _mm256_loadu_ps(s), s1 = _mm256_loadu_ps(s + 8);
-    __m256 y0 = _mm256_set1_ps(INFINITY), y1 = y0;
-    for (int i = 0; i < n; i++) {
-        __m256 slope = _mm256_set1_ps(a[i]), shift = _mm256_set1_ps(b2[i]);
-        y0 = _mm256_min_ps(_mm256_sub_ps(_mm256_mul_ps(s0, slope), shift), y0);
-        y1 = _mm256_min_ps(_mm256_sub_ps(_mm256_mul_ps(s1, slope), shift), y1);
-    }
-    _mm256_storeu_ps(sum, _mm256_add_ps(_mm256_loadu_ps(sum), y0));
-    _mm256_storeu_ps(sum + 8, _mm256_add_ps(_mm256_loadu_ps(sum + 8), y1));
-}
-
-const wt_book_kernels wt_book_kernels_avx2 = {lines, lowest, below, lowest_line, add_lowest};
+const wt_book_kernels wt_book_kernels_avx2 = WT_BOOK_KERNELS(lines, lowest);

@@ -2,7 +2,7 @@
 #include <immintrin.h>
 #include <math.h>
 
-#include "quant/encode_codebook.h"
+#include "quant/encode_codebook_body.h"
 
 enum { LANES = WT_BOOK_LANES, REGISTERS = WT_BOOK_HALF / WT_BOOK_LANES };
 
@@ -29,17 +29,17 @@ static void lines(wt_book_group *g, const float *x, const float *w) {
 /* ---- rows that are low ---- */
 
 /* What the halves cost at s, and the least that a row costs more than its first half. */
-typedef struct costs {
+typedef struct book_costs {
     _Alignas(64) float first[WT_BOOK_HALF];
     __m512 second[REGISTERS], least[REGISTERS];
     float low_second, low_flip;
-} costs;
+} book_costs;
 
 static inline __m512 line_at(const wt_book_group *g, size_t half, size_t i, __m512 s) {
     return _mm512_sub_ps(_mm512_mul_ps(s, _mm512_load_ps(g->a[half] + i)), _mm512_load_ps(g->b2[half] + i));
 }
 
-static inline void find_costs(const wt_book_group *g, float s, bool flip, costs *c) {
+static inline void find_costs(const wt_book_group *g, float s, bool flip, book_costs *c) {
     const __m512 scale = _mm512_set1_ps(s);
     __m512 low = _mm512_set1_ps(INFINITY), least = low;
     for (size_t i = 0; i < g->book->n[0]; i += LANES) {
@@ -67,7 +67,7 @@ static inline __m512 look_up(const __m512 *table, __m512i at, bool wide) {
 }
 
 /* The costs of the sixteen rows from `at` on, whose first half is `first`. */
-static inline __m512 row_costs(const wt_book_group *g, const costs *c, size_t first, size_t at, bool flip, bool wide) {
+static inline __m512 row_costs(const wt_book_group *g, const book_costs *c, size_t first, size_t at, bool flip, bool wide) {
     __m512i second = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(g->book->second + at)));
     __m512 y = _mm512_add_ps(_mm512_set1_ps(c->first[first]), look_up(c->second, second, wide));
     if (!flip) return y;
@@ -83,7 +83,7 @@ typedef struct lows {
     __m512i at;
 } lows;
 
-static inline void scan(const wt_book_group *g, const costs *c, size_t first, bool flip, bool wide, lows *low) {
+static inline void scan(const wt_book_group *g, const book_costs *c, size_t first, bool flip, bool wide, lows *low) {
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     size_t end = g->book->start[first + 1];
     for (size_t at = g->book->start[first]; at < end; at += LANES) {
@@ -98,13 +98,13 @@ static inline void scan(const wt_book_group *g, const costs *c, size_t first, bo
 }
 
 /* The first halves of sixteen that may belong to a row below `limit`, or as low. */
-static inline unsigned hopeful(const costs *c, size_t i, float limit) {
+static inline unsigned hopeful(const book_costs *c, size_t i, float limit) {
     __m512 y = _mm512_add_ps(_mm512_load_ps(c->first + i), _mm512_set1_ps(c->low_second));
     y = _mm512_add_ps(y, _mm512_set1_ps(c->low_flip));
     return _mm512_cmp_ps_mask(y, _mm512_set1_ps(limit), _CMP_LE_OQ);
 }
 
-static size_t cheapest_first(const wt_book_group *g, const costs *c) {
+static size_t cheapest_first(const wt_book_group *g, const book_costs *c) {
     __m512 low = _mm512_load_ps(c->first);
     for (size_t i = LANES; i < g->book->n[0]; i += LANES) low = _mm512_min_ps(_mm512_load_ps(c->first + i), low);
     low = _mm512_set1_ps(_mm512_reduce_min_ps(low));
@@ -116,7 +116,7 @@ static size_t cheapest_first(const wt_book_group *g, const costs *c) {
 }
 
 static inline bool lowest_of(const wt_book_group *g, float s, bool flip, bool wide, wt_book_best *best) {
-    costs c;
+    book_costs c;
     lows low = {_mm512_set1_ps(best->y), _mm512_set1_epi32((int)best->at)};
     find_costs(g, s, flip, &c);
     unsigned hope = best->y < INFINITY ? 0 : 1; /* a row that is known may leave none */
@@ -139,61 +139,10 @@ static inline bool lowest_of(const wt_book_group *g, float s, bool flip, bool wi
     return true;
 }
 
-static inline size_t below_of(const wt_book_group *g, float s, float limit, bool flip, bool wide, uint32_t *out) {
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    costs c;
-    size_t n = 0;
-    find_costs(g, s, flip, &c);
-    for (size_t i = 0; i < g->book->n[0]; i += LANES) {
-        for (unsigned some = hopeful(&c, i, limit); some; some &= some - 1) {
-            size_t first = i + (size_t)__builtin_ctz(some), end = g->book->start[first + 1];
-            for (size_t at = g->book->start[first]; at < end; at += LANES) {
-                __m512 y = row_costs(g, &c, first, at, flip, wide);
-                __mmask16 low = _mm512_mask_cmp_ps_mask(lanes_left(end - at), y, _mm512_set1_ps(limit), _CMP_LT_OQ);
-                __m512i rows = _mm512_add_epi32(lane, _mm512_set1_epi32((int)at));
-                _mm512_storeu_si512(out + n, _mm512_maskz_compress_epi32(low, rows)); /* whole registers fit */
-                n += (size_t)__builtin_popcount(low);
-            }
-        }
-    }
-    return n;
-}
-
 static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
     bool wide = g->book->n[1] > 64;
     if (g->flip) return wide ? lowest_of(g, s, true, true, best) : lowest_of(g, s, true, false, best);
     return wide ? lowest_of(g, s, false, true, best) : lowest_of(g, s, false, false, best);
 }
 
-static size_t below(const wt_book_group *g, float s, float limit, uint32_t *out) {
-    bool wide = g->book->n[1] > 64;
-    if (g->flip) return wide ? below_of(g, s, limit, true, true, out) : below_of(g, s, limit, true, false, out);
-    return wide ? below_of(g, s, limit, false, true, out) : below_of(g, s, limit, false, false, out);
-}
-
-/* ---- lines ---- */
-
-static size_t lowest_line(const float *a, const float *b2, size_t n, float s) {
-    const __m512 scale = _mm512_set1_ps(s);
-    const __m512i step = _mm512_set1_epi32(16);
-    __m512i row = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), at = _mm512_setzero_si512();
-    __m512 least = _mm512_set1_ps(INFINITY);
-    for (size_t r = 0; r < n; r += 16) {
-        __m512 y = _mm512_sub_ps(_mm512_mul_ps(scale, _mm512_loadu_ps(a + r)), _mm512_loadu_ps(b2 + r));
-        at = _mm512_mask_mov_epi32(at, _mm512_cmp_ps_mask(y, least, _CMP_LT_OQ), row);
-        least = _mm512_min_ps(y, least);
-        row = _mm512_add_epi32(row, step);
-    }
-    __mmask16 low = _mm512_cmp_ps_mask(least, _mm512_set1_ps(_mm512_reduce_min_ps(least)), _CMP_EQ_OQ);
-    return _mm512_mask_reduce_min_epu32(low, at);
-}
-
-static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
-    const __m512 scale = _mm512_loadu_ps(s);
-    __m512 y = _mm512_sub_ps(_mm512_mul_ps(scale, _mm512_set1_ps(a[0])), _mm512_set1_ps(b2[0]));
-    for (int i = 1; i < n; i++)
-        y = _mm512_min_ps(_mm512_sub_ps(_mm512_mul_ps(scale, _mm512_set1_ps(a[i])), _mm512_set1_ps(b2[i])), y);
-    _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), y));
-}
-
-const wt_book_kernels wt_book_kernels_avx512 = {lines, lowest, below, lowest_line, add_lowest};
+const wt_book_kernels wt_book_kernels_avx512 = WT_BOOK_KERNELS(lines, lowest);

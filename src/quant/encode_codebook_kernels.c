@@ -1,10 +1,8 @@
 /* The inner loops of the codebook search in plain C, which the variants agree with bit for bit. */
 #include <math.h>
 
-#include "quant/encode_codebook.h"
+#include "quant/encode_codebook_body.h"
 #include "quant/encode_kernels.h"
-
-enum { LANES = WT_BOOK_LANES };
 
 static void lines(wt_book_group *g, const float *x, const float *w) {
     size_t width = g->book->width / 2;
@@ -27,11 +25,11 @@ static void lines(wt_book_group *g, const float *x, const float *w) {
 /* ---- rows that are low ---- */
 
 /* What the halves cost at s, and the least that a row costs more than its first half. */
-typedef struct costs {
+typedef struct row_costs {
     float c[2][WT_BOOK_HALF], second, flip;
-} costs;
+} row_costs;
 
-static void find_costs(const wt_book_group *g, float s, costs *out) {
+static void find_costs(const wt_book_group *g, float s, row_costs *out) {
     float least = INFINITY;
     out->second = INFINITY;
     for (size_t half = 0; half < 2; half++) {
@@ -44,24 +42,24 @@ static void find_costs(const wt_book_group *g, float s, costs *out) {
     out->flip = g->flip ? 4.0f * least : 0.0f;
 }
 
-static float cost(const wt_book_group *g, const costs *c, size_t at) {
+static float row_cost(const wt_book_group *g, const row_costs *c, size_t at) {
     size_t i = g->book->first[at], j = g->book->second[at];
     float y = c->c[0][i] + c->c[1][j];
     if (!g->flip) return y;
     return y + 4.0f * (g->least[0][i] < g->least[1][j] ? g->least[0][i] : g->least[1][j]);
 }
 
-static bool scan(const wt_book_group *g, const costs *c, size_t first, wt_book_best *best) {
+static bool scan(const wt_book_group *g, const row_costs *c, size_t first, wt_book_best *best) {
     bool found = false;
     for (size_t at = g->book->start[first]; at < g->book->start[first + 1]; at++) {
-        float y = cost(g, c, at);
+        float y = row_cost(g, c, at);
         if (y < best->y || (y == best->y && at < best->at)) found = true, best->y = y, best->at = at;
     }
     return found;
 }
 
 static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
-    costs c;
+    row_costs c;
     find_costs(g, s, &c);
     size_t first = 0; /* the cheapest first half is likely to be the best's: few others are worth a look after it */
     for (size_t i = 1; i < g->book->n[0]; i++) first = c.c[0][i] < c.c[0][first] ? i : first;
@@ -72,44 +70,7 @@ static bool lowest(const wt_book_group *g, float s, wt_book_best *best) {
     return found;
 }
 
-static size_t below(const wt_book_group *g, float s, float limit, uint32_t *out) {
-    costs c;
-    size_t n = 0;
-    find_costs(g, s, &c);
-    for (size_t i = 0; i < g->book->n[0]; i++) {
-        if (!(c.c[0][i] + c.second + c.flip < limit)) continue;
-        for (size_t at = g->book->start[i]; at < g->book->start[i + 1]; at++) {
-            if (cost(g, &c, at) < limit) out[n++] = (uint32_t)at;
-        }
-    }
-    return n;
-}
-
-/* ---- lines ---- */
-
-static size_t lowest_line(const float *a, const float *b2, size_t n, float s) {
-    float least = INFINITY;
-    size_t best = 0;
-    for (size_t i = 0; i < n; i++) {
-        float y = s * a[i] - b2[i];
-        if (y < least) best = i, least = y;
-    }
-    return best;
-}
-
-static void add_lowest(const float *a, const float *b2, int n, const float *s, float *sum) {
-    float y[LANES];
-    for (int j = 0; j < LANES; j++) y[j] = s[j] * a[0] - b2[0];
-    for (int i = 1; i < n; i++) {
-        for (int j = 0; j < LANES; j++) {
-            float other = s[j] * a[i] - b2[i];
-            y[j] = other < y[j] ? other : y[j];
-        }
-    }
-    for (int j = 0; j < LANES; j++) sum[j] += y[j];
-}
-
-static const wt_book_kernels PLAIN = {lines, lowest, below, lowest_line, add_lowest};
+static const wt_book_kernels PLAIN = WT_BOOK_KERNELS(lines, lowest);
 
 const wt_book_kernels *wt_book_kernels_of(const wt_encode_kernels *k) {
 #if defined(__x86_64__)

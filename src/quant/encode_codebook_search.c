@@ -1,8 +1,11 @@
 /*
- * The search for a codebook block. For each group of weights the rows that are best under some scale are found first
- * (encode_codebook_rows.c); from then on the error of a run under any scale is a few multiplications, and the scale of
- * the block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes the one of
- * the two integer scales around its own best scale that costs less; among the finalists all integer scales are tried.
+ * The search for a codebook block. Under a scale s a row costs s^2 a - 2 s b (and what the weights cost alone), where
+ * a = sum w v v and b = sum w x v: divided by s, a line in s, and the best row for every scale is the lower envelope of
+ * all lines. For each group of weights those are found that are the lowest at one of sixteen scales (a line between
+ * them that is missed is hardly lower); from then on the error of a run under any scale is a few multiplications, and
+ * the scale of the block is chosen, together with all integer scales, by trying many, sixteen at a time. Each run takes
+ * the one of the two integer scales around its own best scale that costs less; for the finalists' neighbours, all that
+ * may be better are tried.
  *
  * Where the number of minus signs must be even and is not, the cheapest weight of each row is flipped: b loses twice
  * the smallest term. Where two groups of four share that rule, either is flipped.
@@ -10,30 +13,24 @@
 #include <math.h>
 #include <string.h>
 
+#include "quant/codebook_tables.h"
 #include "quant/codec.h"
 #include "quant/encode_codebook.h"
 
 enum { BLOCK = 256, LANES = WT_BOOK_LANES, MAX_PARTS = 128, FINALISTS = 3, NEAR = 5, LARGEST_HALF = 0x7bff };
-enum { RUN_PARTS = 16, LOOKS = 3 };
+#define BETWEEN (-2.0f * WT_IQ1_DELTA)
 
-typedef wt_book_envelope part;
-
-/* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts envelopes. */
-typedef struct unit {
-    part *first;
-    size_t group; /* the first */
-    uint8_t ways, parts;
-    bool flips; /* way j flips a sign in part j */
-} unit;
+typedef wt_book_part part;
+typedef wt_book_unit unit;
 
 typedef struct block {
     const wt_book_kernels *kernels;
     const wt_book_shape *shape;
     const float *w;
     float x[BLOCK]; /* magnitudes where the book has no signs */
-    size_t n_runs, n_parts, n_units, unit_at[WT_BOOK_RUNS + 1];
-    bool thorough;              /* all integer scales are tried, not just two */
-    float scales[WT_BOOK_RUNS]; /* the best of each run alone */
+    size_t n_runs, n_parts, n_units;
+    bool thorough; /* more integer scales are tried than two */
+    wt_book_run runs[WT_BOOK_RUNS];
     uint8_t signs[BLOCK / 8];
     unit units[WT_BOOK_GROUPS];
     part parts[MAX_PARTS];
@@ -52,68 +49,115 @@ static void add_units(block *b, size_t run) {
     bool halves = s->signs == WT_SIGNS_HALVES;
     size_t width = s->books[0]->width;
     size_t groups = halves ? s->run / width : s->signs == WT_SIGNS_EVEN ? 8 / width : 1;
-    b->unit_at[run] = b->n_units;
+    b->runs[run].units = b->units + b->n_units;
     for (size_t i = run * s->run; i < (run + 1) * s->run; i += groups * width) {
         unit *u = &b->units[b->n_units++];
         *u = (unit){.first = b->parts + b->n_parts, .group = i / width, .ways = 1, .parts = (uint8_t)groups};
         u->flips = s->signs == WT_SIGNS_EVEN && odd(b->signs[i / 8]);
         if (halves) u->ways = 2;
         if (u->flips) u->ways = u->parts;
-        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts++].n = 0;
+        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts].n = 0, b->parts[b->n_parts++].samples = 0;
     }
-    b->unit_at[run + 1] = b->n_units;
+    b->runs[run].n = (size_t)(b->units + b->n_units - b->runs[run].units);
 }
 
 /* ---- a run's envelopes ---- */
 
-/* The groups of a run, and their best rows under each scale that was looked at. */
-typedef struct look {
-    const block *b;
-    size_t run, parts, books; /* parts: of the run; books: of a part */
-    part *first;
-    wt_book_group groups[RUN_PARTS * 2];
-    wt_book_point points[LOOKS][RUN_PARTS];
-} look;
-
-static void look_init(look *c, const block *b, size_t run) {
-    const wt_book_shape *s = b->shape;
-    bool halves = s->signs == WT_SIGNS_HALVES;
-    wt_book_group *g = c->groups;
-    c->b = b;
-    c->run = run;
-    c->books = s->books[1] && !halves ? 2 : 1;
-    c->first = b->units[b->unit_at[run]].first;
-    c->parts = (size_t)(b->parts + b->n_parts - c->first);
-    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
-        const unit *u = &b->units[i];
-        for (size_t way = 0; way < u->ways; way++) {
-            for (size_t j = 0; j < u->parts; j++) {
-                size_t first = (u->group + j) * s->books[0]->width;
-                for (size_t book = 0; book < c->books; book++, g++) {
-                    g->book = s->books[halves ? way : book];
-                    g->flip = u->flips && j == way;
-                    b->kernels->lines(g, b->x + first, b->w + first);
-                }
-            }
+/* The lines of a part that are the lowest at scales from..to-1, and those of its second book at the scales after these. */
+static void keep(const wt_book_lows *low, size_t from, size_t to, part *p) {
+    for (size_t j = from; j < to; j++) {
+        if (j == from || low->at[j] != low->at[j - 1]) {
+            p->a[p->n] = low->a[j];
+            p->b2[p->n] = low->b2[j];
+            p->at[p->n++] = (uint16_t)low->at[j];
         }
+        p->best[p->samples++] = (uint8_t)(p->n - 1);
     }
 }
 
-static void look_at(look *c, float s, int at) {
-    for (size_t p = 0; p < c->parts; p++)
-        wt_book_look(c->b->kernels, c->groups + p * c->books, c->books, s, &c->points[at][p], c->first + p);
+/* The lines that are the lowest at each of a run's scales, added: y = s a - b2. */
+typedef struct line_sums {
+    float y[LANES], a[LANES], b2[LANES];
+} line_sums;
+
+static void add_lows(const wt_book_lows *low, line_sums *sum) {
+    for (int i = 0; i < LANES; i++) {
+        sum->y[i] += low->y[i];
+        sum->a[i] += low->a[i];
+        sum->b2[i] += low->b2[i];
+    }
 }
 
-/* All the rows that are best between two scales; the middle is looked at too, so that fewer rows are in question at once. */
-static void look_between(look *c, float lo, float hi) {
-    look_at(c, hi, 2);
-    look_at(c, sqrtf(lo * hi), 1);
-    look_at(c, lo, 0);
-    for (int i = 0; i + 1 < LOOKS; i++) {
-        for (size_t p = 0; p < c->parts; p++)
-            wt_book_fill_between(c->b->kernels, c->groups + p * c->books, c->books, &c->points[i][p],
-                                 &c->points[i + 1][p], c->first + p);
+/* Makes `least` the lower of the two at each scale. */
+static void take_lower(const line_sums *own, line_sums *least) {
+    for (int i = 0; i < LANES; i++) {
+        bool lower = own->y[i] < least->y[i];
+        least->y[i] = lower ? own->y[i] : least->y[i];
+        least->a[i] = lower ? own->a[i] : least->a[i];
+        least->b2[i] = lower ? own->b2[i] : least->b2[i];
     }
+}
+
+static void add_sums(const line_sums *own, line_sums *sum) {
+    for (int i = 0; i < LANES; i++) {
+        sum->y[i] += own->y[i];
+        sum->a[i] += own->a[i];
+        sum->b2[i] += own->b2[i];
+    }
+}
+
+/* Of one of IQ1's units: the lanes are half as many scales for each of the two books. */
+static void find_both(const block *b, const unit *u, const float *s, line_sums *sum) {
+    static const float shifts[LANES] = {0, 0, 0, 0, 0, 0, 0, 0, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN};
+    const wt_book *book = b->shape->books[0];
+    line_sums each = {.y = {0}}, other;
+    wt_book_lows low;
+    for (size_t j = 0; j < u->parts; j++) {
+        size_t first = (u->group + j) * book->width;
+        b->kernels->lowest_each(book, b->x + first, b->w + first, s, shifts, false, &low);
+        for (int i = LANES / 2; i < LANES; i++) low.at[i] += WT_BOOK_ROWS;
+        keep(&low, 0, LANES / 2, u->first + j);
+        keep(&low, LANES / 2, LANES, u->first + j + (u->ways > 1 ? u->parts : 0));
+        add_lows(&low, &each);
+    }
+    for (int i = 0; i < LANES; i++) {
+        int there = (i + LANES / 2) % LANES;
+        other.y[i] = each.y[there], other.a[i] = each.a[there], other.b2[i] = each.b2[there];
+    }
+    take_lower(&other, &each);
+    add_sums(&each, sum);
+}
+
+static void find_unit(const block *b, const unit *u, const float *s, line_sums *sum) {
+    static const float shifts[LANES];
+    const wt_book *book = b->shape->books[0];
+    part *p = u->first;
+    line_sums least = {.y = {0}};
+    wt_book_lows low;
+    for (int i = 0; i < LANES; i++) least.y[i] = INFINITY;
+    for (size_t way = 0; way < u->ways; way++) {
+        line_sums own = {.y = {0}};
+        for (size_t j = 0; j < u->parts; j++, p++) {
+            size_t first = (u->group + j) * book->width;
+            b->kernels->lowest_each(book, b->x + first, b->w + first, s, shifts, u->flips && j == way, &low);
+            keep(&low, 0, LANES, p);
+            add_lows(&low, &own);
+        }
+        take_lower(&own, &least);
+    }
+    add_sums(&least, sum);
+}
+
+/* The best rows of a run's groups at its scales, and what it costs then. */
+static void find_parts(const block *b, wt_book_run *run, line_sums *sum) {
+    memset(sum, 0, sizeof *sum);
+    for (size_t i = 0; i < run->n; i++) {
+        if (b->shape->books[1])
+            find_both(b, &run->units[i], run->s, sum);
+        else
+            find_unit(b, &run->units[i], run->s, sum);
+    }
+    for (int j = 0; j < LANES; j++) run->error[j] = run->s[j] * sum->y[j];
 }
 
 /* Scales between which a run's best one is looked for; large weights that hardly count leave the middle to the others. */
@@ -156,33 +200,11 @@ static size_t find_way(const unit *u, float s) {
     return best;
 }
 
-/* The errors of a run under LANES scales, less the constant part. */
-static void run_errors(const block *b, size_t run, const float *s, float *error) {
-    float least[LANES], sum[LANES], all[LANES] = {0};
-    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
-        const unit *u = &b->units[i];
-        const part *p = u->first;
-        if (u->ways == 1) {
-            for (size_t g = 0; g < u->parts; g++, p++) b->kernels->add_lowest(p->a, p->b2, p->n, s, all);
-            continue;
-        }
-        for (int j = 0; j < LANES; j++) least[j] = INFINITY;
-        for (size_t way = 0; way < u->ways; way++) {
-            for (int j = 0; j < LANES; j++) sum[j] = 0.0f;
-            for (size_t g = 0; g < u->parts; g++, p++) b->kernels->add_lowest(p->a, p->b2, p->n, s, sum);
-            for (int j = 0; j < LANES; j++) least[j] = sum[j] < least[j] ? sum[j] : least[j];
-        }
-        for (int j = 0; j < LANES; j++) all[j] += least[j];
-    }
-    for (int j = 0; j < LANES; j++) error[j] = s[j] * all[j];
-}
-
 /* The lines of a run under a scale, added: its error under another scale, with the same rows, is t^2 a - t b2. */
-static void run_line(const block *b, size_t run, float s, float *a, float *b2) {
+static void run_line(const wt_book_run *run, float s, float *a, float *b2) {
     float y;
     *a = *b2 = 0.0f;
-    for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
-        const unit *u = &b->units[i];
+    for (const unit *u = run->units; u < run->units + run->n; u++) {
         const part *p = u->first + find_way(u, s) * u->parts;
         for (size_t g = 0; g < u->parts; g++, p++) {
             size_t l = find_line(p, s, &y);
@@ -192,22 +214,40 @@ static void run_line(const block *b, size_t run, float s, float *a, float *b2) {
     }
 }
 
-static void scales_between(float lo, float hi, float *s) {
-    float step = powf(hi / lo, 1.0f / (LANES - 1));
-    s[0] = lo;
-    for (int j = 1; j < LANES; j++) s[j] = s[j - 1] * step;
+/* Scales in the middles of equal steps from lo to hi: LANES, or half as many twice. */
+static void scales_between(float lo, float hi, bool twice, float *s) {
+    float step = sqrtf(sqrtf(sqrtf(hi / lo))), half_step = sqrtf(step);
+    if (!twice) step = half_step, half_step = sqrtf(step);
+    s[0] = lo * half_step;
+    for (int j = 1; j < LANES; j++) s[j] = twice && j == LANES / 2 ? s[0] : s[j - 1] * step;
 }
 
-/* The best scale of a run alone, and what it gains. */
-static float run_scale(const block *b, size_t run, float lo, float hi, float *gain) {
-    float s[LANES], error[LANES], a, b2;
-    scales_between(lo, hi, s);
-    run_errors(b, run, s, error);
-    int best = 0;
-    for (int j = 1; j < LANES; j++) best = error[j] < error[best] ? j : best;
-    run_line(b, run, s[best], &a, &b2);
-    *gain = a > 0.0f ? 0.25f * b2 * b2 / a : 0.0f;
-    return a > 0.0f ? 0.5f * b2 / a : 0.0f;
+/* The least of s (y0 + (y1 - y0) / (s1 - s0) (s - s0)) for s between s0 and s1. */
+static float least_between(float s0, float y0, float s1, float y1) {
+    float slope = (y1 - y0) / (s1 - s0), shift = y0 - slope * s0, middle = -0.5f * shift / slope;
+    float e0 = s0 * y0, e1 = s1 * y1, least = e0 < e1 ? e0 : e1;
+    return slope > 0.0f && middle > s0 && middle < s1 ? 0.5f * shift * middle : least;
+}
+
+/*
+ * Bounds between a run's scales: its error divided by the scale is a sum of lower envelopes and therefore concave, so
+ * that it is above any of its chords. Beyond the ends, far from the best scale, errors grow.
+ */
+static void find_bounds(wt_book_run *r) {
+    r->least[0] = r->error[0];
+    r->least[r->steps] = r->error[r->steps - 1];
+    for (int j = 1; j < r->steps; j++)
+        r->least[j] = least_between(r->s[j - 1], r->error[j - 1] / r->s[j - 1], r->s[j], r->error[j] / r->s[j]);
+}
+
+/* The best scale of a run alone: of those that fit the rows of one of its scales best; returns what it gains. */
+static float find_scale(wt_book_run *run, const line_sums *sum) {
+    float most = 0.0f;
+    for (int j = 0; j < run->steps; j++) {
+        float a = sum->a[j], b2 = sum->b2[j], gain = a > 0.0f ? 0.25f * b2 * b2 / a : 0.0f;
+        if (b2 > 0.0f && gain > most) most = gain, run->scale = 0.5f * b2 / a;
+    }
+    return most;
 }
 
 /* ---- scales of the block ---- */
@@ -237,38 +277,18 @@ static void add_half(batch *c, int d) {
     c->of[c->n++] = (candidate){.d = (uint16_t)d};
 }
 
-/* The k around the run's best scale, for each of LANES d; with `from`, those from there on. */
-static void set_k(const block *b, size_t run, const float *one, int from, uint8_t k[2][LANES]) {
-    int top = b->shape->levels - 1;
-    for (int j = 0; j < LANES; j++) {
-        float below = 0.5f * (b->scales[run] / one[j] - 1.0f);
-        int least = below > 0.0f ? (below < (float)top ? (int)below : top) : 0;
-        if (from >= 0) least = from;
-        k[0][j] = (uint8_t)least;
-        k[1][j] = (uint8_t)(least < top ? least + 1 : top);
-    }
-}
-
 /* Finds the k and the errors of all. */
 static void evaluate(const block *b, batch *c) {
-    float one[LANES], s[LANES], error[LANES];
-    uint8_t k[2][LANES];
-    for (int j = 0; j < LANES; j++) one[j] = c->n > 0 ? wt_f16_to_f32(c->of[j < c->n ? j : 0].d) * b->shape->unit : 0.0f;
-    for (size_t run = 0; run < b->n_runs && c->n > 0; run++) {
-        float least[LANES];
-        for (int j = 0; j < LANES; j++) least[j] = INFINITY;
-        for (int from = b->thorough ? 0 : -1; from < (b->thorough ? b->shape->levels : 0); from += 2) {
-            set_k(b, run, one, from, k);
-            for (int i = 0; i < 2; i++) {
-                for (int j = 0; j < LANES; j++) s[j] = one[j] * (float)(2 * k[i][j] + 1);
-                run_errors(b, run, s, error);
-                for (int j = 0; j < c->n; j++) {
-                    if (error[j] < least[j]) least[j] = error[j], c->of[j].k[run] = k[i][j];
-                }
-            }
-        }
-        for (int j = 0; j < c->n; j++) c->of[j].error += (double)least[j];
+    float one[LANES], k[LANES], error[LANES];
+    double sum[LANES] = {0};
+    if (c->n == 0) return;
+    for (int j = 0; j < LANES; j++) one[j] = wt_f16_to_f32(c->of[j < c->n ? j : 0].d) * b->shape->unit;
+    for (size_t run = 0; run < b->n_runs; run++) {
+        b->kernels->best_levels(&b->runs[run], one, b->shape->levels, b->thorough, k, error);
+        for (int j = 0; j < LANES; j++) sum[j] += (double)error[j];
+        for (int j = 0; j < c->n; j++) c->of[j].k[run] = (uint8_t)k[j];
     }
+    for (int j = 0; j < c->n; j++) c->of[j].error = sum[j];
 }
 
 /* Keeps the best FINALISTS, best first. */
@@ -295,7 +315,7 @@ static float refit(const block *b, const candidate *c) {
     double qq = 0.0, qx = 0.0;
     for (size_t run = 0; run < b->n_runs; run++) {
         float scale = (float)(2 * c->k[run] + 1) * b->shape->unit;
-        run_line(b, run, one * (float)(2 * c->k[run] + 1), &a, &b2);
+        run_line(&b->runs[run], one * (float)(2 * c->k[run] + 1), &a, &b2);
         qq += (double)(scale * scale * a);
         qx += 0.5 * (double)(scale * b2);
     }
@@ -329,51 +349,54 @@ static size_t cheapest(const block *b, const wt_book *book, size_t group, size_t
     return best;
 }
 
-/* The row and signs of a group under scale s; the error, in full and in double. */
-static double settle_group(const block *b, const part *p, size_t group, bool flips, const wt_book *book, float s,
-                           wt_book_codes *codes) {
+/* The best row of a group under scale s, from a row that is nearly so. */
+static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint16_t at) {
+    const wt_book *book = book_of(b, at);
+    size_t first = group * book->width;
+    wt_book_group g; /* large: filled as far as it is used */
+    g.book = book;
+    g.flip = flips;
+    b->kernels->lines(&g, b->x + first, b->w + first);
+    wt_book_best best = {wt_book_cost(&g, at % WT_BOOK_ROWS, s), at % WT_BOOK_ROWS};
+    b->kernels->lowest(&g, s, &best);
+    return (uint16_t)(at - at % WT_BOOK_ROWS + best.at);
+}
+
+/* Whether line `at` is the best of its book between a run's scales j - 1 and j: what is so at both is so between. */
+static bool is_settled(const part *p, uint16_t at, int j, int steps) {
+    if (p->samples > steps && at >= WT_BOOK_ROWS) j += steps;
+    return j % steps > 0 && p->best[j - 1] == p->best[j];
+}
+
+/* The row and signs of a group under scale s, which is between the run's scales j - 1 and j. */
+static void settle_group(const block *b, const part *p, size_t group, bool flips, float s, int j, int steps,
+                         wt_book_codes *codes) {
     float y;
     uint16_t at = p->at[find_line(p, s, &y)];
-    size_t row = at % WT_BOOK_ROWS, first = group * book->width, flipped = book->width;
-    double error = 0.0;
-    if (at >= WT_BOOK_ROWS) book = book_of(b, at);
-    if (flips) flipped = cheapest(b, book, group, row);
+    bool two_books = b->shape->signs == WT_SIGNS_IN_BOOK; /* whose rows at a run's scales are close enough: looking costs a fifth */
+    if (!two_books && !is_settled(p, at, j, steps)) at = best_row(b, group, flips, s, at);
+    const wt_book *book = book_of(b, at);
+    size_t row = at % WT_BOOK_ROWS, first = group * book->width;
     codes->rows[group] = wt_book_row(book, row);
-    for (size_t j = 0; j < book->width; j++) {
-        float v = s * wt_book_value(book, row, j);
-        double e = (double)b->x[first + j] - (double)(j == flipped ? -v : v);
-        error += (double)b->w[first + j] * e * e;
-    }
-    if (flips) codes->signs[first / 8] ^= (uint8_t)(1u << (first % 8 + flipped));
-    return error;
+    if (flips) codes->signs[first / 8] ^= (uint8_t)(1u << (first % 8 + cheapest(b, book, group, row)));
 }
 
-/* Rows and signs under codes' d and k; the error. */
-static double settle(const block *b, wt_book_codes *codes) {
+/* Rows and signs under codes' d and k. */
+static void settle(const block *b, wt_book_codes *codes) {
     float one = wt_f16_to_f32(codes->d) * b->shape->unit;
-    bool halves = b->shape->signs == WT_SIGNS_HALVES;
     memcpy(codes->signs, b->signs, sizeof codes->signs);
-    double error = 0.0;
     for (size_t run = 0; run < b->n_runs; run++) {
+        const wt_book_run *r = &b->runs[run];
         float s = one * (float)(2 * codes->k[run] + 1);
-        for (size_t i = b->unit_at[run]; i < b->unit_at[run + 1]; i++) {
-            const unit *u = &b->units[i];
-            size_t way = find_way(u, s);
-            for (size_t g = 0; g < u->parts; g++)
-                error += settle_group(b, u->first + way * u->parts + g, u->group + g, u->flips && g == way,
-                                      b->shape->books[halves ? way : 0], s, codes);
+        int j = 0;
+        while (j < r->steps && r->s[j] < s) j++;
+        for (const unit *u = r->units; u < r->units + r->n; u++) {
+            const part *p = u->first + find_way(u, s) * u->parts;
+            size_t way = (size_t)(p - u->first) / u->parts;
+            for (size_t g = 0; g < u->parts; g++, p++)
+                settle_group(b, p, u->group + g, u->flips && g == way, s, j, r->steps, codes);
         }
     }
-    return error;
-}
-
-static void take(const block *b, uint16_t d, const uint8_t *k, wt_book_codes *best, double *least) {
-    wt_book_codes codes = {.d = d};
-    memcpy(codes.k, k, sizeof codes.k);
-    double error = settle(b, &codes);
-    if (!(error < *least)) return;
-    *least = error;
-    *best = codes;
 }
 
 /* ---- the search ---- */
@@ -396,16 +419,19 @@ static void prepare(block *b, const wt_encode_kernels *k, const wt_book_shape *s
 
 /* Envelopes and scales of all runs; returns the run that gains most, or n_runs. */
 static size_t find_runs(block *b) {
-    float most = 0.0f, gain, lo, hi;
+    float most = 0.0f, lo, hi;
+    line_sums sum;
     size_t strongest = b->n_runs;
-    look c;
     for (size_t run = 0; run < b->n_runs; run++) {
+        wt_book_run *r = &b->runs[run];
         scale_range(b, run, &lo, &hi);
+        r->steps = b->shape->books[1] ? LANES / 2 : LANES;
+        scales_between(lo, hi, b->shape->books[1] != NULL, r->s);
         add_units(b, run);
-        look_init(&c, b, run);
-        bool empty = !(hi > lo && lo > 0.0f);
-        look_between(&c, lo, hi);
-        b->scales[run] = empty ? (gain = 0.0f) : run_scale(b, run, lo, hi, &gain);
+        find_parts(b, r, &sum);
+        find_bounds(r);
+        r->scale = 0.0f;
+        float gain = hi > lo && lo > 0.0f ? find_scale(r, &sum) : 0.0f;
         if (gain > most) most = gain, strongest = run;
     }
     return strongest;
@@ -416,7 +442,7 @@ static int find_candidates(const block *b, size_t strongest, const wt_search *se
     float largest = 0.0f;
     int n = 0, top = 2 * b->shape->levels - 1;
     batch c = {0};
-    for (size_t run = 0; run < b->n_runs; run++) largest = b->scales[run] > largest ? b->scales[run] : largest;
+    for (size_t run = 0; run < b->n_runs; run++) largest = b->runs[run].scale > largest ? b->runs[run].scale : largest;
     for (int i = 0; i < search->steps && largest > 0.0f; i++) {
         float t = search->steps > 1 ? (search->hi - search->lo) * (float)i / (float)(search->steps - 1) : 0.0f;
         t += (float)top + search->lo;
@@ -424,7 +450,7 @@ static int find_candidates(const block *b, size_t strongest, const wt_search *se
         if (c.n == LANES) offer_batch(b, &c, best, &n);
     }
     for (int i = 1; i <= top && strongest < b->n_runs; i += 2) {
-        add_half(&c, half_of(b->scales[strongest] / ((float)i * b->shape->unit)));
+        add_half(&c, half_of(b->runs[strongest].scale / ((float)i * b->shape->unit)));
         if (c.n == LANES) offer_batch(b, &c, best, &n);
     }
     offer_batch(b, &c, best, &n);
@@ -433,10 +459,8 @@ static int find_candidates(const block *b, size_t strongest, const wt_search *se
 
 void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, const float *x, const float *w,
                     const wt_search *search, wt_book_codes *codes) {
-    static const uint8_t lowest_k[WT_BOOK_RUNS];
     block b;
     candidate best[FINALISTS];
-    double least = INFINITY;
     prepare(&b, k, shape, x, w);
     size_t strongest = find_runs(&b);
     int n = find_candidates(&b, strongest, search, best);
@@ -444,7 +468,11 @@ void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, cons
     for (int pass = 0; pass < search->passes && n > 0; pass++) {
         if (!polish(&b, best, &n)) break;
     }
-    take(&b, 0, lowest_k, codes, &least);
-    if (n > 0) take(&b, best[0].d, best[0].k, codes, &least);
+    *codes = (wt_book_codes){.d = 0};
+    if (n > 0 && best[0].error < 0.0) { /* better than zeros */
+        codes->d = best[0].d;
+        memcpy(codes->k, best[0].k, sizeof codes->k);
+    }
+    settle(&b, codes);
     if (search->bias != 1.0f) codes->d = half_of(wt_f16_to_f32(codes->d) * search->bias);
 }
