@@ -1,7 +1,8 @@
 /*
  * What the pieces of a strategy are worth: the divergence on text that nothing was measured on, at the bytes of the best stock file that is no
  * larger than asked. First that file (llama.cpp's encoders, importance from the same text), then our encoders with its types, then
- * types allocated by sensitivity, and on top of that folds, rotations and error feedback, one at a time and together.
+ * types allocated by sensitivity, and on top of that folds, rotations, error feedback and scales fitted anew to its errors, one at a
+ * time and together.
  *
  *     bench_ablation MODEL --text CALIBRATION --unseen TEXT [--bits 2.6,3.4,4.5 | --preset Q3_K_M] [--chunks N] [--json]
  *                    [--modules FOLDER] [--keep FOLDER]
@@ -51,7 +52,7 @@ typedef struct bench {
 /* What each row changes; NULL ends a list. */
 typedef struct row {
     const char *name;
-    const char *genes[8];
+    const char *genes[10];
 } row;
 
 #define SENS "alloc.price = sens"
@@ -60,14 +61,16 @@ typedef struct row {
 #define FOLDS "fold.attn_in = 0.25 * log(act)", "fold.ffn_in = 0.25 * log(act)", "fold.ffn_mid = 0.25 * log(act)"
 #define TURNS "rotate.residual = hadamard 1", "rotate.value = hadamard 1"
 #define FEEDBACK "feedback.damp = 0.1"
+#define REFIT "feedback.refit = 4"
 
 static const row ROWS[] = {
     {"+ allocation by sens", {TYPES, SENS}},
     {"  and folds", {TYPES, SENS, FOLDS}},
     {"  and rotation", {TYPES, SENS, TURNS}},
     {"  and feedback", {TYPES, SENS, FEEDBACK}},
-    {"  and folds, feedback", {TYPES, SENS, FOLDS, FEEDBACK}},
-    {"  all", {TYPES, SENS, FOLDS, TURNS, FEEDBACK}},
+    {"  and feedback, refit", {TYPES, SENS, FEEDBACK, REFIT}},
+    {"  and folds, feedback, refit", {TYPES, SENS, FOLDS, FEEDBACK, REFIT}},
+    {"  all", {TYPES, SENS, FOLDS, TURNS, FEEDBACK, REFIT}},
 };
 
 static wt_error err;

@@ -50,12 +50,6 @@ static unsigned char *blocks_of(const job *j, size_t row, size_t column) {
     return j->dst + row * j->row_bytes + column / j->info->block * j->info->block_bytes;
 }
 
-/* What is multiplied with, 0 where the scale is 0 (or too small to divide by). */
-static float inverse_of(float scale) {
-    float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
-    return isfinite(inverse) ? inverse : 0.0f;
-}
-
 /* Reads the scales of a lane's blocks of the columns first .. first + size - 1. */
 static void read_scales(const job *j, tile *t, const wt_feedback_group *g, size_t first, size_t size, size_t lane) {
     const unsigned char *from = blocks_of(j, t->row + lane, first);
@@ -67,7 +61,7 @@ static void read_scales(const job *j, tile *t, const wt_feedback_group *g, size_
         for (size_t r = 0; r < l.weights / l.run; r++) {
             const size_t run = (first - g->first + b) / l.run + r;
             t->scale[run][lane] = l.scale[r];
-            t->inverse[run][lane] = inverse_of(l.scale[r]);
+            t->inverse[run][lane] = wt_feedback_inverse(l.scale[r]);
             t->min[run][lane] = l.min[r];
         }
     }
@@ -79,7 +73,7 @@ static void read_book(const job *j, tile *t, const wt_feedback_group *g, size_t 
     t->run = wt_codebook_run(j->type);
     for (size_t run = 0; run * t->run < g->size; run++) {
         t->scale[run][lane] = wt_codebook_scale(b, run * t->run);
-        t->inverse[run][lane] = inverse_of(t->scale[run][lane]);
+        t->inverse[run][lane] = wt_feedback_inverse(t->scale[run][lane]);
         t->min[run][lane] = 0.0f;
     }
 }
@@ -180,6 +174,7 @@ static void refit_piece(const job *j, tile *t, const wt_feedback_group *g, size_
                            .order = j->f->order,
                            .type = j->type,
                            .size = size,
+                           .affine = !j->book && wt_lattice_has_mins(j->type),
                            .weights = j->info->block,
                            .books = j->book ? t->books + (size_t)(g - j->f->group) * LANES : NULL};
     for (size_t lane = 0; !j->book && lane < t->lanes; lane++) r.block[lane] = blocks_of(j, t->row + lane, first);
@@ -229,10 +224,12 @@ static void round_group(const job *j, tile *t, const wt_feedback_group *g, int l
             move(j, t, at, size, g->pieces + at * NARROW, NARROW);
             fix_scales(j, t, g, at, size, j->f->order[g->start + at] / NARROW * NARROW);
         }
-        float fitted[NARROW * LANES] = {0};
-        if (refit) refit_piece(j, t, g, at, size, fitted);
+        float fitted[NARROW * LANES], *change = (float *)t->change + at * LANES;
+        if (refit) {
+            memset(fitted, 0, sizeof fitted);
+            refit_piece(j, t, g, at, size, fitted);
+        }
         round_piece(j, t, g, again, at, size);
-        float *change = (float *)t->change + at * LANES;
         for (size_t i = 0; refit && i < size * LANES; i++) change[i] += fitted[i];
     }
     store_codes(j, t, g);
@@ -264,6 +261,7 @@ int wt_feedback_encode(const wt_feedback *f, wt_type type, const float *x, const
     if (!wt_feedback_fits(type) || !wt_type_row_bytes(type, f->cols, &row_bytes))
         return wt_fail(err, WT_ERR_ARGUMENT, "rows of %zu weights cannot become %s with error feedback", f->cols,
                        wt_type_find(type) ? wt_type_find(type)->name : "a type that does not exist");
+    const int fits = wt_lattice_can_set(type) || wt_codebook_group(type) ? refit : 0;
     const job j = {.f = f,
                    .kernels = wt_feedback_kernels_at(wt_cpu_chosen()),
                    .type = type,
@@ -275,8 +273,8 @@ int wt_feedback_encode(const wt_feedback *f, wt_type type, const float *x, const
                    .row_bytes = (size_t)row_bytes,
                    .search = search,
                    .dst = dst,
-                   .refit = wt_lattice_can_set(type) || wt_codebook_group(type) ? refit : 0,
-                   .looks = refit > AGAIN ? refit : AGAIN};
+                   .refit = fits,
+                   .looks = fits > AGAIN ? fits : AGAIN};
     const size_t count = (rows + LANES - 1) / LANES;
     int threads = wt_threads_inside() ? 1 : wt_threads_get();
     if ((size_t)threads > count) threads = (int)count;

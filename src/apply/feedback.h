@@ -30,11 +30,11 @@ void wt_feedback_free(wt_feedback *f);
 bool wt_feedback_fits(wt_type type);
 
 /*
- * Encodes rows x [rows, cols] to dst (rows of wt_type_row_bytes each). x finite, of magnitudes up to 1e9. w [rows, cols] weighs errors
- * where scales are chosen (NULL: 1); `search` as in wt_encode. refit: so often are all weights looked at again with every scale and
- * min fitted anew to all errors (0: scales stay, and weights are looked at again twice; types that wt_lattice_can_set, and codebooks). Rows are independent, and cut into pieces of 32 for all threads; called
- * from a parallel region it uses the calling thread alone, with the same bytes (best with multiples of 32 rows). Memory a thread: 32
- * floats a column and 200 KiB.
+ * Encodes rows x [rows, cols] to dst (rows of wt_type_row_bytes each). x finite, of magnitudes up to 1e9. w [rows, cols] weighs
+ * errors where scales are chosen (NULL: 1); `search` as in wt_encode. refit: the first so many of the further looks fit every scale
+ * and min anew to all errors (types that wt_lattice_can_set, and codebooks; others keep theirs), and there are at least so many.
+ * Rows are independent, and cut into pieces of 32 for all threads; called from a parallel region it uses the calling thread alone,
+ * with the same bytes (best with multiples of 32 rows). Memory a thread: 32 floats a column and 200 KiB.
  */
 int wt_feedback_encode(const wt_feedback *f, wt_type type, const float *x, const float *w, size_t rows,
                        const wt_search *search, int refit, void *dst, wt_error *err);

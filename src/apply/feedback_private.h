@@ -14,6 +14,8 @@
 #ifndef WT_APPLY_FEEDBACK_PRIVATE_H
 #define WT_APPLY_FEEDBACK_PRIVATE_H
 
+#include <math.h>
+
 #include "apply/feedback.h"
 #include "base/cpu.h"
 #include "quant/codebook.h"
@@ -50,6 +52,12 @@ struct wt_feedback {
     float *data; /* what the groups point to */
 };
 
+/* What is multiplied with instead of dividing by a scale: 0 where it is 0, or too small to divide by. */
+static inline float wt_feedback_inverse(float scale) {
+    const float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
+    return isfinite(inverse) ? inverse : 0.0f;
+}
+
 /* The products, for WT_FEEDBACK_LANES rows at a time. */
 typedef struct wt_feedback_kernels {
     /* s[j][lane] += sum over i < n, in order, of e[i][lane] * p[i * stride + j], j < width. */
@@ -83,6 +91,7 @@ typedef struct wt_feedback_refit {
     const uint32_t *order;
     wt_type type;
     size_t size;                             /* positions of the piece */
+    bool affine;                             /* runs have mins */
     size_t weights;                          /* of a block */
     wt_codebook_block *books;                /* [LANES] the group's, of codebook types; or NULL and */
     unsigned char *block[WT_FEEDBACK_LANES]; /* the block of the piece in each lane's row */

@@ -97,32 +97,46 @@ static void write_back(const wt_feedback_refit *r, const wt_feedback_tile *t, si
         wt_lattice_set(r->type, column % r->weights / t->run, scale, min, r->block[lane]);
 }
 
+/* Where a lane's run may go to, and what it would lose there more than now. */
+typedef struct option {
+    float scale, min, loss;
+} option;
+
+/* The option that is nearest to a scale, with the min that is best beside it. */
+static option try_scale(const wt_feedback_refit *r, const wt_feedback_tile *t, size_t run, size_t lane, const form *m,
+                        float wanted) {
+    const float scale = t->scale[run][lane], min = t->min[run][lane];
+    option o;
+    write_back(r, t, lane, run * t->run, wanted, min);
+    read_back(r, lane, run * t->run, &o.scale, &o.min);
+    if (r->affine) {
+        write_back(r, t, lane, run * t->run, o.scale, min + least_min(m, (int)lane, o.scale - scale));
+        read_back(r, lane, run * t->run, &o.scale, &o.min);
+    }
+    o.loss = loss(m, (int)lane, o.scale - scale, o.min - min);
+    return o;
+}
+
+/*
+ * Moves a lane's run, if that loses less. Beside a min the nearest scale need not be the best: the next ones are tried, too.
+ */
 static void refit_lane(const wt_feedback_refit *r, wt_feedback_tile *t, size_t run, size_t lane, const form *m,
                        float *ds, float *dm) {
-    const size_t column = run * t->run;
     const float scale = t->scale[run][lane], min = t->min[run][lane];
-    const bool affine = min != 0.0f;
-    const float s = least_scale(m, (int)lane, affine);
-    float to, to_min;
-    *ds = *dm = 0.0f;
-    if (!isfinite(scale + s) || scale == 0.0f) return;
-    write_back(r, t, lane, column, scale + s, min);
-    read_back(r, lane, column, &to, &to_min);
-    if (affine) {
-        const float o = least_min(m, (int)lane, to - scale);
-        write_back(r, t, lane, column, to, min + o);
-        read_back(r, lane, column, &to, &to_min);
+    const float wanted = scale + least_scale(m, (int)lane, r->affine);
+    option best = {scale, min, 0.0f};
+    if (!isfinite(wanted)) return;
+    const float step = r->affine ? wt_lattice_step(r->type, r->block[lane]) : 0.0f;
+    for (int k = step != 0.0f ? -1 : 0; k <= (step != 0.0f ? 1 : 0); k++) {
+        const option o = try_scale(r, t, run, lane, m, wanted + (float)k * step);
+        if (o.loss < best.loss) best = o;
     }
-    if (!(loss(m, (int)lane, to - scale, to_min - min) < 0.0f)) {
-        write_back(r, t, lane, column, scale, min);
-        return;
-    }
-    *ds = to - scale;
-    *dm = to_min - min;
-    t->scale[run][lane] = to;
-    t->min[run][lane] = to_min;
-    const float inverse = to != 0.0f ? 1.0f / to : 0.0f;
-    t->inverse[run][lane] = isfinite(inverse) ? inverse : 0.0f;
+    write_back(r, t, lane, run * t->run, best.scale, best.min);
+    *ds = best.scale - scale;
+    *dm = best.min - min;
+    t->scale[run][lane] = best.scale;
+    t->min[run][lane] = best.min;
+    t->inverse[run][lane] = wt_feedback_inverse(best.scale);
 }
 
 void wt_feedback_refit_run(const wt_feedback_refit *r, wt_feedback_tile *t, size_t at, size_t run, float *change) {

@@ -319,6 +319,26 @@ void wt_lattice_read(wt_type type, const void *block, wt_lattice *l) {
     r->read(block, l);
 }
 
+bool wt_lattice_has_mins(wt_type type) {
+    static const wt_type MINS[] = {WT_Q4_1, WT_Q5_1, WT_Q2_K, WT_Q4_K, WT_Q5_K};
+    for (size_t i = 0; i < sizeof MINS / sizeof *MINS; i++) {
+        if (MINS[i] == type) return true;
+    }
+    return false;
+}
+
+float wt_lattice_step(wt_type type, const void *block) {
+    switch (type) {
+    case WT_Q2_K: return wt_half_to_float(((const wt_block_q2_k *)block)->d);
+    case WT_Q3_K: return wt_half_to_float(((const wt_block_q3_k *)block)->d);
+    case WT_Q4_K: return wt_half_to_float(((const wt_block_q4_k *)block)->d);
+    case WT_Q5_K: return wt_half_to_float(((const wt_block_q5_k *)block)->d);
+    case WT_Q6_K: return wt_half_to_float(((const wt_block_q6_k *)block)->d);
+    case WT_IQ4_XS: return wt_half_to_float(((const wt_block_iq4_xs *)block)->d);
+    default: return 0.0f;
+    }
+}
+
 bool wt_lattice_can_set(wt_type type) {
     const row *r = find(type);
     return r && r->set;

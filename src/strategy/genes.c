@@ -171,9 +171,11 @@ static const wt_gene_info GENES[WT_GENES] = {
          .default_text = "0",
          .human_text = "0",
          .help =
-             "How often, once all weights are rounded with error feedback, every scale is fitted anew to all errors and every "
-             "weight is looked at again. 0: scales stay as they were chosen before codes, and weights are looked at again "
-             "twice. Each time costs about as much as the first rounding."},
+             "Once all weights are rounded with error feedback, each is looked at again in the light of all errors, twice, "
+             "or as often as this says if that is more; the first so many times every scale and min is fitted anew, too. "
+             "0: scales stay as they were chosen before codes. From 3 on each time costs a further look, about as much as "
+             "the first rounding. Scales that are fitted anew forget encode.bias and encode.weight, which then have a say "
+             "in the first codes alone. TQ1_0, TQ2_0, Q1_0, Q2_0, MXFP4 and NVFP4 keep their scales."},
     [WT_GENE_CACHE_K] =
         {.name = "cache.k",
          .kind = WT_GENE_TYPE,

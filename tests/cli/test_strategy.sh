@@ -15,7 +15,7 @@ expect_equal 'strategies of two seeds that are equal' no "$(cmp -s "$scratch/a" 
 wt strategy show "$scratch/a"
 expect_status 0
 expect_equal 'the canonical text' "$(cat "$scratch/a")" "$(grep -v '^#' "$out")"
-expect_out '^# [0-9]+ of 17 genes set, [0-9]+ expression nodes?$'
+expect_out '^# [0-9]+ of 18 genes set, [0-9]+ expression nodes?$'
 expect_out '^#   rules .*alloc.price \([0-9]+ nodes?\)'
 expect_out '^#   at default +[a-z]+\.'
 cp "$out" "$scratch/shown"
@@ -56,7 +56,7 @@ expect_status 0
 expect_err '^operator: (rule|constant|switch|types|choice)$'
 cp "$out" "$scratch/child"
 wt strategy diff "$scratch/a" "$scratch/child"
-expect_out ': 1 of 17 genes differ, distance 0\.'
+expect_out ': 1 of 18 genes differ, distance 0\.'
 for operator in rule constant types choice; do
     wt strategy mutate "$scratch/a" --operator $operator
     expect_status 0
@@ -70,7 +70,7 @@ expect_status 0
 wt strategy cross "$scratch/a" "$scratch/a"
 expect_equal 'a strategy crossed with itself' "$(cat "$scratch/a")" "$(cat "$out")"
 wt strategy diff "$scratch/a" "$scratch/a"
-expect_out ': 0 of 17 genes differ, distance 0.0000$'
+expect_out ': 0 of 18 genes differ, distance 0.0000$'
 
 # Humans: a preset pins what the quantizer assigns, the methods need no model.
 wt strategy human

@@ -460,9 +460,10 @@ const STRATEGIES = {
     plain: [1700000, "alloc.price = error", "alloc.types = [Q2_K Q3_K Q4_K Q5_K Q6_K]"],
     everything: [1450000, "alloc.price = sens", "alloc.types = [IQ2_XXS IQ2_S IQ3_XXS IQ4_XS Q4_K Q6_K]",
         "rotate.residual = hadamard 7", "rotate.value = hadamard 3", "fold.attn_in = 0.2 * log(act)", "fold.attn_out = 0.2 * log(act)",
-        "fold.ffn_in = 0.3 * log(act)", "fold.ffn_mid = 0.2 * log(act)", "feedback.damp = 0.1", "feedback.order = h * w"],
+        "fold.ffn_in = 0.3 * log(act)", "fold.ffn_mid = 0.2 * log(act)", "feedback.damp = 0.1", "feedback.order = h * w",
+        "feedback.refit = 3"],
     small: [2100000, "alloc.price = sens * (1 + is_v)", "alloc.types = [Q4_0 Q5_1 Q8_0 IQ4_NL]", "fold.ffn_mid = 0.4 * log(act)",
-        "feedback.damp = 0.05", "encode.weight = h * sqrt(2 * v + x * x)", "encode.grid = { lo: -0.6, hi: 0.6, steps: 20 }"]
+        "feedback.damp = 0.05", "feedback.refit = 1", "encode.weight = h * sqrt(2 * v + x * x)", "encode.grid = { lo: -0.6, hi: 0.6, steps: 20 }"]
 };
 
 /** What strategies make loads in stock llama.cpp, which measures the divergence that we do. */

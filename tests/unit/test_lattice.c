@@ -79,7 +79,7 @@ static void set_runs(wt_type type, uint64_t seed) {
     enum { TRIES = 60 };
     const wt_type_info *info = wt_type_find(type);
     float x[N], decoded[N], wanted[TRIES], got[TRIES], wanted_min[TRIES], got_min[TRIES];
-    unsigned char bytes[N * 2];
+    _Alignas(16) unsigned char bytes[N * 2];
     int8_t q[N];
     wt_rng rng;
     wt_lattice l, after;
@@ -136,7 +136,7 @@ static void scales_that_are_no_numbers(void **state) {
         if (!wt_type_find((uint32_t)type) || !wt_lattice_can_set((wt_type)type)) continue;
         for (size_t i = 0; i < sizeof ODD / sizeof *ODD; i++) {
             float x[N], decoded[N];
-            unsigned char bytes[N * 2];
+            _Alignas(16) unsigned char bytes[N * 2];
             for (int k = 0; k < N; k++) x[k] = (float)(k % 7 - 3);
             wt_encode((wt_type)type, x, NULL, N, NULL, bytes);
             wt_lattice_set((wt_type)type, 0, ODD[i], ODD[i], bytes);
