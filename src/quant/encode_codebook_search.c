@@ -425,13 +425,14 @@ static size_t find_runs(block *b) {
     for (size_t run = 0; run < b->n_runs; run++) {
         wt_book_run *r = &b->runs[run];
         scale_range(b, run, &lo, &hi);
+        bool none = !(lo > 0.0f && hi > lo); /* zeros, or next to it: at scales of any size the row of least values is the best */
         r->steps = b->shape->books[1] ? LANES / 2 : LANES;
-        scales_between(lo, hi, b->shape->books[1] != NULL, r->s);
+        scales_between(none ? 1.0f : lo, none ? 2.0f : hi, b->shape->books[1] != NULL, r->s);
         add_units(b, run);
         find_parts(b, r, &sum);
         find_bounds(r);
         r->scale = 0.0f;
-        float gain = hi > lo && lo > 0.0f ? find_scale(r, &sum) : 0.0f;
+        float gain = none ? 0.0f : find_scale(r, &sum);
         if (gain > most) most = gain, strongest = run;
     }
     return strongest;
