@@ -291,12 +291,12 @@ static void evaluate(const block *b, batch *c) {
     for (int j = 0; j < c->n; j++) c->of[j].error = sum[j];
 }
 
-/* Keeps the best FINALISTS, best first. */
+/* Keeps the best FINALISTS, best first; of those with the same d, whose k may differ, the best. */
 static void offer(const candidate *c, candidate *best, int *n) {
-    for (int i = 0; i < *n; i++) {
-        if (best[i].d == c->d) return;
-    }
-    int at = *n < FINALISTS ? (*n)++ : FINALISTS;
+    int at = 0;
+    while (at < *n && best[at].d != c->d) at++;
+    if (at < *n && !(c->error < best[at].error)) return;
+    if (at == *n && *n < FINALISTS) (*n)++;
     for (; at > 0 && c->error < best[at - 1].error; at--) {
         if (at < FINALISTS) best[at] = best[at - 1];
     }
@@ -322,7 +322,7 @@ static float refit(const block *b, const candidate *c) {
     return qq > 0.0 && qx > 0.0 ? (float)(qx / qq) : 0.0f;
 }
 
-/* Codes and d against each other: the halves around what fits the finalists, all at once; false: nothing better. */
+/* Codes and d against each other: the halves around what fits the finalists, and the best's own; false: nothing better. */
 static bool polish(const block *b, candidate *best, int *n) {
     batch c = {0};
     double least = best[0].error;
@@ -330,6 +330,7 @@ static bool polish(const block *b, candidate *best, int *n) {
         int d = half_of(refit(b, &best[i]));
         for (int j = 0; j < NEAR && d > 0; j++) add_half(&c, d + j - NEAR / 2);
     }
+    add_half(&c, best[0].d); /* the room that is left */
     offer_batch(b, &c, best, n);
     return best[0].error < least;
 }
