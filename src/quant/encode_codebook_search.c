@@ -56,14 +56,14 @@ static void add_units(block *b, size_t run) {
         u->flips = s->signs == WT_SIGNS_EVEN && odd(b->signs[i / 8]);
         if (halves) u->ways = 2;
         if (u->flips) u->ways = u->parts;
-        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts].n = 0, b->parts[b->n_parts++].samples = 0;
+        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts++].n = 0;
     }
     b->runs[run].n = (size_t)(b->units + b->n_units - b->runs[run].units);
 }
 
 /* ---- a run's envelopes ---- */
 
-/* The lines of a part that are the lowest at scales from..to-1, and those of its second book at the scales after these. */
+/* The lines of a part that are the lowest in lanes from..to-1: at all of a run's scales, of one book. */
 static void keep(const wt_book_lows *low, size_t from, size_t to, part *p) {
     for (size_t j = from; j < to; j++) {
         if (j == from || low->at[j] != low->at[j - 1]) {
@@ -71,7 +71,7 @@ static void keep(const wt_book_lows *low, size_t from, size_t to, part *p) {
             p->b2[p->n] = low->b2[j];
             p->at[p->n++] = (uint16_t)low->at[j];
         }
-        p->best[p->samples++] = (uint8_t)(p->n - 1);
+        p->best[j - from] = (uint8_t)(p->n - 1);
     }
 }
 
@@ -363,10 +363,9 @@ static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint
     return (uint16_t)(at - at % WT_BOOK_ROWS + best.at);
 }
 
-/* Whether line `at` is the best of its book between a run's scales j - 1 and j: what is so at both is so between. */
-static bool is_settled(const part *p, uint16_t at, int j, int steps) {
-    if (p->samples > steps && at >= WT_BOOK_ROWS) j += steps;
-    return j % steps > 0 && p->best[j - 1] == p->best[j];
+/* Whether a part of one book has the same best line at a run's scales j - 1 and j: what is best at both is so between. */
+static bool is_settled(const part *p, int j, int steps) {
+    return j > 0 && j < steps && p->best[j - 1] == p->best[j];
 }
 
 /* The row and signs of a group under scale s, which is between the run's scales j - 1 and j. */
@@ -375,7 +374,7 @@ static void settle_group(const block *b, const part *p, size_t group, bool flips
     float y;
     uint16_t at = p->at[find_line(p, s, &y)];
     bool two_books = b->shape->signs == WT_SIGNS_IN_BOOK; /* whose rows at a run's scales are close enough: looking costs a fifth */
-    if (!two_books && !is_settled(p, at, j, steps)) at = best_row(b, group, flips, s, at);
+    if (!two_books && !is_settled(p, j, steps)) at = best_row(b, group, flips, s, at);
     const wt_book *book = book_of(b, at);
     size_t row = at % WT_BOOK_ROWS, first = group * book->width;
     codes->rows[group] = wt_book_row(book, row);
