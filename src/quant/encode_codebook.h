@@ -47,7 +47,7 @@ static inline uint16_t wt_book_row(const wt_book *b, size_t at) { return (uint16
 typedef struct wt_book_shape {
     const wt_book *books[2]; /* the second is NULL, or IQ1's with the delta taken away */
     size_t run;              /* weights: 16 or 32 */
-    int levels; /* <= WT_BOOK_LANES */
+    int levels;              /* the k that a run may have in files: 8 or 16 */
     float unit;
     enum wt_book_signs {
         WT_SIGNS_IN_BOOK, /* any row for any group */
@@ -103,8 +103,7 @@ typedef struct wt_book_part {
     int n;
     float a[WT_BOOK_LANES], b2[WT_BOOK_LANES];
     uint16_t at[WT_BOOK_LANES];
-    int samples;                 /* scales at which the best is known, a multiple of the run's steps */
-    uint8_t best[WT_BOOK_LANES]; /* which line is, of each book at all scales in turn */
+    uint8_t best[WT_BOOK_LANES]; /* which line is, at each of the run's scales; of no use where a part has lines of two books */
 } wt_book_part;
 
 /* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts lie side by side. */

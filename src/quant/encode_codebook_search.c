@@ -56,14 +56,14 @@ static void add_units(block *b, size_t run) {
         u->flips = s->signs == WT_SIGNS_EVEN && odd(b->signs[i / 8]);
         if (halves) u->ways = 2;
         if (u->flips) u->ways = u->parts;
-        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts].n = 0, b->parts[b->n_parts++].samples = 0;
+        for (int j = 0; j < u->ways * u->parts; j++) b->parts[b->n_parts++].n = 0;
     }
     b->runs[run].n = (size_t)(b->units + b->n_units - b->runs[run].units);
 }
 
 /* ---- a run's envelopes ---- */
 
-/* The lines of a part that are the lowest at scales from..to-1, and those of its second book at the scales after these. */
+/* The lines of a part that are the lowest in lanes from..to-1: at all of a run's scales, of one book. */
 static void keep(const wt_book_lows *low, size_t from, size_t to, part *p) {
     for (size_t j = from; j < to; j++) {
         if (j == from || low->at[j] != low->at[j - 1]) {
@@ -71,7 +71,7 @@ static void keep(const wt_book_lows *low, size_t from, size_t to, part *p) {
             p->b2[p->n] = low->b2[j];
             p->at[p->n++] = (uint16_t)low->at[j];
         }
-        p->best[p->samples++] = (uint8_t)(p->n - 1);
+        p->best[j - from] = (uint8_t)(p->n - 1);
     }
 }
 
@@ -291,12 +291,12 @@ static void evaluate(const block *b, batch *c) {
     for (int j = 0; j < c->n; j++) c->of[j].error = sum[j];
 }
 
-/* Keeps the best FINALISTS, best first. */
+/* Keeps the best FINALISTS, best first; of those with the same d, whose k may differ, the best. */
 static void offer(const candidate *c, candidate *best, int *n) {
-    for (int i = 0; i < *n; i++) {
-        if (best[i].d == c->d) return;
-    }
-    int at = *n < FINALISTS ? (*n)++ : FINALISTS;
+    int at = 0;
+    while (at < *n && best[at].d != c->d) at++;
+    if (at < *n && !(c->error < best[at].error)) return;
+    if (at == *n && *n < FINALISTS) (*n)++;
     for (; at > 0 && c->error < best[at - 1].error; at--) {
         if (at < FINALISTS) best[at] = best[at - 1];
     }
@@ -322,7 +322,7 @@ static float refit(const block *b, const candidate *c) {
     return qq > 0.0 && qx > 0.0 ? (float)(qx / qq) : 0.0f;
 }
 
-/* Codes and d against each other: the halves around what fits the finalists, all at once; false: nothing better. */
+/* Codes and d against each other: the halves around what fits the finalists, and the best's own; false: nothing better. */
 static bool polish(const block *b, candidate *best, int *n) {
     batch c = {0};
     double least = best[0].error;
@@ -330,6 +330,7 @@ static bool polish(const block *b, candidate *best, int *n) {
         int d = half_of(refit(b, &best[i]));
         for (int j = 0; j < NEAR && d > 0; j++) add_half(&c, d + j - NEAR / 2);
     }
+    add_half(&c, best[0].d); /* the room that is left */
     offer_batch(b, &c, best, n);
     return best[0].error < least;
 }
@@ -362,10 +363,9 @@ static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint
     return (uint16_t)(at - at % WT_BOOK_ROWS + best.at);
 }
 
-/* Whether line `at` is the best of its book between a run's scales j - 1 and j: what is so at both is so between. */
-static bool is_settled(const part *p, uint16_t at, int j, int steps) {
-    if (p->samples > steps && at >= WT_BOOK_ROWS) j += steps;
-    return j % steps > 0 && p->best[j - 1] == p->best[j];
+/* Whether a part of one book has the same best line at a run's scales j - 1 and j: what is best at both is so between. */
+static bool is_settled(const part *p, int j, int steps) {
+    return j > 0 && j < steps && p->best[j - 1] == p->best[j];
 }
 
 /* The row and signs of a group under scale s, which is between the run's scales j - 1 and j. */
@@ -374,7 +374,7 @@ static void settle_group(const block *b, const part *p, size_t group, bool flips
     float y;
     uint16_t at = p->at[find_line(p, s, &y)];
     bool two_books = b->shape->signs == WT_SIGNS_IN_BOOK; /* whose rows at a run's scales are close enough: looking costs a fifth */
-    if (!two_books && !is_settled(p, at, j, steps)) at = best_row(b, group, flips, s, at);
+    if (!two_books && !is_settled(p, j, steps)) at = best_row(b, group, flips, s, at);
     const wt_book *book = book_of(b, at);
     size_t row = at % WT_BOOK_ROWS, first = group * book->width;
     codes->rows[group] = wt_book_row(book, row);
@@ -425,13 +425,14 @@ static size_t find_runs(block *b) {
     for (size_t run = 0; run < b->n_runs; run++) {
         wt_book_run *r = &b->runs[run];
         scale_range(b, run, &lo, &hi);
+        bool none = !(lo > 0.0f && hi > lo); /* zeros, or next to it: at scales of any size the row of least values is the best */
         r->steps = b->shape->books[1] ? LANES / 2 : LANES;
-        scales_between(lo, hi, b->shape->books[1] != NULL, r->s);
+        scales_between(none ? 1.0f : lo, none ? 2.0f : hi, b->shape->books[1] != NULL, r->s);
         add_units(b, run);
         find_parts(b, r, &sum);
         find_bounds(r);
         r->scale = 0.0f;
-        float gain = hi > lo && lo > 0.0f ? find_scale(r, &sum) : 0.0f;
+        float gain = none ? 0.0f : find_scale(r, &sum);
         if (gain > most) most = gain, strongest = run;
     }
     return strongest;

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "quant/codec.h"
 #include "quant/codec_families.h"
+#include "quant/codebook.h"
 #include "quant/codebook_tables.h"
 #include "quant/codebook_blocks.h"
 #include "quant/encode.h"
@@ -174,11 +175,78 @@ static void test_blocks_come_back(void **state) {
     }
 }
 
+/* The least size of values that a run of n weights can have under a scale of 1, weighted: all rows of the type's grid. */
+static double least_size(wt_type type, const float *w, size_t n) {
+    static const float ones[4] = WT_VALUES_IQ1, twos[4] = WT_VALUES_IQ2, threes_xxs[8] = WT_VALUES_IQ3_XXS,
+                       threes[8] = WT_VALUES_IQ3_S;
+    bool iq1 = type == WT_IQ1_S || type == WT_IQ1_M, iq3 = type == WT_IQ3_XXS || type == WT_IQ3_S;
+    const uint16_t *grid = iq1 ? wt_grid_iq1s : type == WT_IQ2_XXS ? wt_grid_iq2xxs : type == WT_IQ2_XS ? wt_grid_iq2xs
+                           : type == WT_IQ2_S ? wt_grid_iq2s : type == WT_IQ3_XXS ? wt_grid_iq3xxs : wt_grid_iq3s;
+    const float *digits = iq1 ? ones : !iq3 ? twos : type == WT_IQ3_XXS ? threes_xxs : threes;
+    size_t rows = iq1 ? 2048 : type == WT_IQ2_XS || type == WT_IQ3_S ? 512 : type == WT_IQ2_S ? 1024 : 256;
+    size_t width = iq3 ? 4 : 8;
+    int bits = iq3 ? 3 : 2;
+    double sizes[2] = {0};
+    for (int taken = 0; taken < 2; taken++) { /* IQ1_S: one delta for the run; IQ1_M's zeros cost the same with either */
+        double shift = !iq1 ? 0.0 : taken ? -0.125 : 0.125;
+        for (size_t i = 0; i < n; i += width) {
+            double least = INFINITY;
+            for (size_t r = 0; r < rows; r++) {
+                double sum = 0.0;
+                for (size_t j = 0; j < width; j++) {
+                    double v = (double)digits[grid[r] >> bits * (int)j & ((1 << bits) - 1)] + shift;
+                    sum += (double)w[i + j] * v * v;
+                }
+                least = sum < least ? sum : least;
+            }
+            sizes[taken] += least;
+        }
+    }
+    return sizes[0] < sizes[1] ? sizes[0] : sizes[1];
+}
+
+/* What a block holds for a run of zeros, as far as it can: the lowest scale and the least values. `tiny`: not quite zeros. */
+static void check_zero_run(size_t t, int level, wt_rng *rng, int round, float tiny) {
+    size_t n = wt_codebook_run(TYPES[t].type);
+    float x[256], w[256], back[256], ones[256];
+    unsigned char block[128];
+    wt_codebook_block b;
+    random_block(rng, round, x, w);
+    for (size_t i = 0; i < 256; i++) ones[i] = 1.0f;
+    for (size_t i = 0; i < n; i++) x[i] = i % 2 ? -tiny : tiny;
+    wt_encode_at(TYPES[t].type, (wt_cpu_level)level, x, round ? w : NULL, 256, NULL, block);
+    wt_codec_of(TYPES[t].type)->decode(block, back, 256);
+    wt_codebook_scales(TYPES[t].type, x, round ? w : NULL, NULL, &b);
+    double scale = (double)wt_codebook_scale(&b, 0), size = 0.0;
+    for (size_t i = 0; i < n; i++) size += (double)(round ? w[i] : 1.0f) * (double)back[i] * (double)back[i];
+    assert_true(scale > 0.0);
+    assert_int_equal(b.k[0], 0);
+    double least = scale * scale * least_size(TYPES[t].type, round ? w : ones, n);
+    if (!(fabs(size - least) <= 1e-5 * least))
+        fail_msg("%s (%s), round %d: a run of zeros has %g where %g is possible", TYPES[t].name,
+                 wt_cpu_level_name((wt_cpu_level)level), round, size, least);
+}
+
+static void test_zero_runs(void **state) {
+    (void)state;
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 9, 0);
+    for (size_t t = 0; t < N_TYPES; t++) {
+        for (int level = 0; level <= (int)wt_cpu_best(); level++) {
+            for (int round = 0; round < 2; round++) {
+                check_zero_run(t, level, &rng, round, 0.0f);
+                check_zero_run(t, level, &rng, round, 1e-30f); /* its square is nothing */
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_decode),
         cmocka_unit_test(test_rows_are_best),
         cmocka_unit_test(test_blocks_come_back),
+        cmocka_unit_test(test_zero_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

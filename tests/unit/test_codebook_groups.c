@@ -161,6 +161,110 @@ static void test_choices_are_best(void **state) {
     }
 }
 
+/* ---- scales that are set ---- */
+
+/* A block with scales of all sizes. */
+static void mixed_block(wt_type type, wt_rng *rng, wt_codebook_block *b) {
+    float x[256], w[256];
+    random_block(rng, 1, x, w);
+    for (size_t i = 0; i < 256; i++) x[i] *= 1.0f + 2.0f * (float)(i / wt_codebook_run(type) % 5);
+    wt_codebook_scales(type, x, w, NULL, b);
+    assert_true(wt_codebook_scale(b, 0) > 0.0f);
+}
+
+static void test_runs(void **state) {
+    (void)state;
+    for (size_t t = 0; t < N_TYPES; t++) {
+        bool short_runs = TYPES[t] == WT_IQ1_M || TYPES[t] == WT_IQ2_XS || TYPES[t] == WT_IQ2_S;
+        assert_int_equal(wt_codebook_run(TYPES[t]), short_runs ? 16 : 32);
+    }
+}
+
+/* The scales that were read, set again, leave the block's bytes; every run has its own. */
+static void test_scales_come_back(void **state) {
+    (void)state;
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 3, 0);
+    for (size_t t = 0; t < N_TYPES; t++) {
+        size_t bytes = wt_type_find(TYPES[t])->block_bytes, run = wt_codebook_run(TYPES[t]), changed = 0;
+        for (int round = 0; round < 6; round++) {
+            wt_codebook_block b;
+            float scales[16];
+            unsigned char before[128], other[128], after[128];
+            mixed_block(TYPES[t], &rng, &b);
+            wt_codebook_pack(&b, before);
+            for (size_t at = 0; at < 256; at += run) scales[at / run] = wt_codebook_scale(&b, at);
+            for (size_t at = 0; at < 256; at += run) wt_codebook_set_scale(&b, at, scales[(256 - run - at) / run]);
+            wt_codebook_pack(&b, other);
+            changed += memcmp(before, other, bytes) != 0;
+            for (size_t at = 0; at < 256; at += run) assert_true(wt_codebook_scale(&b, at) == scales[(256 - run - at) / run]);
+            for (size_t at = 0; at < 256; at += run) wt_codebook_set_scale(&b, at + run - 1, scales[at / run]);
+            wt_codebook_pack(&b, after);
+            assert_memory_equal(before, after, bytes);
+        }
+        assert_true(changed > 0);
+    }
+}
+
+static size_t levels_of(wt_type type) { return type == WT_IQ1_S || type == WT_IQ1_M ? 8 : 16; }
+
+static void test_set_scale_is_nearest(void **state) {
+    (void)state;
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 4, 0);
+    for (size_t t = 0; t < N_TYPES; t++) {
+        size_t levels = levels_of(TYPES[t]), run = wt_codebook_run(TYPES[t]);
+        wt_codebook_block b, others;
+        for (int round = 0; round < 200; round++) {
+            if (round % 20 == 0) mixed_block(TYPES[t], &rng, &b);
+            size_t at = wt_rng_below(&rng, 256), first = at / run;
+            uint8_t own = b.k[first];
+            b.k[first] = 0;
+            double one = (double)wt_codebook_scale(&b, at), most = one * (double)(2 * levels - 1), least = INFINITY;
+            double wanted = most * (1.4 * wt_rng_uniform(&rng) - 0.2); /* beyond both ends, too */
+            b.k[first] = own;
+            memcpy(&others, &b, sizeof b);
+            wt_codebook_set_scale(&b, at, (float)wanted);
+            for (size_t k = 0; k < levels; k++) {
+                double away = fabs(wanted - one * (double)(2 * k + 1));
+                least = away < least ? away : least;
+            }
+            double away = fabs(wanted - (double)wt_codebook_scale(&b, at));
+            assert_true(b.k[first] < levels);
+            if (!(away <= least + 1e-6 * most)) fail_msg("%s: %g away, %g possible", name_of(TYPES[t]), away, least);
+            others.k[first] = b.k[first]; /* nothing but the run's scale was touched */
+            assert_memory_equal(&others, &b, sizeof b);
+        }
+    }
+}
+
+static void test_set_scale_of_odd_numbers(void **state) {
+    (void)state;
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 5, 0);
+    for (size_t t = 0; t < N_TYPES; t++) {
+        uint8_t top = (uint8_t)(levels_of(TYPES[t]) - 1);
+        const struct {
+            float scale;
+            uint8_t k;
+        } ODD[] = {{NAN, 0}, {-NAN, 0}, {-INFINITY, 0}, {-1.0f, 0}, {0.0f, 0}, {1e-45f, 0}, {3e38f, top}, {INFINITY, top}};
+        for (size_t i = 0; i < 2 * sizeof ODD / sizeof *ODD; i++) {
+            wt_codebook_block b;
+            float q[256];
+            mixed_block(TYPES[t], &rng, &b);
+            bool zero = i % 2; /* any scale of nothing is nothing */
+            if (zero) b.d = 0;
+            b.k[0] = 5;
+            wt_codebook_set_scale(&b, 3, ODD[i / 2].scale);
+            assert_int_equal(b.k[0], zero ? 0 : ODD[i / 2].k);
+            assert_true(isfinite(wt_codebook_scale(&b, 0)));
+            assert_true(!zero || wt_codebook_scale(&b, 0) == 0.0f);
+            wt_codebook_values(&b, q);
+            for (int j = 0; j < 256; j++) assert_true(zero ? q[j] == 0.0f : isfinite(q[j]));
+        }
+    }
+}
+
 static void test_zero_blocks(void **state) {
     (void)state;
     for (size_t t = 0; t < N_TYPES; t++) {
@@ -179,6 +283,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scales_are_the_encoders),
         cmocka_unit_test(test_choices_are_best),
+        cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_scales_come_back),
+        cmocka_unit_test(test_set_scale_is_nearest),
+        cmocka_unit_test(test_set_scale_of_odd_numbers),
         cmocka_unit_test(test_zero_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
