@@ -38,12 +38,11 @@ static run_step *const STEPS[WT_STEP_END];
 /* How a step ends, other than the last. */
 #define RUN_NEXT s++, STEPS[s->code](s, at, k, REGISTERS)
 
-/* In a step's value: T is the register, A to D are its operands in memory. */
+/* In a step's value: T is the register, A to C are its operands in memory, which are at a to d. */
 #define T tile
 #define A vec_load(a + lane * WIDTH)
 #define B vec_load(b + lane * WIDTH)
 #define C vec_load(c + lane * WIDTH)
-#define D vec_load(d + lane * WIDTH)
 
 #define PLACE(place) (float *)(at->at[place] + (k & at->moves[place]))
 #define FIXED_PLACE(place) (float *)at->at[place]        /* a slot or a single value */
@@ -121,16 +120,17 @@ INLINE vec fused(int op, vec x, vec y) {
     }
 }
 
-INLINE vec pair_of(wt_pair pair, vec x, vec y, const float *number) {
+/* Each pair loads what it reads and no more, as a number is all that is there. `from`: the first of the lanes. */
+INLINE vec pair_of(wt_pair pair, const float *x, const float *y, const float *number, size_t from) {
     switch (pair) {
-    case WT_PAIR_ADD: return x + y;
-    case WT_PAIR_SUB: return x - y;
-    case WT_PAIR_MUL: return x * y;
-    case WT_PAIR_SQUARE: return x * x;
-    case WT_PAIR_SCALE: return vec_set(*number) * y;
-    case WT_PAIR_MIN: return vec_min(x, y);
-    case WT_PAIR_MAX: return vec_max(x, y);
-    default: return x;
+    case WT_PAIR_ADD: return vec_load(x + from) + vec_load(y + from);
+    case WT_PAIR_SUB: return vec_load(x + from) - vec_load(y + from);
+    case WT_PAIR_MUL: return vec_load(x + from) * vec_load(y + from);
+    case WT_PAIR_SQUARE: return vec_load(x + from) * vec_load(x + from);
+    case WT_PAIR_SCALE: return vec_set(*number) * vec_load(y + from);
+    case WT_PAIR_MIN: return vec_min(vec_load(x + from), vec_load(y + from));
+    case WT_PAIR_MAX: return vec_max(vec_load(x + from), vec_load(y + from));
+    default: return vec_load(x + from);
     }
 }
 
@@ -176,8 +176,8 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     X(apply_##o, WT_STEP_APPLY(o), fused(o, T, A))                                                                     \
     X(apply_number_##o, WT_STEP_APPLY_NUMBER(o), fused(o, T, vec_set(*FIXED_PLACE(s->a))))                             \
     X(sqrt_apply_##o, WT_STEP_SQRT_APPLY(o), fused(o, vec_sqrt(vec_abs(T)), A))
-#define AB(pair) pair_of(pair, A, B, FIXED_PLACE(s->a))
-#define CD(pair) pair_of(pair, C, D, FIXED_PLACE(s->c))
+#define AB(pair) pair_of(pair, a, b, FIXED_PLACE(s->a), lane * WIDTH)
+#define CD(pair) pair_of(pair, c, d, FIXED_PLACE(s->c), lane * WIDTH)
 #define LOAD_2(X, p) X(load_##p, WT_STEP_LOAD_2(p), AB(p))
 #define LOAD_3(X, p, o) X(load_##p##_##o, WT_STEP_LOAD_3(p, o), fused(o, AB(p), C))
 #define CHAIN(X, o1, o2) X(chain_##o1##_##o2, WT_STEP_CHAIN(o1, o2), fused(o2, fused(o1, T, A), B))
@@ -261,7 +261,6 @@ static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY
 #undef A
 #undef B
 #undef C
-#undef D
 #undef T
 
 /* ---- rows ---- */
