@@ -1,9 +1,10 @@
 /*
- * The machine, in one text for every instruction set (see program_lanes.h). A row is run in tiles of eight vectors, which stay in
- * registers from step to step: for each step there is a function that has them as its arguments, does its work to them and calls
- * the next step's function with them, which compilers make a jump. Only what a later step needs is written to memory. Inputs are
- * read where they are. Where the caller does not promise their bounds, each stretch of a row is looked over once, short enough to
- * stay in the first-level cache meanwhile, which tells whether the fast steps will do.
+ * The machine, in one text for every instruction set (see program_lanes.h). A row is run in tiles of eight vectors,
+ * which stay in registers from step to step: for each step there is a function that has them as its arguments, does its
+ * work to them and calls the next step's function with them, which compilers make a jump. Only what a later step needs
+ * is written to memory. Inputs are read where they are. Where the caller does not promise their bounds, each stretch of
+ * a row is looked over once, short enough to stay in the first-level cache meanwhile, which tells whether the fast
+ * steps will do.
  */
 #include <stdbool.h>
 
@@ -13,9 +14,9 @@
 enum { TILE = 8 * WIDTH, TILE_BYTES = 8 * sizeof(vec), STRETCH = 1024 };
 
 /*
- * Where places' values are: those of the tile that begins k bytes into a row are at at[place] + (k & moves[place]). So rows, the result among
- * them, move and slots and single values, a tile of them each, do not. The addresses of a tile's stores come of numbers that no store
- * precedes: the loads of the next tile need not wait for them.
+ * Where places' values are: those of the tile that begins k bytes into a row are at at[place] + (k & moves[place]). So
+ * rows, the result among them, move and slots and single values, a tile of them each, do not. The addresses of a tile's
+ * stores come of numbers that no store precedes: the loads of the next tile need not wait for them.
  */
 typedef struct table {
     uintptr_t at[WT_PROGRAM_PLACES + 1], moves[WT_PROGRAM_PLACES + 1]; /* 0 or all ones */
@@ -306,7 +307,10 @@ static void lay_out_careful(machine *m) {
     }
 }
 
-/* Runs whole tiles, from k bytes into the rows on. The first step loads its registers. Its call returns where the tile is done. */
+/*
+ * Runs whole tiles, from k bytes into the rows on. The first step loads its registers. Its call returns where the tile
+ * is done.
+ */
 INLINE void run_tiles(const table *at, const wt_step *steps, size_t k, size_t tiles) {
     const vec any = vec_set(0.0f);
     run_step *const first = STEPS[steps->code];
@@ -314,8 +318,8 @@ INLINE void run_tiles(const table *at, const wt_step *steps, size_t k, size_t ti
 }
 
 /*
- * n values, at most a tile, from k bytes into the rows on, admitted as numbers within range and copied, so that nothing is read or written past
- * the row's end.
+ * n values, at most a tile, from k bytes into the rows on, admitted as numbers within range and copied, so that nothing
+ * is read or written past the row's end.
  */
 static __attribute__((noinline)) void run_copied(machine *m, size_t k, size_t n) {
     const wt_program *p = m->program;
@@ -348,8 +352,9 @@ static __attribute__((noinline)) int32_t largest(const machine *m, size_t k, siz
 }
 
 /*
- * Whether all values of whole tiles that nothing is promised of are at most `limit`, by the sum of their squares, which is no less than any
- * of them and no number where one of them is none. May say no where it is so, as the square of a limit has to be within range.
+ * Whether all values of whole tiles that nothing is promised of are at most `limit`, by the sum of their squares, which
+ * is no less than any of them and no number where one of them is none. May say no where it is so, as the square of a
+ * limit has to be within range.
  */
 INLINE bool within_limit(const machine *m, size_t k, size_t tiles, float limit) {
     vec sums[8];
@@ -434,8 +439,8 @@ static bool in_place(const machine *m) {
 }
 
 /*
- * What is left after whole tiles is run as the last whole tile that there is, part of it for a second time, where its inputs are still
- * there.
+ * What is left after whole tiles is run as the last whole tile that there is, part of it for a second time, where its
+ * inputs are still there.
  */
 static void run_program(const wt_program *p, const wt_row *inputs, size_t n, float *out) {
     machine m;
