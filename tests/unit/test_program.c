@@ -363,7 +363,7 @@ static void spoil(const wt_program *good, bool fast, size_t refused[2], size_t p
         assert_false(wt_program_verify(&bad));
         step->code = WT_STEP_OUT; /* before the last step */
         assert_int_equal(wt_program_verify(&bad), ends);
-        step->code = WT_STEP_NEG; /* of what was loaded before; no result, and nothing new to a slot that is read later */
+        step->code = WT_STEP_NEG; /* of what was loaded before; no result, and nothing to a slot that is read later */
         const bool negates = loaded && !ends && (!keeps || kept[before.d]);
         assert_int_equal(wt_program_verify(&bad), negates);
         (negates ? passed : refused)[0]++;
