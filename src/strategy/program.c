@@ -1,10 +1,10 @@
 /*
- * Expressions to programs, for a machine of one register (see program_body.h): a step acts on the register and on places in memory, which
- * are numbers, inputs, and slots for results that have to wait, handed out as a stack. So of an operator's two operands the one that
- * is no leaf is computed to the register; where neither is, one waits in a slot, or is done within one step with the operator.
- * Which sums and products have to saturate is found by carrying bounds from the leaves up, by the very arithmetic of the values:
- * rounding is monotone, so where the bound of a result stays within range, so does the result, and the bits are the same without its
- * clamp.
+ * Expressions to programs, for a machine of one register (see program_body.h): a step acts on the register and on
+ * places in memory, which are numbers, inputs, and slots for results that have to wait, handed out as a stack. So of an
+ * operator's two operands the one that is no leaf is computed to the register; where neither is, one waits in a slot,
+ * or is done within one step with the operator. Which sums and products have to saturate is found by carrying bounds
+ * from the leaves up, by the very arithmetic of the values: rounding is monotone, so where the bound of a result stays
+ * within range, so does the result, and the bits are the same without its clamp.
  */
 #include <math.h>
 #include <string.h>
@@ -64,8 +64,8 @@ static float bound_of(const compiler *c, size_t at, float limit, const float *bo
 }
 
 /*
- * With inputs of at most `limit`, whether everything stays within range that is not clamped. Where `mark`, what does not is clamped
- * from now on.
+ * With inputs of at most `limit`, whether everything stays within range that is not clamped. Where `mark`, what does
+ * not is clamped from now on.
  */
 static bool check_bounds(compiler *c, float limit, bool mark) {
     float bounds[WT_EXPR_MAX_NODES];
@@ -214,7 +214,10 @@ static void join(compiler *c, int op, const joined *j) {
 
 static void generate(compiler *c, size_t at);
 
-/* A step on the register and a place for an operator that has none of the fused codes; `turned`: the register is the second operand. */
+/*
+ * A step on the register and a place for an operator that has none of the fused codes; `turned`: the register is the
+ * second operand.
+ */
 static void push_pair(compiler *c, uint8_t op, bool turned, uint8_t place) {
     static const uint8_t CODES[WT_OP_COUNT][2] = {
         [WT_OP_ADD] = {WT_STEP_ADD_WITHIN, WT_STEP_ADD_WITHIN}, [WT_OP_SUB] = {WT_STEP_SUB_WITHIN, WT_STEP_FROM_WITHIN},
@@ -288,8 +291,8 @@ static bool is_square(const compiler *c, size_t at) {
 }
 
 /*
- * if(x comparison y, yes, no): one of yes and no stays in the register, the other is leaves, or else waits. There is no NaN, so that
- * what stays may be either: x < y is not y <= x.
+ * if(x comparison y, yes, no): one of yes and no stays in the register, the other is leaves, or else waits. There is no
+ * NaN, so that what stays may be either: x < y is not y <= x.
  */
 static void generate_if(compiler *c, size_t at) {
     static const struct {
@@ -455,7 +458,10 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
 
 /* ---- verification ---- */
 
-/* Every place exists, those that a step does not read as well: it may find where they are. The last step alone writes the result. */
+/*
+ * Every place exists, those that a step does not read as well: it may find where they are. The last step alone writes
+ * the result.
+ */
 static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count, size_t slots) {
     const size_t leaves = p->places - p->slots, end = leaves + slots;
     bool written[WT_PROGRAM_PLACES], loaded = false;

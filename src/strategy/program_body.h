@@ -1,9 +1,10 @@
 /*
- * The machine, in one text for every instruction set (see program_lanes.h). A row is run in tiles of eight vectors, which stay in
- * registers from step to step: for each step there is a function that has them as its arguments, does its work to them and calls
- * the next step's function with them, which compilers make a jump. Only what a later step needs is written to memory. Inputs are
- * read where they are. Where the caller does not promise their bounds, each stretch of a row is looked over once, short enough to
- * stay in the first-level cache meanwhile, which tells whether the fast steps will do.
+ * The machine, in one text for every instruction set (see program_lanes.h). A row is run in tiles of eight vectors,
+ * which stay in registers from step to step: for each step there is a function that has them as its arguments, does its
+ * work to them and calls the next step's function with them, which compilers make a jump. Only what a later step needs
+ * is written to memory. Inputs are read where they are. Where the caller does not promise their bounds, each stretch of
+ * a row is looked over once, short enough to stay in the first-level cache meanwhile, which tells whether the fast
+ * steps will do.
  */
 #include <stdbool.h>
 
@@ -13,9 +14,9 @@
 enum { TILE = 8 * WIDTH, TILE_BYTES = 8 * sizeof(vec), STRETCH = 1024 };
 
 /*
- * Where places' values are: those of the tile that begins k bytes into a row are at at[place] + (k & moves[place]). So rows, the result among
- * them, move and slots and single values, a tile of them each, do not. The addresses of a tile's stores come of numbers that no store
- * precedes: the loads of the next tile need not wait for them.
+ * Where places' values are: those of the tile that begins k bytes into a row are at at[place] + (k & moves[place]). So
+ * rows, the result among them, move and slots and single values, a tile of them each, do not. The addresses of a tile's
+ * stores come of numbers that no store precedes: the loads of the next tile need not wait for them.
  */
 typedef struct table {
     uintptr_t at[WT_PROGRAM_PLACES + 1], moves[WT_PROGRAM_PLACES + 1]; /* 0 or all ones */
@@ -38,12 +39,11 @@ static run_step *const STEPS[WT_STEP_END];
 /* How a step ends, other than the last. */
 #define RUN_NEXT s++, STEPS[s->code](s, at, k, REGISTERS)
 
-/* In a step's value: T is the register, A to D are its operands in memory. */
+/* In a step's value: T is the register, A to C are its operands in memory, which are at a to d. */
 #define T tile
 #define A vec_load(a + lane * WIDTH)
 #define B vec_load(b + lane * WIDTH)
 #define C vec_load(c + lane * WIDTH)
-#define D vec_load(d + lane * WIDTH)
 
 #define PLACE(place) (float *)(at->at[place] + (k & at->moves[place]))
 #define FIXED_PLACE(place) (float *)at->at[place]        /* a slot or a single value */
@@ -121,16 +121,17 @@ INLINE vec fused(int op, vec x, vec y) {
     }
 }
 
-INLINE vec pair_of(wt_pair pair, vec x, vec y, const float *number) {
+/* Each pair loads what it reads and no more, as a number is all that is there. `from`: the first of the lanes. */
+INLINE vec pair_of(wt_pair pair, const float *x, const float *y, const float *number, size_t from) {
     switch (pair) {
-    case WT_PAIR_ADD: return x + y;
-    case WT_PAIR_SUB: return x - y;
-    case WT_PAIR_MUL: return x * y;
-    case WT_PAIR_SQUARE: return x * x;
-    case WT_PAIR_SCALE: return vec_set(*number) * y;
-    case WT_PAIR_MIN: return vec_min(x, y);
-    case WT_PAIR_MAX: return vec_max(x, y);
-    default: return x;
+    case WT_PAIR_ADD: return vec_load(x + from) + vec_load(y + from);
+    case WT_PAIR_SUB: return vec_load(x + from) - vec_load(y + from);
+    case WT_PAIR_MUL: return vec_load(x + from) * vec_load(y + from);
+    case WT_PAIR_SQUARE: return vec_load(x + from) * vec_load(x + from);
+    case WT_PAIR_SCALE: return vec_set(*number) * vec_load(y + from);
+    case WT_PAIR_MIN: return vec_min(vec_load(x + from), vec_load(y + from));
+    case WT_PAIR_MAX: return vec_max(vec_load(x + from), vec_load(y + from));
+    default: return vec_load(x + from);
     }
 }
 
@@ -176,8 +177,8 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     X(apply_##o, WT_STEP_APPLY(o), fused(o, T, A))                                                                     \
     X(apply_number_##o, WT_STEP_APPLY_NUMBER(o), fused(o, T, vec_set(*FIXED_PLACE(s->a))))                             \
     X(sqrt_apply_##o, WT_STEP_SQRT_APPLY(o), fused(o, vec_sqrt(vec_abs(T)), A))
-#define AB(pair) pair_of(pair, A, B, FIXED_PLACE(s->a))
-#define CD(pair) pair_of(pair, C, D, FIXED_PLACE(s->c))
+#define AB(pair) pair_of(pair, a, b, FIXED_PLACE(s->a), lane * WIDTH)
+#define CD(pair) pair_of(pair, c, d, FIXED_PLACE(s->c), lane * WIDTH)
 #define LOAD_2(X, p) X(load_##p, WT_STEP_LOAD_2(p), AB(p))
 #define LOAD_3(X, p, o) X(load_##p##_##o, WT_STEP_LOAD_3(p, o), fused(o, AB(p), C))
 #define CHAIN(X, o1, o2) X(chain_##o1##_##o2, WT_STEP_CHAIN(o1, o2), fused(o2, fused(o1, T, A), B))
@@ -261,7 +262,6 @@ static run_step *const STEPS[WT_STEP_END] = {PLAIN_STEPS(ENTRY) LONG_STEPS(ENTRY
 #undef A
 #undef B
 #undef C
-#undef D
 #undef T
 
 /* ---- rows ---- */
@@ -307,7 +307,10 @@ static void lay_out_careful(machine *m) {
     }
 }
 
-/* Runs whole tiles, from k bytes into the rows on. The first step loads its registers. Its call returns where the tile is done. */
+/*
+ * Runs whole tiles, from k bytes into the rows on. The first step loads its registers. Its call returns where the tile
+ * is done.
+ */
 INLINE void run_tiles(const table *at, const wt_step *steps, size_t k, size_t tiles) {
     const vec any = vec_set(0.0f);
     run_step *const first = STEPS[steps->code];
@@ -315,8 +318,8 @@ INLINE void run_tiles(const table *at, const wt_step *steps, size_t k, size_t ti
 }
 
 /*
- * n values, at most a tile, from k bytes into the rows on, admitted as numbers within range and copied, so that nothing is read or written past
- * the row's end.
+ * n values, at most a tile, from k bytes into the rows on, admitted as numbers within range and copied, so that nothing
+ * is read or written past the row's end.
  */
 static __attribute__((noinline)) void run_copied(machine *m, size_t k, size_t n) {
     const wt_program *p = m->program;
@@ -349,8 +352,9 @@ static __attribute__((noinline)) int32_t largest(const machine *m, size_t k, siz
 }
 
 /*
- * Whether all values of whole tiles that nothing is promised of are at most `limit`, by the sum of their squares, which is no less than any
- * of them and no number where one of them is none. May say no where it is so, as the square of a limit has to be within range.
+ * Whether all values of whole tiles that nothing is promised of are at most `limit`, by the sum of their squares, which
+ * is no less than any of them and no number where one of them is none. May say no where it is so, as the square of a
+ * limit has to be within range.
  */
 INLINE bool within_limit(const machine *m, size_t k, size_t tiles, float limit) {
     vec sums[8];
@@ -435,8 +439,8 @@ static bool in_place(const machine *m) {
 }
 
 /*
- * What is left after whole tiles is run as the last whole tile that there is, part of it for a second time, where its inputs are still
- * there.
+ * What is left after whole tiles is run as the last whole tile that there is, part of it for a second time, where its
+ * inputs are still there.
  */
 static void run_program(const wt_program *p, const wt_row *inputs, size_t n, float *out) {
     machine m;

@@ -1,7 +1,8 @@
 /*
- * One vector register of floats, as wide as the file's instruction set has: what program_body.h is written in. Every operation
- * rounds each lane by itself and nothing is fused, so that all widths give the same bits; vec_add_square alone, which is for bounds, may
- * round once or twice. The operators + - * / & | are the compiler's own on vector types.
+ * One vector register of floats, as wide as the file's instruction set has: what program_body.h is written in. Every
+ * operation rounds each lane by itself and nothing is fused, so that all widths give the same bits; vec_add_square
+ * alone, which is for bounds, may round once or twice. The operators + - * / & | are the compiler's own on vector
+ * types.
  */
 #ifndef WT_STRATEGY_PROGRAM_LANES_H
 #define WT_STRATEGY_PROGRAM_LANES_H

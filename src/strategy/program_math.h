@@ -1,8 +1,8 @@
 /*
- * exp, log, tanh and pow over vectors, by Taylor series after the usual reductions of the argument. Arguments are finite and within
- * +-1e30, and so are results. Nothing is fused, so that every instruction set rounds alike; the unit test compares them with
- * double precision. Where whole numbers are meant, ROUNDER (1.5 * 2^23) is added and taken away again: the sum's low bits are
- * the whole number.
+ * exp, log, tanh and pow over vectors, by Taylor series after the usual reductions of the argument. Arguments are
+ * finite and within +-1e30, and so are results. Nothing is fused, so that every instruction set rounds alike; the unit
+ * test compares them with double precision. Where whole numbers are meant, ROUNDER (1.5 * 2^23) is added and taken away
+ * again: the sum's low bits are the whole number.
  */
 #ifndef WT_STRATEGY_PROGRAM_MATH_H
 #define WT_STRATEGY_PROGRAM_MATH_H
@@ -15,7 +15,10 @@
 #define LN2_LOW -2.12194440e-4f
 #define LOG2_E 1.44269504f
 
-/* e^r * 2^n for |r| up to about 0.7, n a whole number in -160..100. In two factors, so that what is below 2^-126 rounds once. */
+/*
+ * e^r * 2^n for |r| up to about 0.7, n a whole number in -160..100. In two factors, so that what is below 2^-126 rounds
+ * once.
+ */
 INLINE vec vec_exp_reduced(vec r, vec n) {
     vec p = r * (1.0f / 5040.0f) + 1.0f / 720.0f;
     p = p * r + 1.0f / 120.0f;
@@ -66,8 +69,8 @@ INLINE vec vec_tanh(vec x) {
 }
 
 /*
- * 2^(b log2|a|). The exponent's part of the logarithm times b is kept exact, by cutting b into halves of 12 bits, so that the error is
- * that of b log2 of the mantissa alone.
+ * 2^(b log2|a|). The exponent's part of the logarithm times b is kept exact, by cutting b into halves of 12 bits, so
+ * that the error is that of b log2 of the mantissa alone.
  */
 INLINE vec vec_pow(vec a, vec b) {
     const vec zero = vec_set(0.0f), x = vec_abs(a);

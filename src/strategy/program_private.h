@@ -1,8 +1,8 @@
 /*
- * The codes of steps, and the machine for each instruction set. A step acts on a register, and on places in memory: a to d. Operators that
- * need not saturate are numbered in the codes: with the register and a place ADD, SUB, MUL, MIN, MAX 0..4, and 5 is SUB with its
- * operands the other way around; of two places those of wt_pair. Comparisons are numbered LT, LE, EQ, NE 0..3, and
- * GT, GE 4, 5 where operands cannot change sides.
+ * The codes of steps, and the machine for each instruction set. A step acts on a register, and on places in memory: a
+ * to d. Operators that need not saturate are numbered in the codes: with the register and a place ADD, SUB, MUL, MIN,
+ * MAX 0..4, and 5 is SUB with its operands the other way around; of two places those of wt_pair. Comparisons are
+ * numbered LT, LE, EQ, NE 0..3, and GT, GE 4, 5 where operands cannot change sides.
  */
 #ifndef WT_STRATEGY_PROGRAM_PRIVATE_H
 #define WT_STRATEGY_PROGRAM_PRIVATE_H

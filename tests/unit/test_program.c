@@ -325,42 +325,84 @@ static void test_total(void **state) {
     assert_true(fabs((double)log_0 - log(1e-30)) < 1e-5);
 }
 
+/* ---- verification ---- */
+
+/* Needs nothing in the register. KEEP_2 needs nothing there either, and leaves nothing. */
+static bool loads(int code) {
+    return code <= WT_STEP_LOAD_ABS || (code >= WT_STEP_LOAD_2(0) && code < WT_STEP_CHAIN(0, 0)) ||
+           (code >= WT_STEP_LOAD_4(0, 0, 0) && code < WT_STEP_JOIN_3(0, 0, 0));
+}
+
+/* Reads place a: all steps do but those of the register alone. */
+static bool reads_a(int code) {
+    return !(code >= WT_STEP_NEG && code <= WT_STEP_TANH) && code != WT_STEP_KEEP && code != WT_STEP_OUT;
+}
+
+/* Each step of one list spoilt in each way; `refused` and `passed` count what depends on the steps before. */
+static void spoil(const wt_program *good, bool fast, size_t refused[2], size_t passed[2]) {
+    const size_t leaves = good->places - good->slots, slots = fast ? good->fast_slots : good->slots;
+    const uint8_t last = (uint8_t)(leaves + slots - 1); /* the last slot, where there are any */
+    bool loaded = false, kept[WT_PROGRAM_PLACES] = {false};
+    for (size_t i = 0; i < (fast ? good->fast_count : good->careful_count); i++) {
+        wt_program bad = *good;
+        wt_step *step = fast ? &bad.fast[i] : &bad.careful[i];
+        const wt_step before = *step;
+        const bool ends = before.code == WT_STEP_OUT || before.code >= WT_STEP_APPLY_OUT(0);
+        const bool keeps = before.code == WT_STEP_KEEP || (!ends && before.code >= WT_STEP_KEEP_2(0));
+        step->d = (uint8_t)(good->places + ends); /* nowhere */
+        assert_false(wt_program_verify(&bad));
+        if (ends || keeps) {
+            step->d = 0; /* over an input */
+            assert_false(wt_program_verify(&bad));
+        }
+        *step = before;
+        step->a = (uint8_t)good->places; /* the result */
+        assert_false(wt_program_verify(&bad));
+        *step = before;
+        step->code = WT_STEP_END; /* there is none */
+        assert_false(wt_program_verify(&bad));
+        step->code = WT_STEP_OUT; /* before the last step */
+        assert_int_equal(wt_program_verify(&bad), ends);
+        step->code = WT_STEP_NEG; /* of what was loaded before; no result, and nothing to a slot that is read later */
+        const bool negates = loaded && !ends && (!keeps || kept[before.d]);
+        assert_int_equal(wt_program_verify(&bad), negates);
+        (negates ? passed : refused)[0]++;
+        *step = before;
+        if (slots > 0) {
+            step->a = last; /* a slot that something was written to before, where it is read at all */
+            const bool reads = !reads_a(before.code) || kept[last];
+            assert_int_equal(wt_program_verify(&bad), reads);
+            (reads ? passed : refused)[1]++;
+        }
+        loaded |= loads(before.code);
+        if (keeps) kept[before.d] = true;
+    }
+}
+
 static void test_verify(void **state) {
     (void)state;
-    const wt_program good = compile("if(a*b < c + d, sqrt(a + b), (a - b)*(c - d))");
-    assert_true(wt_program_verify(&good));
-    wt_program bad = good;
-    bad.fast_count = 0;
-    assert_false(wt_program_verify(&bad));
-    for (int which = 0; which < 2; which++) {
-        for (size_t i = 0; i < (which ? good.careful_count : good.fast_count); i++) {
-            bad = good;
-            wt_step *step = which ? &bad.careful[i] : &bad.fast[i];
-            const wt_step before = *step;
-            const bool ends = before.code == WT_STEP_OUT || before.code >= WT_STEP_APPLY_OUT(0);
-            const bool keeps = before.code == WT_STEP_KEEP || (!ends && before.code >= WT_STEP_KEEP_2(0));
-            step->d = (uint8_t)(good.places + ends); /* nowhere */
-            assert_false(wt_program_verify(&bad));
-            if (ends || keeps) step->d = 0; /* over an input */
-            assert_false(wt_program_verify(&bad));
-            *step = before;
-            step->a = (uint8_t)good.places; /* the result */
-            assert_false(wt_program_verify(&bad));
-            *step = before;
-            step->code = WT_STEP_END; /* there is none */
-            assert_false(wt_program_verify(&bad));
-            step->code = WT_STEP_OUT; /* before the last step */
-            assert_int_equal(wt_program_verify(&bad), ends);
-            step->code = WT_STEP_NEG; /* of the register, which nothing was loaded to; no result */
-            if (i == 0 || ends) assert_false(wt_program_verify(&bad));
-            *step = before;
-            step->a = (uint8_t)(good.places - 1); /* a slot that nothing was written to */
-            if (i == 0) assert_false(wt_program_verify(&bad));
-        }
+    static const char *const TEXTS[] = {
+        "if(a*b < c + d, sqrt(a + b), (a - b)*(c - d))",
+        "exp(a*b)*tanh(c*d) + exp(a - b)*log(c + d)",
+        "pow(a + b, exp(c - d)*(tanh(a) + pow(b, c)))/log(a*d)",
+    };
+    size_t refused[2] = {0}, passed[2] = {0};
+    for (size_t t = 0; t < sizeof TEXTS / sizeof *TEXTS; t++) {
+        const wt_program good = compile(TEXTS[t]);
+        assert_true(wt_program_verify(&good));
+        wt_program bad = good;
+        bad.fast_count = 0;
+        assert_false(wt_program_verify(&bad));
+        bad = good;
+        bad.inputs = 0;
+        assert_false(wt_program_verify(&bad));
+        spoil(&good, true, refused, passed);
+        spoil(&good, false, refused, passed);
     }
-    bad = good;
-    bad.inputs = 0;
-    assert_false(wt_program_verify(&bad));
+    for (int k = 0; k < 2; k++) {
+        printf("of steps spoilt, %zu refused and %zu passed\n", refused[k], passed[k]);
+        assert_true(refused[k] > 0 && passed[k] > 0);
+    }
 }
 
 int main(void) {

@@ -263,9 +263,14 @@ static void test_operators(void **state) {
 
 /* ---- bootstrap ---- */
 
-/* How often the interval holds the truth: 95% of 300 trials, within 4 standard errors and what percentiles lose at 64. */
+/*
+ * How often the interval holds the truth. Percentiles of the mean of 32 normal values are 1.96 standard deviations (of n, not n - 1)
+ * to either side, which Student's t has at 31 degrees of freedom: 93.7%, not 95. Within 0.035 of that, 5.5 standard errors: the seed
+ * is the clock's, and no seed may fail. Intervals of 90% would hold it 88.5%, and those of 99% 98.4%.
+ */
 static void test_coverage(void **state) {
-    enum { N = 64, TRIALS = 300 };
+    enum { N = 32, TRIALS = 1500 };
+    const double right = 0.937;
     wt_rng rng;
     int mean = 0, difference = 0, ratio = 0;
     (void)state;
@@ -282,7 +287,7 @@ static void test_coverage(void **state) {
         assert_true(x.low <= x.value && x.value <= x.high);
         mean += x.low <= 7 && 7 <= x.high;
         assert_int_equal(wt_bootstrap_difference(a, b, N, (uint64_t)n, &x, &err), 0);
-        assert_true(x.high - x.low < 0.3); /* what both share cancels: 4 x 0.3 / 8 */
+        assert_true(x.high - x.low < 0.5); /* what both share cancels: 4 x 0.3 / 5.7 */
         difference += x.low <= -3 && -3 <= x.high;
         assert_int_equal(wt_bootstrap_ratio(a, b, N, (uint64_t)n, &x, &err), 0);
         ratio += x.low <= 0.7 && 0.7 <= x.high;
@@ -290,7 +295,7 @@ static void test_coverage(void **state) {
     const double covered[] = {mean / (double)TRIALS, difference / (double)TRIALS, ratio / (double)TRIALS};
     for (int k = 0; k < 3; k++) {
         print_message("coverage %.3f\n", covered[k]);
-        assert_true(covered[k] > 0.89 && covered[k] < 0.99);
+        assert_true(fabs(covered[k] - right) < 0.035);
     }
 }
 
