@@ -350,8 +350,8 @@ static size_t cheapest(const block *b, const wt_book *book, size_t group, size_t
     return best;
 }
 
-/* The best row of a group under scale s, from a row that is nearly so. */
-static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint16_t at) {
+/* The best row of a group under scale s, from a row that is nearly so; *y is what it costs, divided by s. */
+static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint16_t at, float *y) {
     const wt_book *book = book_of(b, at);
     size_t first = group * book->width;
     wt_book_group g; /* large: filled as far as it is used */
@@ -360,6 +360,7 @@ static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint
     b->kernels->lines(&g, b->x + first, b->w + first);
     wt_book_best best = {wt_book_cost(&g, at % WT_BOOK_ROWS, s), at % WT_BOOK_ROWS};
     b->kernels->lowest(&g, s, &best);
+    *y = best.y;
     return (uint16_t)(at - at % WT_BOOK_ROWS + best.at);
 }
 
@@ -368,35 +369,52 @@ static bool is_settled(const part *p, int j, int steps) {
     return j > 0 && j < steps && p->best[j - 1] == p->best[j];
 }
 
-/* The row and signs of a group under scale s, which is between the run's scales j - 1 and j. */
-static void settle_group(const block *b, const part *p, size_t group, bool flips, float s, int j, int steps,
+/* The row and signs of a group under scale s, which is between the run's scales j - 1 and j; what it costs, divided by s. */
+static float settle_group(const block *b, const part *p, size_t group, bool flips, float s, int j, int steps,
                          wt_book_codes *codes) {
     float y;
     uint16_t at = p->at[find_line(p, s, &y)];
     bool two_books = b->shape->signs == WT_SIGNS_IN_BOOK; /* whose rows at a run's scales are close enough: looking costs a fifth */
-    if (!two_books && !is_settled(p, j, steps)) at = best_row(b, group, flips, s, at);
+    if (!two_books && !is_settled(p, j, steps)) at = best_row(b, group, flips, s, at, &y);
     const wt_book *book = book_of(b, at);
     size_t row = at % WT_BOOK_ROWS, first = group * book->width;
     codes->rows[group] = wt_book_row(book, row);
     if (flips) codes->signs[first / 8] ^= (uint8_t)(1u << (first % 8 + cheapest(b, book, group, row)));
+    return y;
 }
 
-/* Rows and signs under codes' d and k. */
-static void settle(const block *b, wt_book_codes *codes) {
+/* Rows and signs under codes' d and k; returns their error, less the constant part. */
+static double settle(const block *b, wt_book_codes *codes) {
     float one = wt_f16_to_f32(codes->d) * b->shape->unit;
+    double error = 0.0;
     memcpy(codes->signs, b->signs, sizeof codes->signs);
     for (size_t run = 0; run < b->n_runs; run++) {
         const wt_book_run *r = &b->runs[run];
-        float s = one * (float)(2 * codes->k[run] + 1);
+        float s = one * (float)(2 * codes->k[run] + 1), y = 0.0f;
         int j = 0;
         while (j < r->steps && r->s[j] < s) j++;
         for (const unit *u = r->units; u < r->units + r->n; u++) {
             const part *p = u->first + find_way(u, s) * u->parts;
             size_t way = (size_t)(p - u->first) / u->parts;
             for (size_t g = 0; g < u->parts; g++, p++)
-                settle_group(b, p, u->group + g, u->flips && g == way, s, j, r->steps, codes);
+                y += settle_group(b, p, u->group + g, u->flips && g == way, s, j, r->steps, codes);
         }
+        error += (double)(s * y);
     }
+    return error;
+}
+
+/* The best candidate's codes, if they are better than `codes`, whose error is *least. */
+static void settle_best(const block *b, const candidate *best, int n, wt_book_codes *codes, double *least) {
+    wt_book_codes own = {.d = 0};
+    if (n > 0 && best[0].error < 0.0) { /* better than zeros */
+        own.d = best[0].d;
+        memcpy(own.k, best[0].k, sizeof own.k);
+    }
+    double error = settle(b, &own);
+    if (!(error < *least)) return;
+    *least = error;
+    *codes = own;
 }
 
 /* ---- the search ---- */
@@ -466,14 +484,12 @@ void wt_book_search(const wt_encode_kernels *k, const wt_book_shape *shape, cons
     size_t strongest = find_runs(&b);
     int n = find_candidates(&b, strongest, search, best);
     b.thorough = true;
+    /* Candidates are compared by rows that are nearly the best: each best one gets its own, so that no pass makes things worse. */
+    double least = INFINITY;
+    settle_best(&b, best, n, codes, &least);
     for (int pass = 0; pass < search->passes && n > 0; pass++) {
         if (!polish(&b, best, &n)) break;
+        settle_best(&b, best, n, codes, &least);
     }
-    *codes = (wt_book_codes){.d = 0};
-    if (n > 0 && best[0].error < 0.0) { /* better than zeros */
-        codes->d = best[0].d;
-        memcpy(codes->k, best[0].k, sizeof codes->k);
-    }
-    settle(&b, codes);
     if (search->bias != 1.0f) codes->d = half_of(wt_f16_to_f32(codes->d) * search->bias);
 }
