@@ -161,13 +161,15 @@ static int check_budget(maker *m) {
     }
     if (budget && least > budget) {
         wt_fail(m->err, WT_ERR_ARGUMENT,
-                "a budget of %" PRIu64 " bytes is too small: the smallest file of this strategy has %" PRIu64 " bytes", budget, least);
+                "a budget of %" PRIu64 " bytes is too small: the smallest file of this strategy has %" PRIu64 " bytes",
+                budget, least);
         wt_hint(m->err, "give more, or allow smaller types in alloc.types");
         return broken(m);
     }
     if (budget && least != most && (double)most < WT_ALLOC_FILL * (double)budget) {
         wt_fail(m->err, WT_ERR_ARGUMENT,
-                "a budget of %" PRIu64 " bytes is too large: the largest file of this strategy has %" PRIu64 " bytes", budget, most);
+                "a budget of %" PRIu64 " bytes is too large: the largest file of this strategy has %" PRIu64 " bytes",
+                budget, most);
         wt_hint(m->err, "give less, or allow larger types in alloc.types");
         return broken(m);
     }

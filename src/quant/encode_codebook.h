@@ -32,8 +32,9 @@ typedef struct wt_book {
     float values[2][4][WT_BOOK_HALF];                  /* [half][weight] */
     uint16_t start[WT_BOOK_HALF + 1];                  /* rows with first half i: start[i] .. start[i + 1] - 1 */
     uint8_t first[WT_BOOK_ROWS], second[WT_BOOK_ROWS + WT_BOOK_LANES]; /* a row's halves */
-    uint16_t list[WT_BOOK_HALF + 1];                   /* second halves that go with first half i: listed[list[i]] .. */
-    uint8_t listed[WT_BOOK_ROWS + WT_BOOK_HALF * WT_BOOK_LIST]; /* .., each list filled up to a multiple of WT_BOOK_LIST */
+    uint16_t list[WT_BOOK_HALF + 1]; /* second halves that go with first half i: listed[list[i]] .. */
+    uint8_t
+        listed[WT_BOOK_ROWS + WT_BOOK_HALF * WT_BOOK_LIST]; /* .., each list filled up to a multiple of WT_BOOK_LIST */
     uint16_t row[WT_BOOK_ROWS], at[WT_BOOK_ROWS];      /* what it is called, less first_row; and where what is called so lies */
 } wt_book;
 
@@ -103,7 +104,8 @@ typedef struct wt_book_part {
     int n;
     float a[WT_BOOK_LANES], b2[WT_BOOK_LANES];
     uint16_t at[WT_BOOK_LANES];
-    uint8_t best[WT_BOOK_LANES]; /* which line is, at each of the run's scales; of no use where a part has lines of two books */
+    uint8_t best
+        [WT_BOOK_LANES]; /* which line is, at each of the run's scales; of no use where a part has lines of two books */
 } wt_book_part;
 
 /* A choice of rows that is made as one: the best of `ways`, each the sum of `parts` groups; ways * parts lie side by side. */
@@ -119,9 +121,9 @@ typedef struct wt_book_run {
     const wt_book_unit *units;
     size_t n;
     float scale;
-    int steps;                                       /* scales, <= WT_BOOK_LANES */
+    int steps; /* scales, <= WT_BOOK_LANES */
     float s[WT_BOOK_LANES], error[WT_BOOK_LANES];
-    float least[WT_BOOK_LANES + 1];                  /* [j]: at least what a scale between s[j - 1] and s[j] costs */
+    float least[WT_BOOK_LANES + 1]; /* [j]: at least what a scale between s[j - 1] and s[j] costs */
 } wt_book_run;
 
 /* The lowest rows at WT_BOOK_LANES scales: y = s a - b2, and where they are in the book. */
@@ -140,8 +142,8 @@ typedef struct wt_book_kernels {
      */
     bool (*lowest)(const wt_book_group *g, float s, wt_book_best *best);
     /* The lowest rows of weights x with importance w at s, where shifts are added to the book's values: [WT_BOOK_LANES]. */
-    void (*lowest_each)(const wt_book *book, const float *x, const float *w, const float *s, const float *shifts, bool flip,
-                        wt_book_lows *low);
+    void (*lowest_each)(const wt_book *book, const float *x, const float *w, const float *s, const float *shifts,
+                        bool flip, wt_book_lows *low);
     /*
      * The integer scales 2 k + 1, k < levels, that cost a run least when the block's scale is one[j], and what it costs then, less
      * the constant part: of the two around the run's own best scale; all that may be better where `thorough` is set.

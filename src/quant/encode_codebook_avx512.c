@@ -67,7 +67,8 @@ static inline __m512 look_up(const __m512 *table, __m512i at, bool wide) {
 }
 
 /* The costs of the sixteen rows from `at` on, whose first half is `first`. */
-static inline __m512 row_costs(const wt_book_group *g, const book_costs *c, size_t first, size_t at, bool flip, bool wide) {
+static inline __m512 row_costs(const wt_book_group *g, const book_costs *c, size_t first, size_t at, bool flip,
+                               bool wide) {
     __m512i second = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(g->book->second + at)));
     __m512 y = _mm512_add_ps(_mm512_set1_ps(c->first[first]), look_up(c->second, second, wide));
     if (!flip) return y;

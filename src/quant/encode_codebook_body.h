@@ -180,7 +180,8 @@ INLINE void find_rows(const search *s, bool flip, int32_t *rows) {
     for (lane_mask some = lanes_above(left, none); lanes_any(some); some = lanes_above(left, none)) {
         float number = first[lanes_first(some)];
         lanes at = lanes_add(lanes_set((float)s->book->start[(size_t)number]), find_second(s, (size_t)number, flip));
-        lane_mask same = lanes_both(lanes_above(left, lanes_set(number - 1.0f)), lanes_above(lanes_set(number + 1.0f), left));
+        lane_mask same =
+            lanes_both(lanes_above(left, lanes_set(number - 1.0f)), lanes_above(lanes_set(number + 1.0f), left));
         found = lanes_select(same, at, found);
         left = lanes_select(same, none, left);
     }
@@ -211,8 +212,8 @@ INLINE void find_lines(const wt_book *book, const float *x, const float *w, lane
     lanes_store(out->b2, b);
 }
 
-INLINE void lowest_each_of(const wt_book *book, const float *x, const float *w, const float *scales, const float *shifts,
-                           bool wide, bool flip, wt_book_lows *out) {
+INLINE void lowest_each_of(const wt_book *book, const float *x, const float *w, const float *scales,
+                           const float *shifts, bool wide, bool flip, wt_book_lows *out) {
     const lanes scale = lanes_load(scales), shift = lanes_load(shifts);
     digits v;
     lanes room[3][2][PRODUCTS];
@@ -233,8 +234,8 @@ INLINE void lowest_each_of(const wt_book *book, const float *x, const float *w, 
     find_lines(book, x, w, shift, wide, flip, out);
 }
 
-static void lowest_each(const wt_book *book, const float *x, const float *w, const float *s, const float *shifts, bool flip,
-                        wt_book_lows *out) {
+static void lowest_each(const wt_book *book, const float *x, const float *w, const float *s, const float *shifts,
+                        bool flip, wt_book_lows *out) {
     if (book->width == 8 && flip)
         lowest_each_of(book, x, w, s, shifts, true, true, out);
     else if (book->width == 8)

@@ -108,7 +108,8 @@ static void add_sums(const line_sums *own, line_sums *sum) {
 
 /* Of one of IQ1's units: the lanes are half as many scales for each of the two books. */
 static void find_both(const block *b, const unit *u, const float *s, line_sums *sum) {
-    static const float shifts[LANES] = {0, 0, 0, 0, 0, 0, 0, 0, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN};
+    static const float shifts[LANES] = {0,       0,       0,       0,       0,       0,       0,       0,
+                                        BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN, BETWEEN};
     const wt_book *book = b->shape->books[0];
     line_sums each = {.y = {0}}, other;
     wt_book_lows low;
@@ -365,16 +366,15 @@ static uint16_t best_row(const block *b, size_t group, bool flips, float s, uint
 }
 
 /* Whether a part of one book has the same best line at a run's scales j - 1 and j: what is best at both is so between. */
-static bool is_settled(const part *p, int j, int steps) {
-    return j > 0 && j < steps && p->best[j - 1] == p->best[j];
-}
+static bool is_settled(const part *p, int j, int steps) { return j > 0 && j < steps && p->best[j - 1] == p->best[j]; }
 
 /* The row and signs of a group under scale s, which is between the run's scales j - 1 and j; what it costs, divided by s. */
 static float settle_group(const block *b, const part *p, size_t group, bool flips, float s, int j, int steps,
-                         wt_book_codes *codes) {
+                          wt_book_codes *codes) {
     float y;
     uint16_t at = p->at[find_line(p, s, &y)];
-    bool two_books = b->shape->signs == WT_SIGNS_IN_BOOK; /* whose rows at a run's scales are close enough: looking costs a fifth */
+    bool two_books =
+        b->shape->signs == WT_SIGNS_IN_BOOK; /* whose rows at a run's scales are close enough: looking costs a fifth */
     if (!two_books && !is_settled(p, j, steps)) at = best_row(b, group, flips, s, at, &y);
     const wt_book *book = book_of(b, at);
     size_t row = at % WT_BOOK_ROWS, first = group * book->width;
@@ -443,7 +443,8 @@ static size_t find_runs(block *b) {
     for (size_t run = 0; run < b->n_runs; run++) {
         wt_book_run *r = &b->runs[run];
         scale_range(b, run, &lo, &hi);
-        bool none = !(lo > 0.0f && hi > lo); /* zeros, or next to it: at scales of any size the row of least values is the best */
+        bool none = !(lo > 0.0f &&
+                      hi > lo); /* zeros, or next to it: at scales of any size the row of least values is the best */
         r->steps = b->shape->books[1] ? LANES / 2 : LANES;
         scales_between(none ? 1.0f : lo, none ? 2.0f : hi, b->shape->books[1] != NULL, r->s);
         add_units(b, run);

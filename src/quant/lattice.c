@@ -262,28 +262,33 @@ typedef struct row {
     value_set *values; /* NULL: the integers lo..hi */
     read_fn read;
     write_fn write;
-    set_fn set; /* NULL: scales stay as the encoder chose them */
+    set_fn set;   /* NULL: scales stay as the encoder chose them */
+    bool mins;    /* runs have mins of their own */
+    uint8_t step; /* where in a block the super-scale lies that scales are multiples of, plus 1; 0: nowhere */
 } row;
 
+#define STEP_AT(block) (uint8_t)(offsetof(block, d) + 1)
+
 static const row ROWS[] = {
-    {WT_Q4_0, 32, 32, -8, 7, NULL, read_d, write_q4_0, set_d},
-    {WT_Q4_1, 32, 32, 0, 15, NULL, read_d_m, write_q4_1, set_d_m},
-    {WT_Q5_0, 32, 32, -16, 15, NULL, read_d, write_q5_0, set_d},
-    {WT_Q5_1, 32, 32, 0, 31, NULL, read_d_m, write_q5_1, set_d_m},
-    {WT_Q8_0, 32, 32, -127, 127, NULL, read_d, write_q8_0, set_d},
-    {WT_Q2_K, 256, 16, 0, 3, NULL, read_q2_k, write_q2_k, set_q2_k},
-    {WT_Q3_K, 256, 16, -4, 3, NULL, read_q3_k, write_q3_k, set_q3_k},
-    {WT_Q4_K, 256, 32, 0, 15, NULL, read_q4_k, write_q4_k, set_q4_k},
-    {WT_Q5_K, 256, 32, 0, 31, NULL, read_q4_k, write_q5_k, set_q4_k},
-    {WT_Q6_K, 256, 16, -32, 31, NULL, read_q6_k, write_q6_k, set_q6_k},
-    {WT_IQ4_NL, 32, 32, -127, 113, &iq4, read_d, write_iq4_nl, set_d},
-    {WT_IQ4_XS, 256, 32, -127, 113, &iq4, read_iq4_xs, write_iq4_xs, set_iq4_xs},
-    {WT_MXFP4, 32, 32, -12, 12, &fp4, read_mxfp4, write_mxfp4, NULL},
-    {WT_NVFP4, 64, 16, -12, 12, &fp4, read_nvfp4, write_nvfp4, NULL},
-    {WT_Q1_0, 128, 128, -1, 1, &signs, read_d, write_q1_0, NULL},
-    {WT_Q2_0, 64, 64, -1, 2, NULL, read_d, write_q2_0, NULL},
-    {WT_TQ1_0, 256, 256, -1, 1, NULL, read_tq1_0, write_tq1_0, NULL},
-    {WT_TQ2_0, 256, 256, -1, 1, NULL, read_tq2_0, write_tq2_0, NULL}, /* the code of 2 exists; stock files have none */
+    {WT_Q4_0, 32, 32, -8, 7, NULL, read_d, write_q4_0, set_d, false, 0},
+    {WT_Q4_1, 32, 32, 0, 15, NULL, read_d_m, write_q4_1, set_d_m, true, 0},
+    {WT_Q5_0, 32, 32, -16, 15, NULL, read_d, write_q5_0, set_d, false, 0},
+    {WT_Q5_1, 32, 32, 0, 31, NULL, read_d_m, write_q5_1, set_d_m, true, 0},
+    {WT_Q8_0, 32, 32, -127, 127, NULL, read_d, write_q8_0, set_d, false, 0},
+    {WT_Q2_K, 256, 16, 0, 3, NULL, read_q2_k, write_q2_k, set_q2_k, true, STEP_AT(wt_block_q2_k)},
+    {WT_Q3_K, 256, 16, -4, 3, NULL, read_q3_k, write_q3_k, set_q3_k, false, STEP_AT(wt_block_q3_k)},
+    {WT_Q4_K, 256, 32, 0, 15, NULL, read_q4_k, write_q4_k, set_q4_k, true, STEP_AT(wt_block_q4_k)},
+    {WT_Q5_K, 256, 32, 0, 31, NULL, read_q4_k, write_q5_k, set_q4_k, true, STEP_AT(wt_block_q5_k)},
+    {WT_Q6_K, 256, 16, -32, 31, NULL, read_q6_k, write_q6_k, set_q6_k, false, STEP_AT(wt_block_q6_k)},
+    {WT_IQ4_NL, 32, 32, -127, 113, &iq4, read_d, write_iq4_nl, set_d, false, 0},
+    {WT_IQ4_XS, 256, 32, -127, 113, &iq4, read_iq4_xs, write_iq4_xs, set_iq4_xs, false, STEP_AT(wt_block_iq4_xs)},
+    {WT_MXFP4, 32, 32, -12, 12, &fp4, read_mxfp4, write_mxfp4, NULL, false, 0},
+    {WT_NVFP4, 64, 16, -12, 12, &fp4, read_nvfp4, write_nvfp4, NULL, false, 0},
+    {WT_Q1_0, 128, 128, -1, 1, &signs, read_d, write_q1_0, NULL, false, 0},
+    {WT_Q2_0, 64, 64, -1, 2, NULL, read_d, write_q2_0, NULL, false, 0},
+    {WT_TQ1_0, 256, 256, -1, 1, NULL, read_tq1_0, write_tq1_0, NULL, false, 0},
+    /* The code of 2 exists; stock files have none. */
+    {WT_TQ2_0, 256, 256, -1, 1, NULL, read_tq2_0, write_tq2_0, NULL, false, 0},
 };
 
 static void fill(value_set *set, const int8_t *values, const uint8_t *codes, int count) {
@@ -320,23 +325,16 @@ void wt_lattice_read(wt_type type, const void *block, wt_lattice *l) {
 }
 
 bool wt_lattice_has_mins(wt_type type) {
-    static const wt_type MINS[] = {WT_Q4_1, WT_Q5_1, WT_Q2_K, WT_Q4_K, WT_Q5_K};
-    for (size_t i = 0; i < sizeof MINS / sizeof *MINS; i++) {
-        if (MINS[i] == type) return true;
-    }
-    return false;
+    const row *r = find(type);
+    return r && r->mins;
 }
 
 float wt_lattice_step(wt_type type, const void *block) {
-    switch (type) {
-    case WT_Q2_K: return wt_half_to_float(((const wt_block_q2_k *)block)->d);
-    case WT_Q3_K: return wt_half_to_float(((const wt_block_q3_k *)block)->d);
-    case WT_Q4_K: return wt_half_to_float(((const wt_block_q4_k *)block)->d);
-    case WT_Q5_K: return wt_half_to_float(((const wt_block_q5_k *)block)->d);
-    case WT_Q6_K: return wt_half_to_float(((const wt_block_q6_k *)block)->d);
-    case WT_IQ4_XS: return wt_half_to_float(((const wt_block_iq4_xs *)block)->d);
-    default: return 0.0f;
-    }
+    const row *r = find(type);
+    uint16_t d;
+    if (!r || !r->step) return 0.0f;
+    memcpy(&d, (const uint8_t *)block + r->step - 1, sizeof d);
+    return wt_half_to_float(d);
 }
 
 bool wt_lattice_can_set(wt_type type) {

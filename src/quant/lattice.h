@@ -26,7 +26,7 @@ void wt_lattice_read(wt_type type, const void *block, wt_lattice *lattice);
 /* Whether the type's runs have mins of their own: Q4_1, Q5_1, Q2_K, Q4_K, Q5_K. */
 bool wt_lattice_has_mins(wt_type type);
 
-/* How far the scales of a block's runs lie apart: its super-scale; 0 for types that have none. The block is aligned as a uint16_t is. */
+/* How far the scales of a block's runs lie apart: its super-scale; 0 for types that have none. At any alignment. */
 float wt_lattice_step(wt_type type, const void *block);
 
 /* Whether the scales of the type's runs can be set: all but TQ1_0, TQ2_0, Q1_0, Q2_0, MXFP4 and NVFP4. */

@@ -261,8 +261,11 @@ static void print_measured(const summary *s, const wt_run_state *state, uint64_t
     else if (!isfinite(s->last.best))
         fprintf(f, "%" PRIu64 " individuals measured, nobody lives.", measured);
     else
-        fprintf(f, "%" PRIu64 " individuals measured in %" PRIu64 " generation%s, the best of the population with a %s of %.4g%s%s on the text that is searched on.",
-                measured, s->generations, s->generations == 1 ? "" : "s", strcmp(state->axis->name, "kld") == 0 ? "divergence" : state->axis->name,
+        fprintf(f,
+                "%" PRIu64 " individuals measured in %" PRIu64
+                " generation%s, the best of the population with a %s of %.4g%s%s on the text that is searched on.",
+                measured, s->generations, s->generations == 1 ? "" : "s",
+                strcmp(state->axis->name, "kld") == 0 ? "divergence" : state->axis->name,
                 wt_run_state_best(state, s->last.best), strcmp(state->axis->unit, "1") == 0 ? "" : " ",
                 strcmp(state->axis->unit, "1") == 0 ? "" : state->axis->unit);
 }

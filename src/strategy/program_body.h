@@ -177,8 +177,8 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     X(apply_##o, WT_STEP_APPLY(o), fused(o, T, A))                                                                     \
     X(apply_number_##o, WT_STEP_APPLY_NUMBER(o), fused(o, T, vec_set(*FIXED_PLACE(s->a))))                             \
     X(sqrt_apply_##o, WT_STEP_SQRT_APPLY(o), fused(o, vec_sqrt(vec_abs(T)), A))
-#define AB(pair) pair_of(pair, a, b, FIXED_PLACE(s->a), lane * WIDTH)
-#define CD(pair) pair_of(pair, c, d, FIXED_PLACE(s->c), lane * WIDTH)
+#define AB(pair) pair_of(pair, a, b, FIXED_PLACE(s->a), lane *WIDTH)
+#define CD(pair) pair_of(pair, c, d, FIXED_PLACE(s->c), lane *WIDTH)
 #define LOAD_2(X, p) X(load_##p, WT_STEP_LOAD_2(p), AB(p))
 #define LOAD_3(X, p, o) X(load_##p##_##o, WT_STEP_LOAD_3(p, o), fused(o, AB(p), C))
 #define CHAIN(X, o1, o2) X(chain_##o1##_##o2, WT_STEP_CHAIN(o1, o2), fused(o2, fused(o1, T, A), B))

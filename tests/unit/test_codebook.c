@@ -180,14 +180,19 @@ static double least_size(wt_type type, const float *w, size_t n) {
     static const float ones[4] = WT_VALUES_IQ1, twos[4] = WT_VALUES_IQ2, threes_xxs[8] = WT_VALUES_IQ3_XXS,
                        threes[8] = WT_VALUES_IQ3_S;
     bool iq1 = type == WT_IQ1_S || type == WT_IQ1_M, iq3 = type == WT_IQ3_XXS || type == WT_IQ3_S;
-    const uint16_t *grid = iq1 ? wt_grid_iq1s : type == WT_IQ2_XXS ? wt_grid_iq2xxs : type == WT_IQ2_XS ? wt_grid_iq2xs
-                           : type == WT_IQ2_S ? wt_grid_iq2s : type == WT_IQ3_XXS ? wt_grid_iq3xxs : wt_grid_iq3s;
+    const uint16_t *grid = iq1                  ? wt_grid_iq1s
+                           : type == WT_IQ2_XXS ? wt_grid_iq2xxs
+                           : type == WT_IQ2_XS  ? wt_grid_iq2xs
+                           : type == WT_IQ2_S   ? wt_grid_iq2s
+                           : type == WT_IQ3_XXS ? wt_grid_iq3xxs
+                                                : wt_grid_iq3s;
     const float *digits = iq1 ? ones : !iq3 ? twos : type == WT_IQ3_XXS ? threes_xxs : threes;
     size_t rows = iq1 ? 2048 : type == WT_IQ2_XS || type == WT_IQ3_S ? 512 : type == WT_IQ2_S ? 1024 : 256;
     size_t width = iq3 ? 4 : 8;
     int bits = iq3 ? 3 : 2;
     double sizes[2] = {0};
-    for (int taken = 0; taken < 2; taken++) { /* IQ1_S: one delta for the run; IQ1_M's zeros cost the same with either */
+    for (int taken = 0; taken < 2;
+         taken++) { /* IQ1_S: one delta for the run; IQ1_M's zeros cost the same with either */
         double shift = !iq1 ? 0.0 : taken ? -0.125 : 0.125;
         for (size_t i = 0; i < n; i += width) {
             double least = INFINITY;

@@ -197,7 +197,8 @@ static void test_scales_come_back(void **state) {
             for (size_t at = 0; at < 256; at += run) wt_codebook_set_scale(&b, at, scales[(256 - run - at) / run]);
             wt_codebook_pack(&b, other);
             changed += memcmp(before, other, bytes) != 0;
-            for (size_t at = 0; at < 256; at += run) assert_true(wt_codebook_scale(&b, at) == scales[(256 - run - at) / run]);
+            for (size_t at = 0; at < 256; at += run)
+                assert_true(wt_codebook_scale(&b, at) == scales[(256 - run - at) / run]);
             for (size_t at = 0; at < 256; at += run) wt_codebook_set_scale(&b, at + run - 1, scales[at / run]);
             wt_codebook_pack(&b, after);
             assert_memory_equal(before, after, bytes);
@@ -247,7 +248,8 @@ static void test_set_scale_of_odd_numbers(void **state) {
         const struct {
             float scale;
             uint8_t k;
-        } ODD[] = {{NAN, 0}, {-NAN, 0}, {-INFINITY, 0}, {-1.0f, 0}, {0.0f, 0}, {1e-45f, 0}, {3e38f, top}, {INFINITY, top}};
+        } ODD[] = {{NAN, 0},  {-NAN, 0},   {-INFINITY, 0}, {-1.0f, 0},
+                   {0.0f, 0}, {1e-45f, 0}, {3e38f, top},   {INFINITY, top}};
         for (size_t i = 0; i < 2 * sizeof ODD / sizeof *ODD; i++) {
             wt_codebook_block b;
             float q[256];
