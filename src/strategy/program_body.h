@@ -401,7 +401,6 @@ INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float
     size_t unknown = 0;
     int32_t most = 0;
     for (size_t i = 0; i < leaves; i++) {
-        const wt_row *row = &inputs[p->leaves[i].input];
         float *const tile = m->arena + i * TILE;
         if (!p->leaves[i].is_input) {
             m->table.at[i] = (uintptr_t)&p->leaves[i].number;
@@ -409,7 +408,10 @@ INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float
             if (!p->leaves[i].spread) continue;
             m->table.at[i] = (uintptr_t)tile;
             fill(tile, vec_set(p->leaves[i].number));
-        } else if (row->scalar) {
+            continue;
+        }
+        const wt_row *row = &inputs[p->leaves[i].input]; /* a program of numbers alone is run with no inputs at all */
+        if (row->scalar) {
             m->table.at[i] = (uintptr_t)tile;
             m->table.moves[i] = 0;
             fill(tile, vec_admit(vec_set(row->values[0])));
