@@ -122,10 +122,12 @@ static void announce(const work *w) {
     char size[32];
     const wt_run_session *run = &w->run;
     const wt_rule_constraint *c = wt_rules_constraint(&run->rules, "bytes");
-    wt_note("'%s' within %s; calibrate %zu, search %zu, holdout %zu chunks of %zu tokens; population %" PRIu64 ", %" PRIu64
-            " children a generation",
-            run->session.name, wt_format_bytes(size, (uint64_t)*c->max), run->texts.calibrate.count, run->texts.search.count,
-            run->texts.holdout.count, run->texts.search.context, run->rules.population, run->rules.offspring);
+    wt_note(
+        "'%s' within %s; calibrate %zu, search %zu, play-off %zu, holdout %zu chunks of %zu tokens; population %" PRIu64
+        ", %" PRIu64 " children a generation",
+        run->session.name, wt_format_bytes(size, (uint64_t)*c->max), run->texts.calibrate.count,
+        run->texts.search.count, run->texts.playoff.count, run->texts.holdout.count, run->texts.search.context,
+        run->rules.population, run->rules.offspring);
     char timed[512];
     wt_run_timed_axes(&run->rules, timed, sizeof timed);
     if (timed[0]) wt_note("this run will not repeat to the byte: it values times or outside commands (%s)", timed);

@@ -55,13 +55,15 @@ void wt_evolve_cost_count(const wt_run_session *run, wt_evolve_cost *cost) {
     const bool cut = run->texts.search.count > 0;
     const uint64_t context = cut ? run->texts.search.context : wt_run_context(run);
     const uint64_t search = times(cut ? run->texts.search.count : r->search_chunks, context);
+    const uint64_t playoff = cut ? times(run->texts.playoff.count, context) : 0;
     const uint64_t holdout = times(cut ? run->texts.holdout.count : r->holdout_chunks, context);
     const uint64_t batch = lesser(times(r->race_block, context), search), size = size_of(r);
     const uint64_t query = (uint64_t)hp->n_heads * hp->head_dim;
     uint64_t largest, weights = weights_of(run->session.gguf, &largest);
-    /* final states of both parts; a batch's activations and logits; a matrix as floats, its rounding and its packed form; a candidate */
-    cost->least = times(search + holdout, 4 * (uint64_t)hp->width) +
-                  times(batch, 4 * (4 * (uint64_t)hp->width + 4 * query + 3 * (uint64_t)hp->ffn + 2 * PIECE)) + times(3 * largest, 4) + size + PROGRAM;
+    /* final states of all parts; a batch's activations and logits; a matrix as floats, its rounding and its packed form; a candidate */
+    cost->least = times(search + playoff + holdout, 4 * (uint64_t)hp->width) +
+                  times(batch, 4 * (4 * (uint64_t)hp->width + 4 * query + 3 * (uint64_t)hp->ffn + 2 * PIECE)) +
+                  times(3 * largest, 4) + size + PROGRAM;
     cost->most = cost->least + 2 * lesser(PACKED, 4 * weights) + STATES + FACTORS + lesser(HELD, times(wt_evolve_most(r), size)) +
                  (r->max_memory ? r->max_memory : wt_session_spare_memory()) / 4;
     cost->limit = r->max_memory ? r->max_memory : 2 * (uint64_t)wt_session_spare_memory();

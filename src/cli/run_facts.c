@@ -30,7 +30,7 @@ static int take_verdict(void *user, const wt_stored_verdict *v) {
     f->survivors += survivor;
     f->humans += human;
     f->rejected += !survivor && !human;
-    if (survivor && !(v->kld_mean >= f->survivor)) {
+    if (survivor && f->survivors == 1) { /* the first is the winner of the search */
         f->survivor = v->kld_mean;
         r->survivor = v->individual;
     }

@@ -237,6 +237,7 @@ int wt_run_open_study(wt_run_session *run, wt_error *err) {
                                 .study = &run->study,
                                 .store = run->store,
                                 .search_chunks = &run->texts.search,
+                                .playoff_chunks = &run->texts.playoff,
                                 .holdout_chunks = &run->texts.holdout,
                                 .final_options = run->finals.file ? &run->finals : NULL,
                                 .progress = wt_progress_terminal()};

@@ -1,8 +1,10 @@
 #include "engine/chunks.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 static int check_context(size_t context, wt_error *err) {
     if (context >= 4 && context <= (size_t)1 << 24) return 0;
@@ -45,6 +47,17 @@ int wt_chunks_cut(wt_chunks *chunks, const wt_tokenizer *tokenizer, const char *
     int32_t bos = wt_tokenizer_bos(tokenizer);
     for (size_t c = 0; bos >= 0 && wt_tokenizer_adds_bos(tokenizer) && c < count; c++) tokens.ids[c * context] = bos;
     return wt_chunks_from_tokens(chunks, tokens.ids, context, count, err);
+}
+
+int wt_chunks_split(wt_chunks *chunks, size_t at, wt_chunks *rest, wt_error *err) {
+    *rest = (wt_chunks){0};
+    if (chunks->count <= at) return 0;
+    const size_t count = chunks->count - at, context = chunks->context;
+    int32_t *tokens = wt_calloc(count * context, sizeof *tokens, err);
+    if (!tokens) return -1;
+    memcpy(tokens, chunks->tokens + at * context, count * context * sizeof *tokens);
+    chunks->count = at;
+    return wt_chunks_from_tokens(rest, tokens, context, count, err);
 }
 
 size_t wt_chunks_usual_context(uint64_t trained) {

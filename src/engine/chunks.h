@@ -26,6 +26,9 @@ int wt_chunks_cut(wt_chunks *chunks, const wt_tokenizer *tokenizer, const char *
 /* The same from token ids [count * context] that become the chunks as they are; consumes `tokens`, also on failure. */
 int wt_chunks_from_tokens(wt_chunks *chunks, int32_t *tokens, size_t context, size_t count, wt_error *err);
 
+/* Moves the chunks from `at` on to `rest`, which has none where there are no more than `at`. */
+int wt_chunks_split(wt_chunks *chunks, size_t at, wt_chunks *rest, wt_error *err);
+
 /* Tokens of a chunk where nobody says: llama-imatrix's 512, or what the model was `trained` for (0: nobody knows) where that is less. */
 size_t wt_chunks_usual_context(uint64_t trained);
 

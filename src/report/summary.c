@@ -70,13 +70,6 @@ static int take_generation(void *user, const wt_stored_generation *g) {
     return 0;
 }
 
-static int by_divergence(const void *pa, const void *pb) {
-    const row *a = pa, *b = pb;
-    const int x = strcmp(a->role, "survivor") != 0, y = strcmp(b->role, "survivor") != 0;
-    if (x != y) return x - y;
-    return a->kld < b->kld ? -1 : a->kld > b->kld;
-}
-
 static int read_run(summary *s) {
     if (wt_store_each_verdict(s->store, take_verdict, s, s->err) != 0 ||
         wt_store_each_generation(s->store, take_generation, s, s->err) != 0)
@@ -95,7 +88,6 @@ static int read_run(summary *s) {
         if (!(r->text = strdup(v.text))) return wt_fail_memory(s->err, 1);
         if (wt_store_each_value(s->store, r->name, r->budget, take_value, r, s->err) != 0) return -1;
     }
-    qsort(s->rows, s->count, sizeof *s->rows, by_divergence);
     return 0;
 }
 
@@ -134,8 +126,8 @@ static void print_verdict(summary *s, FILE *f) {
         fprintf(f, "**%s survived** at %" PRIu64 " bytes with a mean divergence of %.6f nats per token.\n", survivor->name,
                 survivor->bytes, survivor->kld);
     else if (strstr(survivor->note, "not to be told apart") || strstr(survivor->note, "worse") || survivor->kld >= human->kld)
-        fprintf(f, "**Nothing beat the humans**: the best survivor, %s, has %s on holdout.\n", survivor->name,
-                survivor->note);
+        fprintf(f, "**Nothing beat the humans**: the best of the search, %s, has %s on the holdout text.\n",
+                survivor->name, survivor->note);
     else
         fprintf(f, "**%s survived**: %s, on text that no one searched on.\n", survivor->name, survivor->note);
 }
@@ -213,6 +205,12 @@ static void print_story(summary *s, FILE *f) {
     if (full > 0)
         fprintf(f, "- Races measured %.0f tokens of the %.0f that measuring everybody on everything takes: %.0f%% were saved\n", raced, full,
                 100 * (1 - raced / full));
+    const double playoff = strtod(meta(s, "playoff_tokens", a, sizeof a, "0"), NULL);
+    if (playoff > 0)
+        fprintf(
+            f,
+            "- Play-off: the last generation was measured on further chunks, %.0f tokens in all; survivors stand in the order that it left\n",
+            playoff);
     fprintf(f, "- Encoded tensors from the cache: %.0f%%; blocks whose states were there already: %.0f%%\n", 100 * s->last.cache_hits,
             100 * s->last.state_reuse);
     fprintf(f, "- Noise floor (rounding of activations alone): %s nats per token\n", meta(s, "noise", a, sizeof a, "?"));
@@ -353,6 +351,7 @@ char *wt_summary_json(wt_run_store *store, wt_error *err) {
     s->store = store;
     s->err = err;
     if (read_run(s) == 0) {
+        const uint64_t playoff = strtoull(meta(s, "playoff_tokens", buffer, sizeof buffer, "0"), NULL, 10);
         json_t *root = json_object(), *survivors = json_array(), *humans = json_array(), *rejected = json_array();
         for (size_t i = 0; i < s->count; i++)
             json_array_append_new(strcmp(s->rows[i].role, "survivor") == 0   ? survivors
@@ -365,7 +364,7 @@ char *wt_summary_json(wt_run_store *store, wt_error *err) {
         json_object_set_new(root, "ended", json_string(meta(s, "ended", buffer, sizeof buffer, "")));
         json_object_set_new(root, "generations", json_integer((json_int_t)s->last.number + 1));
         json_object_set_new(root, "evaluations", json_integer((json_int_t)s->last.evaluations));
-        json_object_set_new(root, "tokens", json_integer((json_int_t)s->last.tokens));
+        json_object_set_new(root, "tokens", json_integer((json_int_t)(s->last.tokens + playoff)));
         json_object_set_new(root, "seconds", wt_json_real(s->last.seconds));
         json_object_set_new(root, "reproducible", json_boolean(!meta(s, "timed_axes", buffer, sizeof buffer, "")[0]));
         json_object_set_new(root, "noise", wt_json_real(strtod(meta(s, "noise", buffer, sizeof buffer, "nan"), NULL)));

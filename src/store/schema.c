@@ -34,6 +34,8 @@ static const char *const STEPS[] = {
     "INSERT INTO knockout2 SELECT individual, gene, value, change, low, high, '' FROM knockout;"
     "DROP TABLE knockout;"
     "ALTER TABLE knockout2 RENAME TO knockout;",
+    /* who came first was settled before the verdict; in older files the best of the verdict comes first */
+    "ALTER TABLE verdict ADD COLUMN place INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum { VERSION = sizeof STEPS / sizeof *STEPS };
@@ -46,8 +48,9 @@ const char *wt_sql_text(wt_sql sql) {
         [WT_SQL_UPDATE_INDIVIDUAL] = "UPDATE individual SET bytes = ?, memory = ?, plan = ?, cause = ? WHERE id = ?",
         [WT_SQL_INDIVIDUAL] = "SELECT * FROM individual WHERE id = ?",
         [WT_SQL_INDIVIDUALS] = "SELECT * FROM individual ORDER BY id",
-        [WT_SQL_FIND_INDIVIDUAL] = "SELECT * FROM individual WHERE label = ?1 COLLATE NOCASE OR substr(name, 1, length(?1)) = ?1"
-                                   " ORDER BY label = ?1 COLLATE NOCASE DESC, id",
+        [WT_SQL_FIND_INDIVIDUAL] =
+            "SELECT * FROM individual WHERE label = ?1 COLLATE NOCASE OR substr(name, 1, length(?1)) = ?1"
+            " ORDER BY label = ?1 COLLATE NOCASE DESC, id",
         [WT_SQL_PUT_SCORE] = "INSERT OR REPLACE INTO score VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_SCORES] = "SELECT chunk, kld, logp, logp_reference, same_top, positions FROM score"
                           " WHERE name = ? AND budget = ? AND part = ? AND chunk >= ? AND chunk < ? ORDER BY chunk",
@@ -56,9 +59,10 @@ const char *wt_sql_text(wt_sql sql) {
         [WT_SQL_VALUES] = "SELECT axis, value FROM value WHERE name = ? AND budget = ? ORDER BY axis",
         [WT_SQL_PUT_GENERATION] = "INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_GENERATIONS] = "SELECT * FROM generation ORDER BY number",
-        [WT_SQL_PUT_VERDICT] = "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [WT_SQL_PUT_VERDICT] = "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_REMOVE_VERDICT] = "DELETE FROM verdict WHERE individual = ?",
-        [WT_SQL_VERDICTS] = "SELECT * FROM verdict ORDER BY kld_mean IS NULL, kld_mean, individual",
+        [WT_SQL_VERDICTS] =
+            "SELECT * FROM verdict ORDER BY role <> 'survivor', place, kld_mean IS NULL, kld_mean, individual",
         [WT_SQL_PUT_KNOCKOUT] = "INSERT OR REPLACE INTO knockout VALUES (?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_KNOCKOUTS] = "SELECT * FROM knockout WHERE individual = ? ORDER BY change IS NULL, change DESC, gene",
         [WT_SQL_BEGIN] = "BEGIN IMMEDIATE",

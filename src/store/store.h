@@ -120,10 +120,12 @@ typedef struct wt_stored_verdict {
     double kld_mean, kld_chunk_stderr, low, high; /* on holdout, with its 95% interval; NaN: not measured, as the next three */
     double kld_p99, same_top, perplexity_ratio;
     const char *note;
+    uint64_t place; /* of survivors and the rejected: 1 the best before holdout was looked at, and so on; 0 of humans */
 } wt_stored_verdict;
 
 int wt_store_put_verdict(wt_run_store *store, const wt_stored_verdict *verdict, wt_error *err); /* replaces that of the individual */
 int wt_store_remove_verdict(wt_run_store *store, int64_t individual, wt_error *err); /* it need not be there */
+/* Survivors first, by place, then the others by their divergence. */
 int wt_store_each_verdict(wt_run_store *store, int (*each)(void *user, const wt_stored_verdict *verdict), void *user, wt_error *err);
 
 typedef struct wt_stored_knockout {

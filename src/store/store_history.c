@@ -63,6 +63,7 @@ int wt_store_put_verdict(wt_run_store *s, const wt_stored_verdict *v, wt_error *
     wt_sql_bind_text(st, 3, v->file);
     for (int k = 0; k < 7; k++) bind_number(st, 4 + k, numbers[k]);
     wt_sql_bind_text(st, 11, v->note);
+    sqlite3_bind_int64(st, 12, (int64_t)v->place);
     return wt_sql_run(s, st, "write to", err);
 }
 
@@ -88,7 +89,8 @@ int wt_store_each_verdict(wt_run_store *s, int (*each)(void *, const wt_stored_v
                                      .kld_p99 = number_at(st, 7),
                                      .same_top = number_at(st, 8),
                                      .perplexity_ratio = number_at(st, 9),
-                                     .note = wt_sql_text_at(st, 10)};
+                                     .note = wt_sql_text_at(st, 10),
+                                     .place = (uint64_t)sqlite3_column_int64(st, 11)};
         int answer = each(user, &v);
         if (answer == 0) continue;
         sqlite3_reset(st);

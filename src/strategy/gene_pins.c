@@ -386,6 +386,38 @@ static void exchange(const wt_scope *scope, wt_rng *rng, wt_pins *pins) {
     }
 }
 
+double wt_pins_bytes(const wt_pins *pins, const wt_scope *scope) {
+    double sum = 0;
+    for (size_t i = 0; i < pins->count; i++) {
+        if (find_tensor(scope, pins->items[i].tensor)) sum += bytes_of(scope, &pins->items[i], pins->items[i].type);
+    }
+    return sum;
+}
+
+void wt_pins_shrink(wt_pins *pins, const wt_scope *scope, double excess, wt_rng *rng) {
+    const size_t n = pins->count;
+    for (bool saved = true; excess > 0 && saved;) {
+        const size_t start = n ? (size_t)wt_rng_below(rng, n) : 0;
+        double best = 0; /* what the best step so far saves */
+        wt_pin *chosen = NULL;
+        wt_type to = 0;
+        for (size_t k = 0; k < n; k++) {
+            wt_pin *pin = &pins->items[(start + k) % n];
+            if (!find_tensor(scope, pin->tensor)) continue;
+            const wt_type t = stepped(scope, pin, -1, 1, rng);
+            const double saves = bytes_of(scope, pin, pin->type) - bytes_of(scope, pin, t);
+            const bool enough = saves >= excess;
+            if (saves <= 0 || (chosen && (best >= excess ? !enough || saves >= best : saves <= best))) continue;
+            chosen = pin;
+            best = saves;
+            to = t;
+        }
+        saved = chosen != NULL;
+        if (saved) chosen->type = to;
+        excess -= best;
+    }
+}
+
 /* In strategies of rules: a pin more, one less, or another type. */
 static int edit(const wt_scope *scope, wt_rng *rng, wt_pins *pins, wt_error *err) {
     const uint64_t how = wt_rng_below(rng, 3);

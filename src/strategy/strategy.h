@@ -205,6 +205,13 @@ int wt_strategy_mutate(wt_strategy *out, const wt_strategy *parent, const wt_sco
                        wt_operator *done, wt_error *err);
 int wt_strategy_cross(wt_strategy *out, const wt_strategy *a, const wt_strategy *b, const wt_scope *scope, wt_rng *rng,
                       wt_error *err);
+/*
+ * Takes bits from pins of the scope's tensors until they have `excess` bytes fewer: where one step down of one pin is enough, that which saves the
+ * least beyond it. Nothing where excess is not above 0; what cannot be saved stays too much.
+ */
+void wt_pins_shrink(wt_pins *pins, const wt_scope *scope, double excess, wt_rng *rng);
+/* Bytes that the pinned tensors of the scope have, blocks alone. */
+double wt_pins_bytes(const wt_pins *pins, const wt_scope *scope);
 /* 0 for equal ones, symmetric, at most 1: the mean of the genes' distances. */
 double wt_strategy_distance(const wt_strategy *a, const wt_strategy *b);
 double wt_gene_distance(wt_gene gene, const wt_gene_value *a, const wt_gene_value *b);

@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES = 6, TOURNAMENT = 2 };
+enum { TRIES = 6, TOURNAMENT = 2, MOST_FURTHER = 2 };
+
+/* How often one more mutation follows the first: two genes may be worth something together that neither is alone. */
+#define FURTHER 0.3
+
+/* Bytes beside blocks and text that a file may have more than its parent's: what aligns tensors. */
+#define SLACK 64
 
 int wt_freeze(const wt_individual *parent, wt_strategy *out, wt_error *err) {
     json_t *types = parent->types ? json_loads(parent->types, 0, NULL) : NULL;
@@ -68,7 +74,40 @@ static int make(wt_contest *c, const wt_parents *parents, const wt_operator_coun
     wt_operator done;
     int rc = wt_strategy_mutate(&child->strategy, &a->strategy, &scope, (wt_operator)made, rng, &done, err);
     child->made_with = (int)done;
+    for (int i = 0; rc == 0 && i < MOST_FURTHER && wt_rng_uniform(rng) < FURTHER; i++) {
+        wt_strategy once = child->strategy;
+        rc = wt_strategy_mutate(&child->strategy, &once, &scope, WT_OPERATORS, rng, NULL, err);
+        wt_strategy_release(&once);
+    }
     return rc;
+}
+
+/*
+ * Types that are all pinned do not follow the budget, which may be less than the parent's, and their names are bytes of the file too: the child
+ * gives up as many bits as it takes.
+ */
+static int fit(const wt_contest *c, const wt_individual *parent, wt_individual *child, wt_rng *rng, wt_error *err) {
+    wt_strategy frozen;
+    char *before = wt_strategy_print(&parent->strategy, err),
+         *after = before ? wt_strategy_print(&child->strategy, err) : NULL;
+    const int rc = after ? wt_freeze(parent, &frozen, err) : -1;
+    if (rc == 0) {
+        wt_pins *pins = &child->strategy.genes[WT_GENE_ALLOC_PINS].pins;
+        const double text = (double)strlen(after) - (double)strlen(before);
+        const double blocks =
+            wt_pins_bytes(pins, &c->scope) - wt_pins_bytes(&frozen.genes[WT_GENE_ALLOC_PINS].pins, &c->scope);
+        wt_pins_shrink(pins, &c->scope, (double)parent->bytes + blocks + text + SLACK - (double)child->budget, rng);
+        wt_strategy_release(&frozen);
+    }
+    free(before);
+    free(after);
+    return rc;
+}
+
+static const wt_individual *parent_of(const wt_parents *p, const wt_individual *child) {
+    for (size_t i = 0; i < p->count; i++)
+        if (p->items[i]->id == child->parents[0]) return p->items[i];
+    return NULL;
 }
 
 static bool is_parent(const wt_parents *p, const wt_individual *child) {
@@ -88,6 +127,8 @@ int wt_birth(wt_contest *c, const wt_parents *parents, const wt_operator_counts 
     for (int i = 0; i < TRIES; i++) {
         if (i > 0) wt_strategy_release(&child->strategy);
         if (make(c, parents, counts, &rng, child, err) != 0) return -1;
+        const wt_individual *parent = child->pinned ? parent_of(parents, child) : NULL;
+        if (parent && parent->types && fit(c, parent, child, &rng, err) != 0) return -1;
         if (wt_strategy_name(&child->strategy, child->name, err) != 0) return -1;
         if (!is_parent(parents, child)) break;
     }

@@ -90,11 +90,12 @@ int wt_contest_open(wt_contest *c, wt_error *err) {
 
 void wt_contest_close(wt_contest *c) {
     wt_exam_free(c->search);
+    wt_exam_free(c->playoff);
     wt_exam_free(c->holdout);
     wt_finals_free(c->finals);
     free(c->command_axes);
     wt_scope_release_model(&c->scope);
-    c->search = c->holdout = NULL;
+    c->search = c->playoff = c->holdout = NULL;
     c->finals = NULL;
     c->command_axes = NULL;
 }
@@ -300,11 +301,20 @@ int wt_contest_measure(wt_contest *c, wt_individual *i, size_t until, wt_error *
     return 0;
 }
 
+/* The exam of a part that comes after the search, opened when it begins. */
+static int open_exam(const wt_contest *c, const wt_chunks *chunks, wt_exam **exam, wt_error *err) {
+    const wt_exam_options options = {.activations = activations_of(c->rules)};
+    if (*exam) return 0;
+    return (*exam = wt_exam_new(c->gguf, chunks, &options, c->progress, err)) ? 0 : -1;
+}
+
+int wt_contest_play_off(wt_contest *c, wt_individual *i, wt_chunk_score *scores, wt_error *err) {
+    if (open_exam(c, c->playoff_chunks, &c->playoff, err) != 0) return -1;
+    return score(c, i, c->playoff, "playoff", 0, c->playoff_chunks->count, scores, NULL, err);
+}
+
 int wt_contest_hold_out(wt_contest *c, wt_individual *i, wt_chunk_score *scores, float *klds, wt_error *err) {
-    if (!c->holdout) {
-        const wt_exam_options options = {.activations = activations_of(c->rules)};
-        if (!(c->holdout = wt_exam_new(c->gguf, c->holdout_chunks, &options, c->progress, err))) return -1;
-    }
+    if (open_exam(c, c->holdout_chunks, &c->holdout, err) != 0) return -1;
     return score(c, i, c->holdout, "holdout", 0, c->holdout_chunks->count, scores, klds, err);
 }
 

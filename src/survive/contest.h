@@ -54,8 +54,9 @@ typedef struct wt_contest {
     const wt_gguf *gguf;
     wt_study *study;
     wt_run_store *store;
-    const wt_chunks *search_chunks, *holdout_chunks;
-    wt_exam *search, *holdout; /* the latter once the verdict begins */
+    const wt_chunks *search_chunks, *playoff_chunks,
+        *holdout_chunks;                 /* the play-off: NULL or none where there is none */
+    wt_exam *search, *playoff, *holdout; /* the latter two once they begin */
     wt_scope scope;            /* what strategies may be made of */
     bool positions;            /* an axis or a constraint wants every position's divergence */
     const wt_finals_options *final_options; /* what finalists are measured on; NULL: nothing but what takes no text */
@@ -101,6 +102,8 @@ const wt_axis *wt_contest_axis(const wt_contest *c, const char *name);
 
 /* Scores on all of holdout, [its chunks], with klds (may be NULL). 1 where the strategy breaks a law there, which *err tells. */
 int wt_contest_hold_out(wt_contest *c, wt_individual *individual, wt_chunk_score *scores, float *klds, wt_error *err);
+/* The same on all of the play-off, [its chunks]. */
+int wt_contest_play_off(wt_contest *c, wt_individual *individual, wt_chunk_score *scores, wt_error *err);
 
 /* Writes its file. */
 int wt_contest_export(wt_contest *c, wt_individual *individual, const char *path, wt_error *err);

@@ -52,10 +52,14 @@ uint64_t wt_evolve_most(const wt_rules *rules) {
 
 static double value_of(void *user, const wt_individual *i) { return wt_individual_value(user, i); }
 
-double wt_individual_value(const wt_contest *c, const wt_individual *i) {
+const wt_axis *wt_individual_axis(const wt_contest *c) {
     const wt_axis *axis = c->rules->axis_count ? wt_axis_find(c->rules->axes[0].axis) : NULL;
+    return axis && axis->of_chunk ? axis : wt_axis_find("kld");
+}
+
+double wt_individual_value(const wt_contest *c, const wt_individual *i) {
+    const wt_axis *axis = wt_individual_axis(c);
     double sum = 0;
-    if (!axis || !axis->of_chunk) axis = wt_axis_find("kld");
     for (size_t k = 0; k < i->measured; k++) sum += axis->of_chunk(&i->scores[k]);
     return i->measured ? sum / (double)i->measured : INFINITY;
 }
@@ -513,8 +517,7 @@ int wt_evolve(wt_contest *c, const wt_evolve_calls *calls, wt_evolution *e, wt_e
     const wt_rules *r = c->rules;
     loop l = {.c = c, .e = e, .calls = calls, .best = INFINITY, .block = r->race_block ? r->race_block : 8, .err = err};
     *e = (wt_evolution){.size = size_of(c)};
-    const wt_axis *axis = r->axis_count ? wt_axis_find(r->axes[0].axis) : NULL;
-    l.first = axis && axis->of_chunk ? axis : wt_axis_find("kld");
+    l.first = wt_individual_axis(c);
     const uint64_t held = r->max_memory && r->max_memory / 8 < HELD_BYTES ? r->max_memory / 8 : HELD_BYTES;
     l.hold = wt_evolve_most(r) * e->size <= held;
     if (!(e->population = wt_calloc(r->population + 1, sizeof *e->population, err))) return -1;

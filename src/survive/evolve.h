@@ -56,5 +56,7 @@ void wt_evolution_release(wt_evolution *evolution);
 
 /* The first axis' mean over the search part, lower being better. */
 double wt_individual_value(const wt_contest *c, const wt_individual *individual);
+/* The axis that it is on: the rules' first one where chunks have it, else the divergence. */
+const wt_axis *wt_individual_axis(const wt_contest *c);
 
 #endif

@@ -14,6 +14,7 @@ int wt_rules_init(wt_rules *r, wt_error *err) {
                     .calibrate_chunks = 64,
                     .search_chunks = 48,
                     .holdout_chunks = 64,
+                    .playoff = 2,
                     .final_chunks = 4,
                     .runtime = WT_RUNTIME_LLAMA_CPP_CPU,
                     .population = 8,

@@ -31,6 +31,7 @@ typedef struct wt_rules {
     double calibrate, search, holdout; /* shares of the text; 0.5, 0.3, 0.2 */
     uint64_t context;                  /* tokens of a chunk; 0: the training context, at most 512 */
     uint64_t calibrate_chunks, search_chunks, holdout_chunks; /* at most; 64, 48, 64 */
+    double playoff;                                           /* chunks of the play-off for each of the search's; 2 */
     uint64_t final_chunks; /* at most, of each text that finalists alone are measured on; 4 */
     /* the environment */
     wt_rule_constraint *constraints;

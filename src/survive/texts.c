@@ -18,6 +18,7 @@ enum { PASSAGE = 64, LEAST_CHUNKS = 2, LONGEST_WORD = 256, BYTES_PER_TOKEN = 5 }
 void wt_texts_release(wt_texts *t) {
     wt_chunks_release(&t->calibrate);
     wt_chunks_release(&t->search);
+    wt_chunks_release(&t->playoff);
     wt_chunks_release(&t->holdout);
     *t = (wt_texts){0};
 }
@@ -90,6 +91,9 @@ static int refuse_repetition(const char *text, size_t begin, size_t len, wt_erro
 
 /* ---- parts ---- */
 
+/* Chunks of the play-off, at most. */
+static uint64_t playoff_chunks(const wt_rules *r) { return (uint64_t)(r->playoff * (double)r->search_chunks); }
+
 /* A part's end: the share of the text, moved to where a word begins; in a text of few blanks, to where a character does. */
 static size_t boundary(const char *text, size_t len, double share) {
     size_t at = (size_t)((double)len * (share < 1 ? share : 1)), word = at;
@@ -114,9 +118,9 @@ static int cut_part(wt_chunks *chunks, const char *part, double share, const wt_
 }
 
 static uint64_t hash_of(const wt_texts *t) {
-    const wt_chunks *parts[] = {&t->calibrate, &t->search, &t->holdout};
+    const wt_chunks *parts[] = {&t->calibrate, &t->search, &t->playoff, &t->holdout};
     wt_hash h = wt_hash_bytes(NULL, 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         h = wt_hash_add(h, parts[i]->tokens, parts[i]->count * parts[i]->context * sizeof(int32_t));
     return h.low;
 }
@@ -132,9 +136,11 @@ int wt_texts_cut(wt_texts *t, const wt_rules *r, size_t context, const wt_tokeni
     const size_t a = boundary(text, len, r->calibrate / whole), b = boundary(text, len, (r->calibrate + r->search) / whole);
     if (!holdout && refuse_repetition(text, b, len, err) != 0) return -1;
     if (cut_part(&t->calibrate, "calibrate", least, tokenizer, text, a, context, r->calibrate_chunks, err) != 0 ||
-        cut_part(&t->search, "search", least, tokenizer, text + a, b - a, context, r->search_chunks, err) != 0 ||
-        cut_part(&t->holdout, "holdout", holdout ? 1 : least, tokenizer, holdout ? holdout : text + b, holdout ? holdout_len : len - b, context,
-                 r->holdout_chunks, err) != 0) {
+        cut_part(&t->search, "search", least, tokenizer, text + a, b - a, context, r->search_chunks + playoff_chunks(r),
+                 err) != 0 ||
+        wt_chunks_split(&t->search, r->search_chunks, &t->playoff, err) != 0 ||
+        cut_part(&t->holdout, "holdout", holdout ? 1 : least, tokenizer, holdout ? holdout : text + b,
+                 holdout ? holdout_len : len - b, context, r->holdout_chunks, err) != 0) {
         wt_texts_release(t);
         return -1;
     }

@@ -1,5 +1,6 @@
 /*
- * The parts of a run's text: calibrate, search, holdout, contiguous and in that order, so that nothing that chooses sees what judges. A
+ * The parts of a run's text: calibrate, search, holdout, contiguous and in that order, so that nothing that chooses sees what judges. What the
+ * search part has beyond its chunks is the play-off's. A
  * holdout of its own file has to be another text: passages that both have are found and refused.
  */
 #ifndef WT_SURVIVE_TEXTS_H
@@ -9,17 +10,17 @@
 #include "survive/rules.h"
 
 typedef struct wt_texts {
-    wt_chunks calibrate, search, holdout;
+    wt_chunks calibrate, search, playoff, holdout; /* the play-off may have none */
     uint64_t hash; /* of all their tokens */
 } wt_texts;
 
 /*
  * Cuts `text` by the rules' shares, and `holdout` (NULL: none of its own; then the holdout is text's last part). Fails where a part is shorter than
- * two chunks, saying how much text is needed. Release with wt_texts_release.
+ * two chunks (the play-off apart), saying how much text is needed. Release with wt_texts_release.
  */
 int wt_texts_cut(wt_texts *texts, const wt_rules *rules, size_t context, const wt_tokenizer *tokenizer, const char *text,
                  size_t len, const char *holdout, size_t holdout_len, wt_error *err);
-/* The same of chunks [count, context] of a text that the model wrote itself; takes the tokens over, also on failure. */
+/* The same of chunks [count, context] of a text that the model wrote itself, without a play-off; takes the tokens over, also on failure. */
 int wt_texts_deal(wt_texts *texts, const wt_rules *rules, size_t context, int32_t *tokens, size_t count, wt_error *err);
 /*
  * Chunks [at most `most`, at least one] of `context` tokens of the text's part that is searched on: for measuring at another context. Fails where

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "survive/bootstrap.h"
+#include "survive/playoff.h"
 
 typedef struct verdict {
     wt_contest *c;
@@ -58,15 +59,24 @@ static double standard_error(const double *x, size_t n) {
 }
 
 /* The row of what v->scores holds. */
-static int put(verdict *v, const wt_individual *i, const char *role, const char *file, const char *note, const double *values) {
+static int put(verdict *v, const wt_individual *i, const char *role, const char *file, const char *note, uint64_t place,
+               const double *values) {
     const wt_measured m = {.scores = v->scores, .chunks = v->chunks, .klds = v->klds, .scored = v->scored};
     wt_interval kld;
     if (wt_bootstrap_mean(values, v->chunks, v->c->rules->seed, &kld, v->err) != 0) return -1;
     const double error = standard_error(values, v->chunks);
-    const wt_stored_verdict row = {.individual = i->id, .role = role, .file = file, .kld_mean = kld.value,
-                                   .kld_chunk_stderr = isnan(error) ? 0 : error, .low = kld.low, .high = kld.high,
-                                   .kld_p99 = wt_axis_kld_p99(&m), .same_top = wt_axis_same_top(&m),
-                                   .perplexity_ratio = wt_axis_perplexity_ratio(&m), .note = note};
+    const wt_stored_verdict row = {.individual = i->id,
+                                   .role = role,
+                                   .file = file,
+                                   .kld_mean = kld.value,
+                                   .kld_chunk_stderr = isnan(error) ? 0 : error,
+                                   .low = kld.low,
+                                   .high = kld.high,
+                                   .kld_p99 = wt_axis_kld_p99(&m),
+                                   .same_top = wt_axis_same_top(&m),
+                                   .perplexity_ratio = wt_axis_perplexity_ratio(&m),
+                                   .note = note,
+                                   .place = place};
     return wt_store_put_verdict(v->c->store, &row, v->err);
 }
 
@@ -89,7 +99,8 @@ static int judge_humans(verdict *v) {
         const int rc = measure(v, h, values, why, sizeof why);
         if (rc > 0 && h == v->best_human) v->best_human = NULL;
         if (rc < 0 || (rc > 0 ? put_broken(v, h, "human", why)
-                              : put(v, h, "human", "", h == v->best_human ? "the best human on the search text" : "", values)) != 0)
+                              : put(v, h, "human", "", h == v->best_human ? "the best human on the search text" : "", 0,
+                                    values)) != 0)
             return -1;
         note_judged(v, h);
         wt_contest_rest(h);
@@ -134,16 +145,16 @@ static int write_text(const verdict *v, const wt_individual *i, const char *path
     return rc;
 }
 
-static int judge(verdict *v, wt_individual *i) {
+static int judge(verdict *v, wt_individual *i, uint64_t place) {
     char path[4096], file[32], note[256], why[256];
     const int rc = measure(v, i, v->values, why, sizeof why);
     note_judged(v, i);
     if (rc > 0) return put_broken(v, i, "rejected", why);
     if (rc < 0 || compare(v, note, sizeof note) != 0) return -1;
-    if (broken(v, i, why, sizeof why)) return put(v, i, "rejected", "", why, v->values);
+    if (broken(v, i, why, sizeof why)) return put(v, i, "rejected", "", why, place, v->values);
     snprintf(file, sizeof file, "%s.gguf", i->name);
     /* the row first: a file that no row names would stay for ever, should the process end between them */
-    if (put(v, i, "survivor", file, note, v->values) != 0) return -1;
+    if (put(v, i, "survivor", file, note, place, v->values) != 0) return -1;
     snprintf(path, sizeof path, "%s/%s", v->folder, file);
     if (wt_contest_export(v->c, i, path, v->err) != 0) return -1;
     snprintf(path, sizeof path, "%s/%s.strategy", v->folder, i->name);
@@ -152,7 +163,7 @@ static int judge(verdict *v, wt_individual *i) {
 
 /*
  * The best of the population that meet the constraints on the search text, or of all where nobody does, so that holdout says what is
- * missing. They are chosen before holdout is looked at.
+ * missing. They are chosen, and who is the first of them, before holdout is looked at.
  */
 static int judge_survivors(verdict *v) {
     wt_individual *const *all = v->e->population;
@@ -161,9 +172,8 @@ static int judge_survivors(verdict *v) {
     for (size_t k = 0; k < count; k++) sound += wt_contest_violation(v->c, all[k]) == 0;
     for (size_t k = 0; k < count && done < v->c->rules->survivors; k++) {
         if (sound && wt_contest_violation(v->c, all[k]) > 0) continue;
-        if (judge(v, all[k]) != 0) return -1;
+        if (judge(v, all[k], ++done) != 0) return -1;
         wt_contest_rest(all[k]);
-        done++;
     }
     return 0;
 }
@@ -232,8 +242,8 @@ int wt_verdict(wt_contest *c, wt_evolution *e, const char *folder, wt_error *err
     v.rival = wt_calloc(v.chunks, sizeof(double), err);
     v.judged = wt_calloc(e->human_count + e->population_count + 1, sizeof *v.judged, err);
     int rc = -1;
-    if (v.scores && v.klds && v.values && v.rival && v.judged && judge_humans(&v) == 0 && judge_survivors(&v) == 0 &&
-        clear_stale(&v) == 0)
+    if (v.scores && v.klds && v.values && v.rival && v.judged && wt_play_off(c, e, err) == 0 && judge_humans(&v) == 0 &&
+        judge_survivors(&v) == 0 && clear_stale(&v) == 0)
         rc = c->holdout ? measure_noise(&v) : 0;
     free(v.judged);
     free(v.scores);

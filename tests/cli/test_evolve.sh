@@ -58,6 +58,17 @@ took=$((($(now) - begin) / 1000000))
 digest "$scratch/one" >"$scratch/expected"
 expect_number "survivors" "$(ls "$scratch"/one/*.gguf | wc -l) >= 1"
 
+# Survivors stand as the search and the play-off have them, whatever holdout said then.
+query() { "$CLI_SQL" "$scratch/one/run.db" "$1"; }
+expect_number "chunks of the play-off" "$(query "SELECT count(*) FROM score WHERE part = 'playoff'") == 8 * $(query "SELECT count(DISTINCT name || budget) FROM score WHERE part = 'playoff'")"
+expect_number "who played off" "$(query "SELECT count(DISTINCT name || budget) FROM score WHERE part = 'playoff'") >= 2"
+means="SELECT avg(s.kld) FROM score s JOIN individual i ON i.name = s.name AND i.budget = s.budget WHERE i.id = v.individual AND part IN ('search', 'playoff')"
+places=$(query "SELECT individual FROM verdict v WHERE place > 0 ORDER BY place")
+[ "$places" = "$(query "SELECT individual FROM verdict v WHERE place > 0 ORDER BY ($means)")" ] || fail "the play-off did not put survivors in order: $places"
+grep -q "^- Play-off: " "$scratch/one/summary.md" || fail "summary.md does not tell of the play-off"
+first=$("$CLI_JSON" "$scratch/one/summary.json" survivors.0.file)
+[ "$first" = "$(query "SELECT file FROM verdict WHERE place = 1")" ] || fail "summary.json's first survivor, $first, is not the first"
+
 start "$scratch/two" --threads 2 --quiet
 end
 expect_status 0

@@ -96,8 +96,8 @@ static void fill(made_run *run) {
     for (int k = 0; k < 2; k++) assert_int_equal(wt_store_put_generation(run->store, &generations[k], &err), 0);
     const wt_stored_verdict verdicts[2] = {
         {3, "survivor", "cccccccccccc.gguf", 0.3, 0.0123456, 0.25, 0.35, 2.5, 0.7654321, 1.125,
-         "0.9x the divergence of Q4_K_M"},
-        {1, "human", "", 0.333333333, NAN, NAN, NAN, NAN, NAN, NAN, "the best human on the search text"},
+         "0.9x the divergence of Q4_K_M", 1},
+        {1, "human", "", 0.333333333, NAN, NAN, NAN, NAN, NAN, NAN, "the best human on the search text", 0},
     };
     for (int k = 0; k < 2; k++) assert_int_equal(wt_store_put_verdict(run->store, &verdicts[k], &err), 0);
     assert_int_equal(wt_store_put_value(run->store, "cccccccccccc", 2900001, "flips", 0.03125, &err), 0);
@@ -399,7 +399,7 @@ static void test_stages(void **state) {
     says_stage(run, true, "judging",
                "The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 0 done so far.");
     /* Humans are judged first: that no survivor has a row yet says nothing. */
-    const wt_stored_verdict first = {1, "human", "", 0.3, 0.01, 0.25, 0.35, 2.5, 0.75, 1.125, ""};
+    const wt_stored_verdict first = {1, "human", "", 0.3, 0.01, 0.25, 0.35, 2.5, 0.75, 1.125, "", 0};
     assert_int_equal(wt_store_put_verdict(run->store, &first, &err), 0);
     says_stage(run, true, "judging",
                "The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 1 done so far.");
@@ -512,7 +512,7 @@ static void test_any_bytes(void **state) {
         i.text = given[k][wt_rng_below(&rng, 6)];
         i.plan = given[k][wt_rng_below(&rng, 6)];
         made_add(run, i);
-        const wt_stored_verdict v = {k + 1, given[k][0], given[k][1], 1, 1, 1, 1, 1, 1, 1, given[k][2]};
+        const wt_stored_verdict v = {k + 1, given[k][0], given[k][1], 1, 1, 1, 1, 1, 1, 1, given[k][2], 0};
         const wt_stored_knockout o = {k + 1, given[k][3], given[k][4], 1, 1, 1, ""};
         if (k % 3 == 0) assert_int_equal(wt_store_put_verdict(run->store, &v, &err), 0);
         if (k % 3 == 1) assert_int_equal(wt_store_put_knockout(run->store, &o, &err), 0);

@@ -152,7 +152,7 @@ static void test_alive(void **state) {
     child.parents[1] = 0;
     child.cause = "plan: too small";
     made_add(run, child);
-    const wt_stored_verdict rejected = {6, "rejected", "", 1, 1, 1, 1, 1, 1, 1, ""};
+    const wt_stored_verdict rejected = {6, "rejected", "", 1, 1, 1, 1, 1, 1, 1, "", 0};
     assert_int_equal(wt_store_put_verdict(run->store, &rejected, &err), 0);
     find_families(run, &f);
     assert_int_equal(f.families.count, 4);

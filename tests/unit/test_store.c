@@ -259,7 +259,8 @@ static void test_generations(void **state) {
 
 static int check_verdict(void *user, const wt_stored_verdict *v) {
     int *n = user;
-    static const int64_t ORDER[] = {2, 1, 3}; /* by divergence, what was not measured last */
+    static const int64_t ORDER[] = {2, 5, 1,
+                                    3}; /* survivors by place, others by divergence, what was not measured last */
     assert_int_equal(v->individual, ORDER[*n]);
     if (v->individual == 2) {
         assert_string_equal(v->role, "survivor");
@@ -268,6 +269,7 @@ static int check_verdict(void *user, const wt_stored_verdict *v) {
         assert_true(v->kld_p99 == 0.5 && v->same_top == 0.6 && v->perplexity_ratio == 0.7);
         assert_string_equal(v->note, "note");
     }
+    assert_int_equal(v->place, v->individual == 2 ? 1 : v->individual == 5 ? 2 : 0);
     if (v->individual == 3) assert_true(isnan(v->kld_mean) && isnan(v->perplexity_ratio));
     ++*n;
     return 0;
@@ -277,16 +279,17 @@ static void test_verdicts(void **state) {
     int n = 0;
     (void)state;
     wt_run_store *s = open_store(WT_STORE_CREATE);
-    const wt_stored_verdict rows[] = {{1, "human", "", 9, 0, 0, 0, 0, 0, 0, ""},
-                                      {2, "rejected", "", 8, 0, 0, 0, 0, 0, 0, ""},
-                                      {3, "rejected", "", NAN, NAN, NAN, NAN, NAN, NAN, NAN, "not finite"},
-                                      {4, "human", "", 1, 0, 0, 0, 0, 0, 0, ""},
-                                      {2, "survivor", "a.gguf", 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, "note"}};
-    for (int k = 0; k < 5; k++) assert_int_equal(wt_store_put_verdict(s, &rows[k], &err), 0);
+    const wt_stored_verdict rows[] = {{5, "survivor", "b.gguf", 0.01, 0, 0, 0, 0, 0, 0, "", 2},
+                                      {1, "human", "", 9, 0, 0, 0, 0, 0, 0, "", 0},
+                                      {2, "rejected", "", 8, 0, 0, 0, 0, 0, 0, "", 0},
+                                      {3, "rejected", "", NAN, NAN, NAN, NAN, NAN, NAN, NAN, "not finite", 0},
+                                      {4, "human", "", 1, 0, 0, 0, 0, 0, 0, "", 0},
+                                      {2, "survivor", "a.gguf", 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, "note", 1}};
+    for (int k = 0; k < 6; k++) assert_int_equal(wt_store_put_verdict(s, &rows[k], &err), 0);
     assert_int_equal(wt_store_remove_verdict(s, 4, &err), 0);
     assert_int_equal(wt_store_remove_verdict(s, 4, &err), 0);
     assert_int_equal(wt_store_each_verdict(s, check_verdict, &n, &err), 0);
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 4);
     wt_store_close(s);
 }
 

@@ -424,14 +424,62 @@ static void test_pins(void **state) {
     wt_gene_release(wt_gene_of(WT_GENE_ALLOC_PINS), &v);
 }
 
+static double smallest_bytes(const wt_scope *scope, const wt_pins *pins) {
+    double sum = 0;
+    for (size_t i = 0; i < pins->count; i++) {
+        wt_type sorted[WT_TYPE_LIMIT];
+        for (size_t t = 0; t < scope->tensor_count; t++) {
+            if (strcmp(scope->tensors[t].name, pins->items[i].tensor) != 0) continue;
+            assert_true(wt_types_sorted(scope->types & scope->tensors[t].fits, sorted) > 0);
+            sum += (double)scope->tensors[t].weights * wt_type_bits(sorted[0]) / 8;
+        }
+    }
+    return sum;
+}
+
+/* As many bytes as were asked are gone, or all that can go; where little was asked, not more than the cheapest step takes. */
+static void test_shrinking(void **state) {
+    (void)state;
+    wt_error err;
+    wt_rng rng;
+    wt_strategy s, before;
+    const wt_scope scope = make_scope(true, true);
+    int whole = 0;
+    for (int i = 0; i < TENSORS; i++) tensors[i].weights = 4096u << i % 4;
+    wt_rng_init(&rng, seed, 11, 0);
+    for (int i = 0; i < 2000; i++) {
+        must(wt_strategy_random(&s, &scope, &rng, &err), &err);
+        must(wt_strategy_copy(&before, &s, &err), &err);
+        wt_pins *pins = &s.genes[WT_GENE_ALLOC_PINS].pins;
+        const double bytes = wt_pins_bytes(pins, &scope), least = smallest_bytes(&scope, pins);
+        const double excess = (wt_rng_uniform(&rng) * 1.5 - 0.2) * (bytes - least);
+        wt_pins_shrink(pins, &scope, excess, &rng);
+        const double left = wt_pins_bytes(pins, &scope);
+        assert_int_equal(pins->count, before.genes[WT_GENE_ALLOC_PINS].pins.count);
+        for (size_t k = 0; k < pins->count; k++)
+            assert_true(wt_type_bits(pins->items[k].type) <=
+                        wt_type_bits(before.genes[WT_GENE_ALLOC_PINS].pins.items[k].type));
+        if (excess <= 0)
+            assert_true(wt_strategy_equal(&s, &before));
+        else
+            assert_true(left <= bytes - excess || left == least);
+        whole += excess > 0 && left == least;
+        check(&s, &scope);
+        wt_strategy_release(&s);
+        wt_strategy_release(&before);
+    }
+    assert_true(whole > 200 && whole < 1800);
+}
+
 int main(void) {
     const char *given = getenv("WT_SEED");
     if (given) seed = strtoull(given, NULL, 10);
     print_message("seed %llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),    cmocka_unit_test(test_name),  cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_pins),  cmocka_unit_test(test_variation),
-        cmocka_unit_test(test_streams), cmocka_unit_test(test_scope), cmocka_unit_test(test_what_is_drawn),
+        cmocka_unit_test(test_text),      cmocka_unit_test(test_name),  cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_hostile),   cmocka_unit_test(test_pins),  cmocka_unit_test(test_variation),
+        cmocka_unit_test(test_streams),   cmocka_unit_test(test_scope), cmocka_unit_test(test_what_is_drawn),
+        cmocka_unit_test(test_shrinking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

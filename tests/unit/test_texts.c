@@ -82,6 +82,45 @@ static void test_parts(void **state) {
     free(text);
 }
 
+/* The play-off is what follows the search's chunks in the same part, so many of them; no other part changes by it. */
+static void test_playoff(void **state) {
+    size_t len;
+    wt_texts whole, t;
+    wt_rules r = some_rules();
+    (void)state;
+    char *text = numbered(6000, 10000, &len);
+    r.playoff = 0;
+    assert_int_equal(wt_texts_cut(&whole, &r, 32, tokenizer, text, len, NULL, 0, &err), 0);
+    assert_int_equal(whole.playoff.count, 0);
+    assert_true(whole.search.count > 12);
+    static const struct {
+        uint64_t search;
+        double playoff;
+        size_t chunks;
+    } CASES[] = {{4, 2, 8}, {4, 0, 0}, {5, 0.5, 2}, {12, 1000, SIZE_MAX}, {100000, 2, 0}};
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        r.search_chunks = CASES[k].search;
+        r.playoff = CASES[k].playoff;
+        assert_int_equal(wt_texts_cut(&t, &r, 32, tokenizer, text, len, NULL, 0, &err), 0);
+        const size_t all = whole.search.count, search = CASES[k].search < all ? CASES[k].search : all;
+        assert_int_equal(t.search.count, search);
+        assert_int_equal(t.playoff.count, CASES[k].chunks < all - search ? CASES[k].chunks : all - search);
+        same_chunks(&t.calibrate, &whole.calibrate);
+        same_chunks(&t.holdout, &whole.holdout);
+        assert_memory_equal(t.search.tokens, whole.search.tokens, search * 32 * sizeof(int32_t));
+        if (t.playoff.count) {
+            assert_memory_equal(t.playoff.tokens, whole.search.tokens + search * 32,
+                                t.playoff.count * 32 * sizeof(int32_t));
+            assert_true(t.playoff.context == 32 && t.playoff.first == whole.search.first &&
+                        t.playoff.scored == whole.search.scored);
+            assert_true(t.hash != whole.hash);
+        }
+        wt_texts_release(&t);
+    }
+    wt_texts_release(&whole);
+    free(text);
+}
+
 static void test_overlap(void **state) {
     size_t a_len, b_len, where;
     wt_texts t;
@@ -189,8 +228,9 @@ static void test_deal(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),     cmocka_unit_test(test_overlap),   cmocka_unit_test(test_repeated),
-        cmocka_unit_test(test_no_blanks), cmocka_unit_test(test_too_short), cmocka_unit_test(test_deal),
+        cmocka_unit_test(test_parts),    cmocka_unit_test(test_playoff),   cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_repeated), cmocka_unit_test(test_no_blanks), cmocka_unit_test(test_too_short),
+        cmocka_unit_test(test_deal),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
