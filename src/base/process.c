@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -58,7 +59,37 @@ static void listen(struct pollfd *streams, char *const ends[2], int milliseconds
     }
 }
 
+/* ---- those that run at this moment, for whoever has to end them all ---- */
+
+typedef struct running {
+    pid_t group;
+    struct running *next;
+} running;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static running *all;      /* under the lock, as the next one */
+static bool none_may_run;
+
+static void remove_running(const running *r) {
+    running **at = &all;
+    while (*at && *at != r) at = &(*at)->next;
+    if (*at) *at = r->next;
+}
+
+void wt_process_end_all(void) {
+    pthread_mutex_lock(&lock);
+    none_may_run = true;
+    for (const running *r = all; r; r = r->next) kill(-r->group, SIGKILL);
+    pthread_mutex_unlock(&lock);
+}
+
 /* ---- starting and ending ---- */
+
+/* Whether the kernel throws the status of children away: one that fails would look like one that does not. */
+static bool forgets_children(void) {
+    struct sigaction how;
+    return sigaction(SIGCHLD, NULL, &how) == 0 && (how.sa_handler == SIG_IGN || how.sa_flags & SA_NOCLDWAIT);
+}
 
 static int spawn(char *const argv[], const int out[2], const int err_pipe[2], pid_t *child) {
     posix_spawn_file_actions_t files;
@@ -67,7 +98,7 @@ static int spawn(char *const argv[], const int out[2], const int err_pipe[2], pi
     sigemptyset(&none);
     sigemptyset(&usual);
     /* what this program blocks or ignores is its own affair */
-    const int restored[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGPIPE, SIGXFSZ};
+    const int restored[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGPIPE, SIGXFSZ, SIGCHLD};
     for (size_t i = 0; i < sizeof restored / sizeof *restored; i++) sigaddset(&usual, restored[i]);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -90,43 +121,75 @@ static bool is_over(pid_t child) {
     return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == child;
 }
 
-static void take_status(pid_t child, wt_process *p) {
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-    p->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    p->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+/* Starts it as one of those that end_all ends: no moment lies between. -1: none may begin; otherwise 0 or an errno. */
+static int start(char *const argv[], const int out[2], const int err_pipe[2], running *r) {
+    pthread_mutex_lock(&lock);
+    const int failed = none_may_run ? -1 : spawn(argv, out, err_pipe, &r->group);
+    if (!failed) {
+        r->next = all;
+        all = r;
+    }
+    pthread_mutex_unlock(&lock);
+    return failed;
+}
+
+/* Kills the group, which ends what the child itself left behind too. Nobody waited for the child yet: the number is still its own. */
+static void end(const running *r) {
+    pthread_mutex_lock(&lock);
+    kill(-r->group, SIGKILL);
+    remove_running(r);
+    pthread_mutex_unlock(&lock);
+}
+
+/* -1: somebody else of this program waited for it, so that nobody can say how it ended. */
+static int take_status(pid_t child, wt_process *p) {
+    int status;
+    pid_t got;
+    while ((got = waitpid(child, &status, 0)) < 0 && errno == EINTR) {}
+    p->status = got == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    p->signal = got == child && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    return got == child ? 0 : -1;
+}
+
+static int fail_unknown(const char *program, wt_error *err) {
+    wt_fail(err, WT_ERR_IO, "cannot run '%s': this program would not be told how it ends", program);
+    return wt_hint(err, "SIGCHLD must not be ignored, and children must not be waited for elsewhere");
 }
 
 int wt_process_run(char *const argv[], double seconds, const wt_progress *progress, const char *stage, wt_process *p, wt_error *err) {
     int pipes[2][2] = {{-1, -1}, {-1, -1}}, rc;
-    pid_t child;
-    *p = (wt_process){0};
+    running child;
+    *p = (wt_process){.status = -1};
+    if (forgets_children()) return fail_unknown(argv[0], err);
     if (pipe2(pipes[0], O_CLOEXEC) != 0 || pipe2(pipes[1], O_CLOEXEC) != 0) {
         wt_fail_errno(err, errno, "cannot run '%s'", argv[0]);
         for (int i = 0; i < 4; i++)
             if (pipes[i / 2][i % 2] >= 0) close(pipes[i / 2][i % 2]);
         return -1;
     }
-    const int failed = spawn(argv, pipes[0], pipes[1], &child);
+    const int failed = start(argv, pipes[0], pipes[1], &child);
     close(pipes[0][1]);
     close(pipes[1][1]);
     struct pollfd streams[] = {{.fd = pipes[0][0], .events = POLLIN}, {.fd = pipes[1][0], .events = POLLIN}};
     char *const ends[] = {p->out, p->err};
-    if (failed) {
+    if (failed < 0) {
+        rc = wt_fail(err, WT_ERR_INTERRUPTED, "stopped");
+    } else if (failed) {
         rc = wt_fail_errno(err, failed, "cannot run '%s'", argv[0]);
     } else {
         const double begin = now();
         for (int i = 0; i < 2; i++) fcntl(streams[i].fd, F_SETFL, O_NONBLOCK);
-        for (rc = 0; rc == 0 && !p->timed_out && !is_over(child);) {
+        for (rc = 0; rc == 0 && !p->timed_out && !is_over(child.group);) {
             listen(streams, ends, LOOK_EVERY);
             if (streams[0].fd < 0 && streams[1].fd < 0) nanosleep(&(struct timespec){0, 1000000}, NULL); /* it speaks no more */
             p->timed_out = now() - begin > seconds;
             rc = wt_progress_report(progress, stage, now() - begin, seconds, "seconds", err);
         }
-        kill(-child, SIGKILL);
-        take_status(child, p);
+        end(&child);
+        const bool known = take_status(child.group, p) == 0;
         for (const double end = now(); (streams[0].fd >= 0 || streams[1].fd >= 0) && now() - end < 1e-3 * LAST_WORDS;)
             listen(streams, ends, LOOK_EVERY);
+        if (rc == 0 && !known) rc = fail_unknown(argv[0], err);
     }
     for (int i = 0; i < 2; i++)
         if (streams[i].fd >= 0) close(streams[i].fd);

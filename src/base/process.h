@@ -10,7 +10,7 @@
 enum { WT_PROCESS_OUTPUT = 4096 };
 
 typedef struct wt_process {
-    int status;     /* its exit status; -1 where a signal ended it */
+    int status;     /* its exit status; -1 where a signal ended it, or nothing could be found out */
     int signal;     /* that ended it; 0: none */
     bool timed_out; /* it was ended because its time was over */
     char out[WT_PROCESS_OUTPUT + 1], err[WT_PROCESS_OUTPUT + 1]; /* the ends of standard output and standard error */
@@ -20,9 +20,16 @@ typedef struct wt_process {
  * Runs argv [.., NULL], found by PATH, in a process group of its own, with /dev/null as standard input; waits for it, at most
  * `seconds`. When it is over, or its time is, or `progress` (may be NULL, asked ten times a second, as `stage`) says stop, the whole group is
  * killed: nothing of it goes on, but for what put itself into a group of its own, or ran when this program itself was killed. -1 where it
- * cannot be started (WT_ERR_IO) or was stopped (WT_ERR_INTERRUPTED); how it ended otherwise is in *process.
+ * cannot be started (WT_ERR_IO) or was stopped (WT_ERR_INTERRUPTED); how it ended otherwise is in *process. While this program ignores
+ * SIGCHLD nothing is started: the kernel would keep no exit status. Safe from several threads.
  */
 int wt_process_run(char *const argv[], double seconds, const wt_progress *progress, const char *stage, wt_process *process, wt_error *err);
+
+/*
+ * Kills the groups of all that run at this moment, in whichever thread, and lets no other begin: for a program that is about to be ended by a
+ * signal, which does not reach groups of their own.
+ */
+void wt_process_end_all(void);
 
 /* Whether `program` names one that may be started, with a folder or in PATH. */
 bool wt_process_exists(const char *program);

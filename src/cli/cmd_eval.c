@@ -16,7 +16,7 @@
 #include "cli/eval_report.h"
 #include "cli/progress.h"
 #include "cli/session.h"
-#include "engine/generate.h"
+#include "cli/text.h"
 
 typedef struct settings {
     const char *model, *reference, *text, *tasks, *activations, *cache_k, *cache_v;
@@ -115,31 +115,18 @@ static int cut_file(work *w, wt_error *err) {
     return 0;
 }
 
-/* No text is given: the reference, or the model itself where there is none, writes one. */
+/*
+ * No text is given: the reference, or the model itself where there is none, writes one. Its engine rounds nothing, so that figures with and
+ * without --activations q8 are of the same text.
+ */
 static int write_text(work *w, wt_error *err) {
     const settings *s = w->options;
     const wt_session *author = s->reference ? &w->reference : &w->candidate;
-    size_t count = s->chunks ? s->chunks : SELF_CHUNKS, context = w->result.context;
+    const size_t count = s->chunks ? s->chunks : SELF_CHUNKS, context = w->result.context;
     wt_note("no --text: '%s' writes its own, %zu chunk%s of %zu tokens", author->name, count, count == 1 ? "" : "s",
             context);
-    if (count > SIZE_MAX / sizeof(int32_t) / context) return wt_fail_memory(err, SIZE_MAX);
-    int32_t *tokens = wt_calloc(count * context, sizeof *tokens, err);
+    int32_t *tokens = wt_text_write(author, s->bf16, count, context, s->seed, err);
     if (!tokens) return -1;
-    /*
-     * Writing runs the model once per position: an engine of its own keeps the weights ready meanwhile. It rounds nothing, so
-     * that figures with and without --activations q8 are of the same text.
-     */
-    wt_session writer = *author;
-    writer.engine = NULL;
-    int rc = wt_session_start(&writer, context, s->bf16, wt_session_spare_memory(), err);
-    if (rc == 0)
-        rc = wt_self_write(writer.engine, writer.tokenizer, count, context, s->seed, tokens, wt_progress_terminal(),
-                           err);
-    wt_engine_close(writer.engine);
-    if (rc != 0) {
-        free(tokens);
-        return -1;
-    }
     w->result.author = author->name;
     w->result.seed = s->seed;
     return wt_chunks_from_tokens(&w->chunks, tokens, context, count, err);

@@ -120,6 +120,18 @@ static const char *format_seconds(char buf[32], double s) {
     return buf;
 }
 
+/* Only a clock bounds a search in time: what encoding takes, often more than measuring, shows when strategies are there. Seconds, 0: no such end. */
+static void format_search(char *text, size_t size, double measuring, double clock) {
+    char a[32], b[32];
+    if (measuring > 0 && (clock == 0 || measuring < clock))
+        snprintf(text, size, "about %s of measuring if nobody is sent home, and encoding, which may take longer%s%s", format_seconds(a, measuring),
+                 clock > 0 ? "; at most about " : "", clock > 0 ? format_seconds(b, clock) : "");
+    else if (clock > 0)
+        snprintf(text, size, "at most about %s", format_seconds(b, clock));
+    else
+        snprintf(text, size, "until it makes no progress");
+}
+
 void wt_evolve_cost_announce(const wt_run_session *run, double seconds) {
     const wt_rules *r = &run->rules;
     const wt_hparams *hp = wt_model_hparams(run->session.model);
@@ -127,18 +139,17 @@ void wt_evolve_cost_announce(const wt_run_session *run, double seconds) {
     uint64_t largest;
     double blocks = (double)weights_of(run->session.gguf, &largest) - (hp->tied_head ? 1 : 2) * head;
     wt_evolve_cost c;
-    char least[32], most[32], one[32], all[32];
+    char least[32], most[32], one[32], search[160];
     if (blocks < head / 8) blocks = head / 8;
     wt_evolve_cost_count(run, &c);
     const double share = (double)run->texts.search.scored / (double)run->texts.search.context;
     const double each = seconds * (1 + 2 * share * head / blocks);
-    double total = 0;
-    if (r->evaluations) total = each * (double)r->evaluations;
-    if (r->tokens && tokens > 0 && (total == 0 || each * (double)r->tokens / tokens < total)) total = each * (double)r->tokens / tokens;
-    if (r->minutes > 0 && (total == 0 || r->minutes * 60 < total)) total = r->minutes * 60;
-    wt_note("memory: at least %s, at most %s with full caches; an evaluation on all chunks: about %s and encoding; the search: %s%s, then the "
+    double measuring = 0;
+    if (r->evaluations) measuring = each * (double)r->evaluations;
+    if (r->tokens && tokens > 0 && (measuring == 0 || each * (double)r->tokens / tokens < measuring))
+        measuring = each * (double)r->tokens / tokens;
+    format_search(search, sizeof search, measuring, 60 * r->minutes);
+    wt_note("memory: at least %s, at most %s with full caches; an evaluation on all chunks: about %s and encoding; the search: %s, then the "
             "verdict",
-            wt_format_bytes(least, c.least), wt_format_bytes(most, c.most),
-            format_seconds(one, each), total > 0 ? "at most about " : "until it makes no progress",
-            total > 0 ? format_seconds(all, total) : "");
+            wt_format_bytes(least, c.least), wt_format_bytes(most, c.most), format_seconds(one, each), search);
 }

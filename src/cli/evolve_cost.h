@@ -19,7 +19,7 @@ void wt_evolve_cost_count(const wt_run_session *run, wt_evolve_cost *cost);
 int wt_evolve_cost_check(const wt_run_session *run, wt_error *err);
 
 /*
- * Notes memory, seconds of a whole evaluation and of the run. `seconds`: what the exact model took for the search part; an evaluation
+ * Notes memory, seconds of a whole evaluation but for encoding, and what bounds the search. `seconds`: what the exact model took for the search part; an evaluation
  * adds the head, twice.
  */
 void wt_evolve_cost_announce(const wt_run_session *run, double seconds);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ static int dispatch(int argc, char **argv, wt_error *err) {
 
 int main(int argc, char **argv) {
     occupy_standard_descriptors();
+    signal(SIGCHLD, SIG_DFL); /* a parent's choice to ignore it is inherited, and would leave outside commands without an exit status */
     if (argc > 1 && argv[1][0] != '-') wait_without_spinning(argv);
     wt_error err = {0};
     int status = dispatch(argc, argv, &err);

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "cli/report.h"
 
 /* Seconds between two drawings: often enough to look alive, seldom enough to cost nothing. */
@@ -33,9 +34,10 @@ static struct {
     int visible;
 } line;
 
-/* Lets a signal do what it does to any program. */
+/* Lets a signal do what it does to any program. Outside commands have groups of their own, which no terminal's signal reaches. */
 static void end_by(int number) {
     sigset_t one;
+    wt_process_end_all();
     sigemptyset(&one);
     sigaddset(&one, number);
     signal(number, SIG_DFL);

@@ -8,25 +8,14 @@
 #include "base/memory.h"
 #include "cli/progress.h"
 #include "cli/run_session.h"
-#include "engine/generate.h"
 
 /* ---- texts ---- */
 
 /* Chunks of another context that the model writes itself: other streams than those of the run's own text. */
 static int write_long(wt_run_session *run, size_t context, wt_chunks *chunks, wt_error *err) {
     const size_t count = (size_t)run->rules.final_chunks;
-    size_t n;
-    if (__builtin_mul_overflow(count, context, &n)) return wt_fail_memory(err, SIZE_MAX);
-    int32_t *tokens = wt_calloc(n + 1, sizeof *tokens, err);
-    int rc = tokens ? wt_session_start(&run->session, context, false, wt_session_spare_memory(), err) : -1;
-    if (rc == 0)
-        rc = wt_self_write(run->session.engine, run->session.tokenizer, count, context, run->rules.seed + ((uint64_t)context << 32), tokens,
-                           wt_progress_terminal(), err);
-    wt_engine_close(run->session.engine);
-    run->session.engine = NULL;
-    if (rc == 0) return wt_chunks_from_tokens(chunks, tokens, context, count, err);
-    free(tokens);
-    return -1;
+    int32_t *tokens = wt_text_write(&run->session, false, count, context, run->rules.seed + ((uint64_t)context << 32), err);
+    return tokens ? wt_chunks_from_tokens(chunks, tokens, context, count, err) : -1;
 }
 
 static int cut_long(wt_run_session *run, size_t context, wt_chunks *chunks, wt_error *err) {

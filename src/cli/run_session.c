@@ -13,7 +13,6 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "cli/progress.h"
-#include "engine/generate.h"
 
 /* The last part of a path. */
 static const char *base_name(const char *path) {
@@ -38,20 +37,9 @@ char *wt_run_read_text(const char *path, size_t *len, wt_error *err) {
 
 static int write_texts(wt_run_session *run, size_t context, wt_error *err) {
     const size_t count = wt_texts_wanted(&run->rules);
-    size_t tokens_count;
-    if (__builtin_mul_overflow(count, context, &tokens_count)) return wt_fail_memory(err, SIZE_MAX);
-    int32_t *tokens = wt_calloc(tokens_count + 1, sizeof *tokens, err);
     wt_note("no --text: '%s' writes its own, %zu chunks of %zu tokens", run->session.name, count, context);
-    int rc = tokens ? wt_session_start(&run->session, context, false, wt_session_spare_memory(), err) : -1;
-    if (rc == 0)
-        rc = wt_self_write(run->session.engine, run->session.tokenizer, count, context, run->rules.seed, tokens,
-                           wt_progress_terminal(), err);
-    wt_engine_close(run->session.engine);
-    run->session.engine = NULL;
-    if (rc != 0) {
-        free(tokens);
-        return -1;
-    }
+    int32_t *tokens = wt_text_write(&run->session, false, count, context, run->rules.seed, err);
+    if (!tokens) return -1;
     snprintf(run->text_name, sizeof run->text_name, "written by %.1000s, seed %" PRIu64, base_name(run->session.name),
              run->rules.seed);
     return wt_texts_deal(&run->texts, &run->rules, context, tokens, count, err);

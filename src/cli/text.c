@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/progress.h"
@@ -38,25 +39,29 @@ static int cut_file(wt_session *session, const wt_text_request *r, size_t contex
     return 0;
 }
 
-static int write_text(wt_session *session, const wt_text_request *r, size_t context, wt_chunks *chunks, char *named,
-                      wt_error *err) {
-    size_t count = r->chunks ? r->chunks : SELF_CHUNKS, bytes;
+int32_t *wt_text_write(const wt_session *author, bool bf16, size_t count, size_t context, uint64_t seed, wt_error *err) {
+    size_t n;
+    if (!wt_mul_size(count, context, &n)) {
+        wt_fail_memory(err, SIZE_MAX);
+        return NULL;
+    }
+    int32_t *tokens = wt_calloc(n, sizeof *tokens, err);
+    wt_session writer = *author;
+    writer.engine = NULL;
+    const bool done = tokens && wt_session_start(&writer, context, bf16, wt_session_spare_memory(), err) == 0 &&
+                      wt_self_write(writer.engine, writer.tokenizer, count, context, seed, tokens, wt_progress_terminal(), err) == 0;
+    wt_engine_close(writer.engine);
+    if (done) return tokens;
+    free(tokens);
+    return NULL;
+}
+
+static int write_text(const wt_session *session, const wt_text_request *r, size_t context, wt_chunks *chunks, char *named, wt_error *err) {
+    const size_t count = r->chunks ? r->chunks : SELF_CHUNKS;
     wt_note("no --text: '%s' writes its own, %zu chunk%s of %zu tokens", session->name, count, count == 1 ? "" : "s",
             context);
-    if (__builtin_mul_overflow(count, context * sizeof(int32_t), &bytes)) return wt_fail_memory(err, SIZE_MAX);
-    int32_t *tokens = wt_calloc(bytes, 1, err);
+    int32_t *tokens = wt_text_write(session, false, count, context, r->seed, err);
     if (!tokens) return -1;
-    /* Writing runs the model once per position: the weights are kept ready meanwhile. */
-    int rc = wt_session_start(session, context, false, wt_session_spare_memory(), err);
-    if (rc == 0)
-        rc = wt_self_write(session->engine, session->tokenizer, count, context, r->seed, tokens, wt_progress_terminal(),
-                           err);
-    wt_engine_close(session->engine);
-    session->engine = NULL;
-    if (rc != 0) {
-        free(tokens);
-        return -1;
-    }
     snprintf(named, WT_TEXT_NAME, "written by %.1000s, seed %llu", session->name, (unsigned long long)r->seed);
     return wt_chunks_from_tokens(chunks, tokens, context, count, err);
 }

@@ -16,8 +16,15 @@ typedef struct wt_text_request {
 enum { WT_TEXT_NAME = 1200 };
 
 /*
+ * `count` texts of `context` tokens [count, context] that the session's model writes itself, in streams of `seed`; free() them. The engine is one of
+ * their own: it rounds no activations, and keeps weights ready, because writing runs the model once per position. NULL: no memory, stopped, or
+ * nothing to begin a text with.
+ */
+int32_t *wt_text_write(const wt_session *author, bool bf16, size_t count, size_t context, uint64_t seed, wt_error *err);
+
+/*
  * Fills `chunks` (release with wt_chunks_release) and `name`, with remarks on what was asked for and is not so. The session is open; its
- * engine, which writing takes, is not started and not left so.
+ * engine takes no part.
  */
 int wt_text_chunks(wt_session *session, const wt_text_request *request, wt_chunks *chunks, char name[WT_TEXT_NAME],
                    wt_error *err);

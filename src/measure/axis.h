@@ -25,7 +25,8 @@ typedef struct wt_axis {
     unsigned final;    /* 1 + its number in measure/finals.h, and then value is NULL; 0: it is none of those */
     bool timed;        /* runs that value it cannot be repeated to the byte */
     double (*value)(const wt_measured *m);
-    double (*of_chunk)(const wt_chunk_score *s); /* what a race compares; NULL: the axis has no chunks */
+    double (*of_chunk)(const wt_chunk_score *s); /* what a race compares, less is better; NULL: the axis has no chunks */
+    double (*of_mean)(double mean); /* a mean of that over chunks, in the axis's own terms */
     const char *help;
 } wt_axis;
 
@@ -40,6 +41,7 @@ double wt_axis_kld(const wt_measured *m);              /* axis_divergence.c */
 double wt_axis_kld_p99(const wt_measured *m);
 double wt_axis_same_top(const wt_measured *m);
 double wt_axis_perplexity_ratio(const wt_measured *m);
+double wt_axis_ratio_of_mean(double mean);             /* of the differences of log-probabilities, a perplexity over another */
 double wt_axis_bytes(const wt_measured *m);            /* axis_size.c */
 double wt_axis_memory(const wt_measured *m);
 

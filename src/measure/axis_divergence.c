@@ -17,10 +17,12 @@ double wt_axis_same_top(const wt_measured *m) {
     return sum / (double)m->chunks;
 }
 
+double wt_axis_ratio_of_mean(double mean) { return exp(mean); }
+
 double wt_axis_perplexity_ratio(const wt_measured *m) {
     double sum = 0;
     for (size_t i = 0; i < m->chunks; i++) sum += m->scores[i].logp_reference - m->scores[i].logp;
-    return exp(sum / (double)m->chunks);
+    return wt_axis_ratio_of_mean(sum / (double)m->chunks);
 }
 
 static int ascending(const void *a, const void *b) {

@@ -8,14 +8,18 @@ static double chunk_kld(const wt_chunk_score *s) { return s->kld; }
 static double chunk_same_top(const wt_chunk_score *s) { return -s->same_top; } /* races are won by less */
 static double chunk_ratio(const wt_chunk_score *s) { return s->logp_reference - s->logp; }
 
+static double as_it_is(double mean) { return mean; }
+static double turned_round(double mean) { return -mean; }
+
 static const wt_axis AXES[] = {
-    {.name = "kld", .unit = "nats per token", .value = wt_axis_kld, .of_chunk = chunk_kld,
+    {.name = "kld", .unit = "nats per token", .value = wt_axis_kld, .of_chunk = chunk_kld, .of_mean = as_it_is,
      .help = "mean divergence of the predictions from the exact model's"},
-    {.name = "kld_p99", .unit = "nats", .positions = true, .value = wt_axis_kld_p99, .of_chunk = chunk_kld,
+    {.name = "kld_p99", .unit = "nats", .positions = true, .value = wt_axis_kld_p99, .of_chunk = chunk_kld, .of_mean = as_it_is,
      .help = "the divergence that 99% of the tokens stay below"},
     {.name = "same_top", .unit = "share", .higher = true, .value = wt_axis_same_top, .of_chunk = chunk_same_top,
+     .of_mean = turned_round,
      .help = "tokens whose most probable successor stays the same"},
-    {.name = "perplexity_ratio", .unit = "1", .value = wt_axis_perplexity_ratio, .of_chunk = chunk_ratio,
+    {.name = "perplexity_ratio", .unit = "1", .value = wt_axis_perplexity_ratio, .of_chunk = chunk_ratio, .of_mean = wt_axis_ratio_of_mean,
      .help = "perplexity over the exact model's"},
     {.name = "bytes", .unit = "bytes", .exact = true, .value = wt_axis_bytes, .help = "the size of the file"},
     {.name = "memory", .unit = "bytes", .exact = true, .value = wt_axis_memory,

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "measure/axis.h"
+
 /* A run's text has fewer chunks. */
 enum { FIRST_CHUNKS = 64, MOST_CHUNKS = 1 << 24 };
 
@@ -75,7 +77,7 @@ static void sum_scores(wt_record *r, const wt_stored_score *s, size_t n) {
     }
     r->kld = kld / (double)n;
     r->same_top = top / (double)n;
-    r->perplexity_ratio = exp(log_ratio / (double)n);
+    r->perplexity_ratio = wt_axis_ratio_of_mean(log_ratio / (double)n);
     for (size_t k = 0; k < n; k++) square += (s[k].kld - r->kld) * (s[k].kld - r->kld);
     if (n > 1) r->kld_stderr = sqrt(square / (double)(n - 1) / (double)n);
 }

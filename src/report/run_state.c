@@ -1,6 +1,5 @@
 #include "report/run_state.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +43,4 @@ const char *wt_run_stage_name(wt_run_stage stage) {
     return NAMES[stage];
 }
 
-double wt_run_state_best(const wt_run_state *state, double best) {
-    if (strcmp(state->axis->name, "perplexity_ratio") == 0) return exp(best); /* races compare its logarithm */
-    return state->axis->higher ? -best : best;
-}
+double wt_run_state_best(const wt_run_state *state, double best) { return state->axis->of_mean(best); }

@@ -110,6 +110,10 @@ int wt_schema_prepare(wt_run_store *s, bool writable, wt_error *err) {
         wt_fail(err, WT_ERR_FORMAT, "cannot use '%s': it is no run of wildtype", s->path);
         return wt_hint(err, "a run's folder holds the run.db that 'wildtype evolve' made");
     }
+    if (version < 0) {
+        wt_fail(err, WT_ERR_FORMAT, "cannot use '%s': its version is %" PRId64, s->path, version);
+        return wt_hint(err, "the file is damaged");
+    }
     if (version > VERSION) {
         wt_fail(err, WT_ERR_UNSUPPORTED, "cannot use '%s': its version is %" PRId64 ", this program knows up to %d", s->path, version, VERSION);
         return wt_hint(err, "a newer wildtype wrote it");

@@ -251,6 +251,21 @@ static bool may_beat_call(void *user, size_t rival, size_t candidate) {
     return true;
 }
 
+/* Whether two have the same size and, on the first `chunks` chunks, the same scores: they compute the same, and one of them says nothing new. */
+static bool is_echo(const wt_individual *a, const wt_individual *b, size_t chunks) {
+    if (a->bytes != b->bytes || a->memory != b->memory || !chunks || a->measured < chunks || b->measured < chunks) return false;
+    for (size_t k = 0; k < chunks; k++) {
+        const wt_chunk_score *x = &a->scores[k], *y = &b->scores[k];
+        if (x->kld != y->kld || x->logp != y->logp || x->same_top != y->same_top) return false;
+    }
+    return true;
+}
+
+static bool same_call(void *user, size_t a, size_t b, size_t chunks) {
+    const loop *l = user;
+    return is_echo(l->pool[a], l->pool[b], chunks);
+}
+
 static int race(loop *l, wt_race_entry *entries) {
     const wt_rules *r = l->c->rules;
     const size_t chunks = wt_exam_chunks(l->c->search);
@@ -260,7 +275,7 @@ static int race(loop *l, wt_race_entry *entries) {
                                      .keep = r->population < l->pool_count ? r->population : l->pool_count,
                                      .level = r->level,
                                      .to_the_end = true};
-    const wt_race_calls calls = {measure_call, may_beat_call, l};
+    const wt_race_calls calls = {measure_call, may_beat_call, same_call, l};
     size_t measured;
     if (wt_race_run(&options, &calls, entries, &measured, l->err) != 0) return -1;
     l->e->raced_tokens += measured * l->c->search_chunks->context;
@@ -291,16 +306,6 @@ static int fill_standings(const loop *l, wt_individual *const *list, size_t n, w
     return 0;
 }
 
-/* Whether two have the same size and, chunk by chunk, the same scores: they compute the same, and one of them says nothing new. */
-static bool is_echo(const wt_individual *a, const wt_individual *b) {
-    if (a->bytes != b->bytes || a->memory != b->memory || !a->measured || a->measured != b->measured) return false;
-    for (size_t k = 0; k < a->measured; k++) {
-        const wt_chunk_score *x = &a->scores[k], *y = &b->scores[k];
-        if (x->kld != y->kld || x->logp != y->logp || x->same_top != y->same_top) return false;
-    }
-    return true;
-}
-
 /* The next population, best first by the first axis, out of the pool's living that were not eliminated. */
 static int select_population(loop *l, const wt_race_entry *entries) {
     wt_evolution *e = l->e;
@@ -318,7 +323,7 @@ static int select_population(loop *l, const wt_race_entry *entries) {
             continue;
         }
         size_t first = 0; /* the older of two that compute the same stays */
-        while (first < n && !is_echo(left[first], l->pool[i])) first++;
+        while (first < n && !is_echo(left[first], l->pool[i], wt_exam_chunks(l->c->search))) first++;
         if (first < n) continue;
         if (interrupted(l) != 0 || wt_contest_finals(l->c, l->pool[i], false, l->err) != 0) goto done;
         if (!l->hold) wt_contest_rest(l->pool[i]);

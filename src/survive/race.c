@@ -63,6 +63,7 @@ typedef struct race {
     wt_race_entry *entries;
     double *scores; /* [candidates, chunks] */
     size_t *order;  /* those who are left, best first */
+    size_t *first;  /* [candidates] of those who compute the same as it, the first in order; itself where there is none */
     size_t left, measured;
     wt_error *err;
 } race;
@@ -91,12 +92,29 @@ static void sort(race *r) {
     }
 }
 
+/*
+ * Finds those of who is left that compute the same as another on the chunks so far, and returns how many candidates say something of their own;
+ * those who went home count as they did then.
+ */
+static size_t find_echoes(race *r, size_t chunks) {
+    size_t own = 0;
+    for (size_t k = 0; k < r->left; k++) {
+        const size_t i = r->order[k];
+        r->first[i] = i;
+        for (size_t m = k; r->calls->same && m-- > 0 && r->entries[r->order[m]].mean == r->entries[i].mean;)
+            if (r->calls->same(r->calls->user, r->order[m], i, chunks)) r->first[i] = r->first[r->order[m]];
+    }
+    for (size_t i = 0; i < r->o->candidates; i++) own += r->first[i] == i;
+    return own;
+}
+
 /* Whether the one in place k is worse than enough of those before it, at this look's part of the error. */
 static bool is_beaten(race *r, size_t k, size_t chunks, double level) {
     const size_t i = r->order[k];
     size_t beaten = 0;
     for (size_t rival = 0; rival < k; rival++) {
         const size_t j = r->order[rival];
+        if (r->first[j] != j) continue; /* an echo of a rival is not another rival */
         if (r->calls->may_beat && !r->calls->may_beat(r->calls->user, j, i)) continue;
         double p = wt_paired_p(r->scores + i * r->o->chunks, r->scores + j * r->o->chunks, chunks);
         if (p > level) continue;
@@ -120,15 +138,15 @@ static void eliminate(race *r, size_t chunks, double level) {
 
 static int run(race *r) {
     const wt_race_options *o = r->o;
-    const double rivals = o->candidates > 1 ? (double)(o->candidates - 1) : 1;
     for (size_t first = 0; first < o->chunks;) {
         if (r->left <= o->keep && first > 0 && !o->to_the_end) break;
         const size_t count = o->chunks - first < o->block ? o->chunks - first : o->block;
         if (measure_block(r, first, count) != 0) return -1;
         sort(r);
         first += count;
+        const size_t own = find_echoes(r, first), rivals = own > 1 ? own - 1 : 1;
         /* what may be spent at this look: its share of the chunks */
-        eliminate(r, first, o->level / rivals * (double)count / (double)o->chunks);
+        eliminate(r, first, o->level / (double)rivals * (double)count / (double)o->chunks);
     }
     return 0;
 }
@@ -138,7 +156,8 @@ int wt_race_run(const wt_race_options *options, const wt_race_calls *calls, wt_r
     race r = {.o = options, .calls = calls, .entries = entries, .left = options->candidates, .err = err};
     r.scores = wt_calloc(options->candidates * options->chunks + 1, sizeof(double), err);
     r.order = wt_calloc(options->candidates + 1, sizeof(size_t), err);
-    int rc = r.scores && r.order ? 0 : -1;
+    r.first = wt_calloc(options->candidates + 1, sizeof(size_t), err);
+    int rc = r.scores && r.order && r.first ? 0 : -1;
     for (size_t i = 0; rc == 0 && i < options->candidates; i++) {
         r.order[i] = i;
         entries[i] = (wt_race_entry){.p = 1};
@@ -147,5 +166,6 @@ int wt_race_run(const wt_race_options *options, const wt_race_calls *calls, wt_r
     if (measured) *measured = r.measured;
     free(r.scores);
     free(r.order);
+    free(r.first);
     return rc;
 }

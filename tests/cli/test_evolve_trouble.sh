@@ -1,5 +1,5 @@
 # What comes between a run and its end: a real Ctrl-C, a full disk, another model, a second process; rules that ask for finalists' numbers and
-# outside commands, also such that fail; models too big to be held; humans that breed; budgets given anew.
+# outside commands (those that fail are test_evolve_commands.sh's); models too big to be held; humans that breed; budgets given anew.
 source "$(dirname "$0")/lib.sh"
 export XDG_CACHE_HOME=$scratch/cache
 cat "$SOURCE"/docs/architecture.md "$SOURCE"/CONTRIBUTING.md "$SOURCE"/docs/store.md >"$scratch/text"
@@ -64,25 +64,6 @@ echo 'another' >>"$scratch/other"
 sed -i '1s/^/x/' "$scratch/other"
 wt evolve --resume "$run" --json --allow-commands
 expect_error "cannot use the run in '$run': it was begun with another text or tasks for finalists"
-
-# ---- commands that fail ----
-failing() { # the script, what is said
-    rules "$scratch/failing.yaml" "population: 2
-offspring: 6
-humans: absent
-budget: {evaluations: 60, minutes: 0}
-axes: [kld, speed]
-commands: [{name: speed, command: '$1; : {model}', better: higher, seconds: 0.4, shell: true}]"
-    rm -rf "$scratch/failing"
-    wt evolve --rules "$scratch/failing.yaml" -o "$scratch/failing" --allow-commands --quiet
-    expect_error "$2"
-}
-failing 'echo 12; echo nan' "no strategy lived .* final: command: 'speed' printed no number; its output ends: 12 nan"
-failing 'echo 1 >&2' "no strategy lived .* 'speed' printed no number"
-failing 'echo 5; echo alas >&2; exit 3' "no strategy lived .* 'speed' failed with status 3; its output ends: alas"
-failing 'echo waiting; sleep 4242 & sleep 4242' "no strategy lived .* 'speed' took longer than its 0.4 seconds; its output ends: waiting"
-expect_equal 'what the command had started' '' "$(pgrep -f 'sleep 424[2]')"
-failing 'set -e; no-such-program' "'speed' failed with status 127"
 
 # ---- models too big to be held: the same survivors every time; humans that breed ----
 rules "$scratch/big.yaml" "population: 8

@@ -64,3 +64,13 @@ json_t *made_at(json_t *value, const char *path) {
     }
     return value;
 }
+
+void made_set(made_run *run, const char *key, const char *value) {
+    wt_error err = {0};
+    if (wt_store_set(run->store, key, value, &err) != 0) fail_msg("%s", err.message);
+}
+
+void made_is_text(json_t *root, const char *path, const char *text) {
+    const char *there = json_string_value(made_at(root, path));
+    if (!there || strcmp(there, text) != 0) fail_msg("%s is '%s', not '%s'", path, there ? there : "no text", text);
+}

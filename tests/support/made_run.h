@@ -19,10 +19,16 @@ int made_run_tear_down(void **state);
 wt_stored_individual made_individual(void);
 int64_t made_add(made_run *run, wt_stored_individual i);
 
+/* One of the store's keys. */
+void made_set(made_run *run, const char *key, const char *value);
+
 /* The run's document, parsed; json_decref it. */
 json_t *made_document(made_run *run);
 
 /* What stands at a path as "individuals.kld.3"; NULL: nothing. */
 json_t *made_at(json_t *root, const char *path);
+
+/* Fails the test where that text does not stand there. */
+void made_is_text(json_t *root, const char *path, const char *text);
 
 #endif

@@ -5,6 +5,7 @@
 #include "support/testing.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "survive/race.h"
 
@@ -130,6 +131,68 @@ static void what_cannot_be_beaten_stays(void **unused) {
     assert_true(!entries[5].eliminated && entries[5].chunks == CHUNKS);
 }
 
+/* Candidates 8 .. 8 + COPIES - 1 compute the same as candidate 0; they are told apart only where nobody says so. */
+enum { COPIES = 6 };
+
+static bool are_copies(void *user, size_t a, size_t b, size_t chunks) {
+    const trial *t = user;
+    for (size_t c = 0; c < chunks; c++)
+        if (t->scores[a][c] != t->scores[b][c]) return false;
+    return true;
+}
+
+/* One who is clearly worse than the best alone goes home on the copies of the best: with `keep` 2 it must not, with 1 it must. */
+static void copies_are_one_rival(void **unused) {
+    (void)unused;
+    static trial t;
+    for (int told = 0; told < 2; told++) {
+        for (size_t keep = 1; keep <= 2; keep++) {
+            wt_race_entry entries[CANDIDATES];
+            draw(&t, 7, 0);
+            for (size_t i = 0; i < CANDIDATES; i++)
+                for (size_t c = 0; c < CHUNKS; c++) t.scores[i][c] += 2 * (i > 0) - t.gap[i];
+            for (size_t i = 8; i < 8 + COPIES; i++) memcpy(t.scores[i], t.scores[0], sizeof t.scores[i]);
+            const wt_race_options options = {
+                .candidates = CANDIDATES, .chunks = CHUNKS, .block = 8, .keep = keep, .level = 1e-6, .to_the_end = true};
+            const wt_race_calls calls = {.measure = measure, .same = told ? are_copies : NULL, .user = &t};
+            assert_int_equal(wt_race_run(&options, &calls, entries, NULL, NULL), 0);
+            size_t home = 0;
+            for (size_t i = 0; i < CANDIDATES; i++) home += entries[i].eliminated;
+            for (size_t i = 8; i < 8 + COPIES; i++) assert_true(!entries[i].eliminated && entries[i].mean == entries[0].mean);
+            assert_int_equal(home, told && keep == 2 ? 0 : CANDIDATES - 1 - COPIES);
+        }
+    }
+}
+
+/* Copies among the rivals cost no power: the level's parts are those of a race without them, and so is everything that becomes of the others. */
+static void copies_take_no_part_of_the_level(void **unused) {
+    (void)unused;
+    const uint64_t seed = test_seed() + 2;
+    static trial t;
+    size_t differ = 0, home = 0;
+    for (uint64_t n = 0; n < 200; n++) {
+        wt_race_entry with[CANDIDATES], without[CANDIDATES], untold[CANDIDATES];
+        draw(&t, seed, n);
+        for (size_t i = 0; i < CANDIDATES; i++)
+            for (size_t c = 0; c < CHUNKS; c++) t.scores[i][c] -= 0.8 * t.gap[i];
+        for (size_t i = 8; i < CANDIDATES; i++) memcpy(t.scores[i], t.scores[0], sizeof t.scores[i]);
+        wt_race_options options = {.candidates = CANDIDATES, .chunks = CHUNKS, .block = 8, .keep = 1, .level = 0.05, .to_the_end = true};
+        wt_race_calls calls = {.measure = measure, .same = are_copies, .user = &t};
+        assert_int_equal(wt_race_run(&options, &calls, with, NULL, NULL), 0);
+        calls.same = NULL;
+        assert_int_equal(wt_race_run(&options, &calls, untold, NULL, NULL), 0);
+        options.candidates = 8;
+        assert_int_equal(wt_race_run(&options, &calls, without, NULL, NULL), 0);
+        for (size_t i = 0; i < 8; i++) {
+            assert_true(with[i].eliminated == without[i].eliminated && with[i].chunks == without[i].chunks && with[i].p == without[i].p);
+            differ += with[i].chunks != untold[i].chunks;
+            home += with[i].eliminated;
+        }
+    }
+    print_message("copies that are not known as such change what becomes of %zu of 1600; %zu go home\n", differ, home);
+    assert_true(differ > 0 && home > 0);
+}
+
 /* Values of tables (two decimals more than they print, from closed forms where there are some). */
 static void student(void **unused) {
     (void)unused;
@@ -152,6 +215,8 @@ int main(void) {
         cmocka_unit_test(keeps_the_best_of_several),
         cmocka_unit_test(equals_are_not_lost),
         cmocka_unit_test(what_cannot_be_beaten_stays),
+        cmocka_unit_test(copies_are_one_rival),
+        cmocka_unit_test(copies_take_no_part_of_the_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
