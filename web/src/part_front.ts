@@ -46,7 +46,7 @@ export class FrontPart implements Part {
   private readonly hover = s('g', { class: 'hover' })
   private readonly chart: HTMLElement
   private readonly legend = h('p', { class: 'legend' })
-  private readonly empty = h('p', { class: 'none', hidden: true }, 'Nobody was measured yet.')
+  private readonly empty = h('p', { class: 'none', hidden: true }, 'Nobody has been measured yet.')
   private readonly picker: Picker
 
   constructor() {
@@ -64,7 +64,7 @@ export class FrontPart implements Part {
     })
     this.root = section('front', 'The front',
       [term('kld', 'Divergence'), ' against file size, both on logarithmic axes: lower and further left is better. Every dot is an individual that was measured; open ones were ',
-        term('raced', 'sent home'), ' after a part of the text. ', term('lethal', 'Lethal'), ' ones stand below the axis, by the law that they broke. Point for genes, click to select, Shift and click to compare.'],
+        term('raced', 'sent home'), ' after a part of the text. ', term('lethal', 'Lethal'), ' ones stand below the axis, by the law that they broke. Point at one for its genes, click to select it, Shift and click to compare; or use the arrow keys, Enter, and Shift and Enter.'],
       h('div', { class: 'controls' },
         radio<Shown>('Show', [['all', 'everything'], ['near', 'near the front']], this.shown, (v) => { this.shown = v; this.draw() }),
         radio<Colours>('Colour by', [['plain', 'nothing'], ['family', 'family'], ['species', 'species'], ['generation', 'generation']], this.colours,
@@ -259,7 +259,7 @@ export class FrontPart implements Part {
       }))
     this.placeLabels(named, at, labels)
     replace(this.svg, s('defs', {}, clip),
-      drawAxes(inUnit, y, frame, { x: `file size, ${unit.name}`, y: at.measured ? 'divergence, nats per token' : 'nobody was measured: no divergence', xTick: (v) => String(+v.toPrecision(4)),
+      drawAxes(inUnit, y, frame, { x: `file size, ${unit.name}`, y: at.measured ? 'divergence, nats per token' : 'nobody was measured, so there is no divergence', xTick: (v) => String(+v.toPrecision(4)),
         yTick: tick, xTicks: Math.max(3, Math.round(width / 110)), yTicks: at.measured ? 7 : 0 }),
       ...this.limits(r, at), s('g', { 'clip-path': 'url(#front-clip)' }, this.frontLine(r, at)),
       this.bandAxis(r, at, bands), marks, labels, this.ring, this.hover)

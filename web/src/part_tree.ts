@@ -34,7 +34,7 @@ export class TreePart implements Part {
   private readonly overlay = s('g')
   private readonly hover = s('g', { class: 'hover' })
   private readonly chart: HTMLElement
-  private readonly empty = h('p', { class: 'none' }, 'Nobody was born yet: the tree grows with the first generation.')
+  private readonly empty = h('p', { class: 'none' }, 'Nobody has been born yet: the tree grows with the first generation.')
   private readonly legend = h('p', { class: 'legend' })
   private readonly title = h('h3')
   private readonly table: Table<number>
@@ -73,7 +73,7 @@ export class TreePart implements Part {
         { key: 'name', head: 'Who', cell: (i) => callName(this.report as Report, i) },
         { key: 'generation', head: 'Generation', word: 'generation', numeric: true, value: (i) => p().generation[i], cell: (i) => String(p().generation[i]) },
         { key: 'operator', head: 'Operator', word: 'operator', cell: (i) => this.operatorCell(i) },
-        { key: 'kld', head: 'Divergence', word: 'kld', numeric: true, value: (i) => p().kld[i], cell: (i) => divergence(this.report as Report, i) },
+        { key: 'kld', head: 'Divergence, nats per token', word: 'kld', numeric: true, value: (i) => p().kld[i], cell: (i) => divergence(this.report as Report, i, false) },
         { key: 'size', head: 'Size', numeric: true, value: (i) => p().bytes[i], cell: (i) => size(p().bytes[i] || null) },
         { key: 'change', head: 'What changed from its first parent', wide: true, cell: (i) => this.change(i) },
       ],
@@ -102,7 +102,7 @@ export class TreePart implements Part {
     if (changes.length === 0) return h('span', {}, r.doc.individuals.budget[i] !== r.doc.individuals.budget[parent] ? 'made for another size' : 'nothing')
     const list = h('ul', { class: 'changes' })
     for (const change of changes.slice(0, 6)) list.append(h('li', {}, h('code', {}, change.length > 160 ? change.slice(0, 159) + '…' : change)))
-    if (changes.length > 6) list.append(h('li', {}, `and ${changes.length - 6} genes more`))
+    if (changes.length > 6) list.append(h('li', {}, `and ${changes.length - 6} more changes`))
     return list
   }
 
