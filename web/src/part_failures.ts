@@ -47,7 +47,7 @@ export class FailuresPart implements Part {
     })
     this.genes = new Table<Knockout>({
       name: 'unsupported', caption: 'Genes without proven worth', key: (row) => `${row.id} ${row.gene}`, page: 10, sort: { key: 'change' },
-      empty: 'Every gene that was measured is worth something, or none was measured: wildtype explain does it.',
+      empty: () => (this.report?.doc.knockouts.length ? 'Every gene that was measured is worth something.' : 'What genes are worth has not been measured: wildtype explain does it.'),
       choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected,
       columns: [
         { key: 'who', head: 'Whose', value: (row) => who(row.id), cell: (row) => who(row.id) },
@@ -101,7 +101,7 @@ export class FailuresPart implements Part {
       : `Of ${plural(evolved, 'individual')} born, ${count(lethal)} ${lethal === 1 ? 'was' : 'were'} lethal (${share(lethal / evolved)}) and ${count(raced)} ${raced === 1 ? 'was' : 'were'} sent home in races; ${count(extinct.length)} of ${plural(r.familyEvolved.filter((n) => n > 0).length, 'family', 'families')} died out.`
     this.genes.set(unsupported(r))
     const c = r.doc.clustering
-    replace(this.method, c ? `Families are found by ${c.method}. The largest distance from a member to its founder is ${c.threshold}, where 0 is the same and 1 has nothing in common${Object.keys(c.weights ?? {}).length > 0 ? '; weights in the distance: ' + Object.entries(c.weights).map(([k, v]) => `${k} ${v}`).join(', ') : ''}.` : null)
+    replace(this.method, c && r.doc.families.length > 0 ? `Families are found by ${c.method}. The largest distance from a member to its founder is ${c.threshold}, where 0 is the same and 1 has nothing in common${Object.keys(c.weights ?? {}).length > 0 ? '; weights in the distance: ' + Object.entries(c.weights).map(([k, v]) => `${k} ${v}`).join(', ') : ''}.` : null)
     const failed = r.doc.verdict.filter((row) => row.role === 'rejected')
     replace(this.rejected, failed.length > 0 && h('h3', {}, 'Finalists that failed on the holdout text'), failed.length > 0 && h('ul', {}, ...failed.map((row) => this.failure(r, row))))
   }

@@ -68,6 +68,7 @@ export class PeoplePart implements Part {
 
   update(r: Report): void {
     this.report = r
+    this.details.hidden = r.count === 0
     this.fill()
   }
 

@@ -29,6 +29,7 @@ export class TimePart implements Part {
   private readonly operators: Table<OperatorRow>
   private readonly numbers: Table<number>
   private readonly details: HTMLDetailsElement
+  private readonly controls: HTMLElement
 
   constructor() {
     this.operators = new Table<OperatorRow>({
@@ -42,10 +43,10 @@ export class TimePart implements Part {
     })
     this.numbers = this.makeNumbers()
     this.details = h('details', { class: 'more', ontoggle: () => this.fillNumbers() }, h('summary', {}, 'The same as a table'), this.numbers.root)
+    this.controls = h('div', { class: 'controls' }, radio<Over>('Over', [['generation', 'generations'], ['evaluations', 'evaluations'], ['tokens', 'tokens'], ['seconds', 'time']], this.over,
+      (v) => { this.over = v; if (this.report) this.update(this.report) }))
     this.root = section('time', 'Time', ['How the run went: what it found, what its operators were worth, what it lost and what it saved.'],
-      h('div', { class: 'controls' }, radio<Over>('Over', [['generation', 'generations'], ['evaluations', 'evaluations'], ['tokens', 'tokens'], ['seconds', 'time']], this.over,
-        (v) => { this.over = v; if (this.report) this.update(this.report) })),
-      h('div', { class: 'charts' }, this.best.root, this.losses.root, this.rates.root, this.diversity.root, this.reuse.root,
+      this.controls, h('div', { class: 'charts' }, this.best.root, this.losses.root, this.rates.root, this.diversity.root, this.reuse.root,
         h('div', {}, h('p', { class: 'caption' }, term('success', 'Success'), ' of operators'), this.operators.root)), this.details)
   }
 
@@ -107,7 +108,7 @@ export class TimePart implements Part {
     this.rates.set({ ...common, ...percent, bounds: [0, 1.08 * Math.max(0.05, ...g.operators.flatMap((o) => names.map((name) => o[name]?.rate ?? 0)))], yName: 'share of the next children',
       series: names.map((name, n) => ({ name, colour: n, values: g.operators.map((o) => o[name]?.rate ?? null) })) })
     this.fillOperators(r, names)
-    this.details.hidden = g.number.length === 0
+    this.details.hidden = this.controls.hidden = g.number.length === 0
     this.fillNumbers()
   }
 

@@ -58,6 +58,7 @@ export class VerdictPart implements Part {
   readonly root: HTMLElement
   private humans: Humans = 'same'
   private readonly hidden = h('span', { class: 'small' })
+  private readonly controls: HTMLElement
   private scale: Scale | null = null
   private report: Report | null = null
   private readonly sentence = h('p', { class: 'sentence' })
@@ -83,11 +84,12 @@ export class VerdictPart implements Part {
         { key: 'note', head: 'Note', wide: true, optional: true, value: (row) => row.note, cell: (row) => (row.note ? clipped(row.note) : NONE) },
       ],
     })
+    this.controls = h('div', { class: 'controls' },
+      radio<Humans>('Humans', [['same', 'of about this size'], ['all', 'of every size']], this.humans, (v) => { this.humans = v; if (this.report) this.fillTable(this.report) }), this.hidden)
     this.root = section('verdict', 'The verdict',
       ['Measured on the ', term('holdout'), ', which no one searched on. Choose a row, and the rest of the page shows that individual.'],
       this.sentence,
-      h('div', { class: 'controls' }, radio<Humans>('Humans', [['same', 'of about this size'], ['all', 'of every size']], this.humans, (v) => { this.humans = v; if (this.report) this.fillTable(this.report) }), this.hidden),
-      this.table.root, this.asked,
+      this.controls, this.table.root, this.asked,
       h('details', { class: 'more' }, h('summary', {}, 'The run: model, text, machine, rules'), this.facts, h('h3', {}, 'Rules of survival'), this.rules))
     this.root.querySelector('h2')?.after(this.sentence)
   }
@@ -145,6 +147,7 @@ export class VerdictPart implements Part {
     const rows = this.humans === 'all' ? all : all.filter(about)
     const left = all.length - rows.length
     this.lead(r, all.length > 0)
+    this.controls.hidden = all.length === 0
     this.hidden.textContent = left > 0 ? `${plural(left, 'human')} of other sizes not shown` : ''
     const values = rows.flatMap((row) => [row.low, row.high]).filter((x): x is number => x !== null)
     const low = Math.min(...values), high = Math.max(...values)

@@ -36,7 +36,8 @@ export interface TableOptions<T> {
   chosen?: (row: T) => boolean
   sort?: { key: string; down?: boolean }
   page?: number
-  empty: string
+  /** What stands there while there are no rows. */
+  empty: string | (() => string)
 }
 
 function classesOf(column: { numeric?: boolean; wide?: boolean; roomy?: boolean }): string | undefined {
@@ -190,7 +191,7 @@ export class Table<T> {
       this.columns = this.o.columns.filter((column) => !column.optional || this.rows.some((row) => !['', null, undefined].includes(column.value?.(row) as string | null)))
       replace(this.head, shown.length > 0 && h('tr', {}, ...this.beside().map((column) => this.headCell(column))))
       replace(this.body, ...shown.flatMap((row) => this.bodyRows(row)))
-      if (shown.length === 0) replace(this.body, h('tr', {}, h('td', { class: 'none' }, this.o.empty)))
+      if (shown.length === 0) replace(this.body, h('tr', {}, h('td', { class: 'none' }, typeof this.o.empty === 'string' ? this.o.empty : this.o.empty())))
       this.drawSorter()
       this.drawPager(page)
     })

@@ -441,6 +441,7 @@ test('an empty run, and a page without data', async () => {
     assert.match(await tab.locator('#front').innerText(), /Nobody has been measured yet/)
     assert.match(await tab.locator('#tree').innerText(), /Nobody has been born yet/)
     assert.equal(await tab.locator('th:visible, summary:visible', { hasText: /Divergence|Founder|The whole text|The same as a table/ }).count(), 0, 'no heads of empty tables')
+    assert.equal(await tab.locator('.controls:visible, .sorter:visible').count(), 0, 'nothing to set where there is nothing to show')
     for (const height of await tab.locator('#time .chart.lines').evaluateAll((els) => els.map((el) => el.clientHeight))) assert.ok(height < 60, 'an empty chart takes no room')
     fine(tab)
     await shot(tab, `empty-${dark ? 'dark' : 'light'}`)
@@ -463,6 +464,7 @@ test('a run with nothing but lethal individuals', async () => {
   assert.match(await tab.locator('#front .bands').textContent(), /\d+ died/)
   assert.ok(await tab.locator('#front .chart').evaluate((el) => el.clientHeight) < 260, 'no room for divergences that nobody has')
   assert.ok(!/survivor|human|front of/.test(await tab.locator('#front .legend').innerText()), 'the legend names what is there')
+  assert.ok(!(await tab.locator('#tree > .legend').innerText()).includes('to the selected one'), 'a human is not in the tree, so no line leads to it')
   assert.equal(await tab.locator('#compare-with').evaluate((el) => el.selectedOptions[0].textContent), 'nobody')
   await tab.locator('#front .chart').focus()
   await tab.keyboard.press('ArrowRight')
@@ -540,8 +542,17 @@ test('light and dark, wide and narrow, and paper', async () => {
   await tab.emulateMedia({ media: 'print', colorScheme: 'dark' })
   assert.match(await tab.evaluate(() => getComputedStyle(document.body).backgroundColor), /255, 255, 255/)
   assert.equal(await tab.locator('#time path.series').first().getAttribute('stroke'), '#0072b2', 'lines have the colours for light ground')
+  assert.equal(await tab.locator('.sorter:visible').count(), 0)
   await shot(tab, 'paper')
   await tab.close()
+  // A4 is 794 pixels wide: maps of many layers and long names go onto it as well.
+  for (const [name, doc] of [['layers', synthetic({ seed, layers: 48, individuals: 60 })], ['names', synthetic({ seed, hostile: 'W'.repeat(300), individuals: 60 })]]) {
+    const sheet = await open(browser, written(name, doc), { width: 794 })
+    await ready(sheet)
+    await sheet.emulateMedia({ media: 'print' })
+    assert.ok(await overflow(sheet) <= 0, `${name}: nothing is wider than the paper`)
+    await sheet.close()
+  }
 })
 
 test('colours: text reads on its ground', async () => {

@@ -33,6 +33,7 @@ async function take(browser, name, address) {
     for (const summary of await tab.locator('summary:visible').all()) await summary.click()
     const lines = tab.getByLabel('only the lines, with operators')
     if (await lines.isVisible()) await lines.check()
+    await tab.evaluate(() => scrollTo(0, 0))
     await shot(tab, `${name}-${width}-opened`)
     await tab.context().close()
   }
