@@ -377,7 +377,7 @@ test('while the verdict is being measured nobody has failed yet; when it is ther
   // The run goes on again: its verdict stands until there is a new one, and the page says that it is the old one.
   Object.assign(state.doc.run, { running: true, ended: null, stage: 'searching' })
   await tab.waitForFunction(() => document.querySelector('.status').textContent.startsWith('● running'), null, { timeout: 20000 })
-  assert.match(await tab.locator('#verdict .lead').textContent(), /before the run went on again/)
+  assert.match(await tab.locator('#verdict .lead').textContent(), /before the run was resumed/)
   assert.equal(await tab.locator('#verdict .role.survivor:visible').count(), 3)
   // `explain` works on a run that is over.
   Object.assign(state.doc.run, { ended: 'minutes spent', stage: 'judged' })
