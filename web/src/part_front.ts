@@ -261,8 +261,9 @@ export class FrontPart implements Part {
       named.push({ i, x: px, y: py, text: callName(r, i), fate })
     }
     const rank = { survivor: 0, rejected: 2, human: 1 } as Record<string, number>
-    // The best get their names first.
-    named.sort((a, b) => rank[a.fate] - rank[b.fate] || b.y - a.y)
+    // The best get their names first: survivors by their verdict, the others by where they stand.
+    const judged = (i: number) => r.verdict.get(r.doc.individuals.id[i])?.kld ?? Infinity
+    named.sort((a, b) => rank[a.fate] - rank[b.fate] || (a.fate === 'survivor' ? judged(a.i) - judged(b.i) : 0) || b.y - a.y)
     for (const m of [...named].reverse())
       marks.append(s('path', {
         d: m.fate === 'survivor' ? STAR : m.fate === 'human' ? DIAMOND : CROSS, class: `mark ${m.fate}`, transform: `translate(${m.x.toFixed(1)},${m.y.toFixed(1)})`,

@@ -23,7 +23,7 @@ const SHORT_LANES: Record<number, string> = { [-1]: '…', [-2]: '1', [-3]: '∅
 const TOP = 14
 /** How far columns of the lines stand from each other: narrower where all of them then fit. */
 const COLUMN = 104
-const LEAST_COLUMN = 84
+const LEAST_COLUMN = 88
 const ROW = 64
 
 export class TreePart implements Part {
@@ -36,7 +36,7 @@ export class TreePart implements Part {
   private readonly overlay = s('g')
   private readonly hover = s('g', { class: 'hover' })
   private readonly chart: HTMLElement
-  private readonly empty = h('p', { class: 'none' }, 'Nobody has been born yet: the tree grows with the first generation.')
+  private readonly empty = h('p', { class: 'none' })
   private readonly legend = h('p', { class: 'legend' })
   private readonly title = h('h3')
   private readonly table: Table<number>
@@ -153,10 +153,12 @@ export class TreePart implements Part {
 
   private draw(): void {
     const r = this.report as Report
-    const evolved = r.fate.some((fate) => fate !== 'human')
-    this.empty.hidden = evolved
-    this.chart.hidden = this.legend.hidden = this.controls.hidden = !evolved
-    if (!evolved) return this.picker.set([])
+    const evolved = r.fate.some((fate) => fate !== 'human'), drawn = evolved && (this.view === 'all' || this.lineEnds(r).length > 0)
+    this.empty.hidden = drawn
+    this.empty.textContent = evolved ? 'Nobody survived, and the selected one is a human, who is not in the tree: there is no line to show.' : 'Nobody has been born yet: the tree grows with the first generation.'
+    this.controls.hidden = !evolved
+    this.chart.hidden = this.legend.hidden = !drawn
+    if (!drawn) return this.picker.set([])
     if (this.view === 'all') this.drawAll(r)
     else this.drawOnlyLines(r)
     this.drawLegend(r)
@@ -284,16 +286,22 @@ export class TreePart implements Part {
       const px = this.at[2 * line[k + 1]], py = this.at[2 * line[k + 1] + 1]
       const bend = Math.min(x - px, Math.max(6, step)) * 0.6
       d += `C${x - bend},${py} ${x - bend},${y} ${x},${y}`
-      const wordX = (x + px) / 2, wordY = (y + py) / 2 - 5
+      // Where the curve is half way: at half its height, and far to the right on a long edge.
+      const wordX = 0.125 * px + 0.875 * x - 0.75 * bend, wordY = (y + py) / 2 - 5
       if (kind.includes('selected') && x - px > 44 && !this.notes.some(([from, to, at]) => wordX + 26 > from && wordX - 26 < to && Math.abs(wordY - 4 - at) < 13))
         words.push(s('text', { x: wordX, y: wordY, class: 'edge', 'text-anchor': 'middle' }, this.operator(i)))
     }
     return [s('path', { d, class: 'halo' }), s('path', { d, class: kind }), ...words]
   }
 
+  /** Whom the lines lead to. */
+  private lineEnds(r: Report): number[] {
+    return [...new Set([...survivorsOf(r), placeOf(r, choice.selected)])].filter((i) => i >= 0 && r.fate[i] !== 'human')
+  }
+
   private drawOnlyLines(r: Report): void {
     const p = r.doc.individuals
-    const ends = [...new Set([...survivorsOf(r), placeOf(r, choice.selected)])].filter((i) => i >= 0 && r.fate[i] !== 'human')
+    const ends = this.lineEnds(r)
     const { nodes, generations, rows } = layLines(r, ends.map((i) => lineOf(r, i)))
     const step = Math.max(LEAST_COLUMN, Math.min(COLUMN, (this.chart.clientWidth - 100) / Math.max(1, generations.length - 1)))
     const width = Math.max(this.chart.clientWidth, (generations.length - 1) * step + 100)
@@ -319,7 +327,7 @@ export class TreePart implements Part {
         edges.append(s('path', { d: `M${px},${py}C${x - 60},${py} ${x - 60},${y} ${x},${y}`, class: 'line plain' }))
         const text = p.parent2[node.i] > 0 ? `${this.operator(node.i)} #${p.parent2[node.i]}` : this.operator(node.i)
         dots.append(s('text', { x: py === y ? (px + x) / 2 : x - 46, y: y - 7, class: 'edge', 'text-anchor': 'middle' }, text))
-      } else dots.append(s('text', { x: x, y: y - 12, class: 'edge', 'text-anchor': 'middle' }, this.operator(node.i)))
+      } else dots.append(s('text', { x: x + 6, y: y - 12, class: 'edge', 'text-anchor': 'end' }, this.operator(node.i)))
       dots.append(s('circle', { cx: x, cy: y, r: 6, fill: colour(p.family[node.i]), class: 'node' }),
         s('text', { x, y: y + 24, class: `name ${r.fate[node.i]}`, 'text-anchor': 'middle' }, `#${p.id[node.i]}${r.fate[node.i] === 'survivor' ? ' ★' : ''}`))
       if (p.id[node.i] === choice.selected) dots.append(s('circle', { cx: x, cy: y, r: 11, class: 'selected' }))
