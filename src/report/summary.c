@@ -133,8 +133,10 @@ static void print_verdict(summary *s, FILE *f) {
     if (!survivor)
         fputs("**Nothing survived**: no strategy met every constraint on text that no one searched on.\n", f);
     else if (!human || !strstr(survivor->note, " the divergence of ")) /* nobody of its size to compare it with */
-        fprintf(f, "**%s survived** at %" PRIu64 " bytes with a mean divergence of %.6f nats per token on the holdout text.\n", survivor->name,
-                survivor->bytes, survivor->kld);
+        fprintf(f,
+                "**%s survived** at %" PRIu64
+                " bytes with a mean divergence of %.6f nats per token on the holdout text.\n",
+                survivor->name, survivor->bytes, survivor->kld);
     else if (strstr(survivor->note, "not to be told apart") || strstr(survivor->note, "worse") || survivor->kld >= human->kld)
         fprintf(f, "**Nothing beat the humans**: the best survivor, %s, has %s on the holdout text.\n", survivor->name,
                 survivor->note);
@@ -143,7 +145,10 @@ static void print_verdict(summary *s, FILE *f) {
 }
 
 static void print_rows(const summary *s, FILE *f) {
-    fputs("\n| | who | bytes | mean KLD, nats | 95% interval, nats | 99% KLD, nats | same top token | perplexity ratio |\n|---|---|---:|---:|---|---:|---:|---:|\n", f);
+    fputs("\n| | who | bytes | mean KLD, nats | 95% interval, nats | 99% KLD, nats | same top token "
+          "| perplexity ratio |\n"
+          "|---|---|---:|---:|---|---:|---:|---:|\n",
+          f);
     for (size_t i = 0; i < s->count; i++) {
         const row *r = &s->rows[i];
         fprintf(f, "| %s | %s | %" PRIu64 " | %.6f | %.6f to %.6f | %.4f | %.3f%% | %.4f |\n", r->role,
@@ -209,15 +214,20 @@ static void print_story(summary *s, FILE *f) {
     double raced = strtod(meta(s, "raced_tokens", a, sizeof a, "0"), NULL), full = strtod(meta(s, "full_tokens", b, sizeof b, "0"), NULL);
     fprintf(f, "\n## How it went\n\n- Model: %s", meta(s, "model", a, sizeof a, "?"));
     fprintf(f, "; text: %s\n", meta(s, "text", a, sizeof a, "?"));
-    fprintf(f, "- Ended: %s, after %" PRIu64 " generation%s, %" PRIu64 " evaluation%s, %" PRIu64 " tokens, %.0f seconds\n",
-            meta(s, "ended", a, sizeof a, "not yet"), s->last.number + 1, plural(s->last.number + 1), s->last.evaluations,
-            plural(s->last.evaluations), s->last.tokens, s->last.seconds);
+    fprintf(f,
+            "- Ended: %s, after %" PRIu64 " generation%s, %" PRIu64 " evaluation%s, %" PRIu64 " tokens, %.0f seconds\n",
+            meta(s, "ended", a, sizeof a, "not yet"), s->last.number + 1, plural(s->last.number + 1),
+            s->last.evaluations, plural(s->last.evaluations), s->last.tokens, s->last.seconds);
     fprintf(f, "- Born: %" PRIu64 "; lethal: %" PRIu64 "; sent home in races: %" PRIu64 "\n", s->born, s->lethal, s->eliminated);
     if (full > 0)
-        fprintf(f, "- Races measured %.0f tokens of the %.0f that measuring everybody on everything would have taken: %.0f%% were saved\n", raced, full,
-                100 * (1 - raced / full));
-    fprintf(f, "- Encoded tensors that came from the cache: %.0f%%; blocks that did not run, because their states were known: %.0f%%\n", 100 * s->last.cache_hits,
-            100 * s->last.state_reuse);
+        fprintf(f,
+                "- Races measured %.0f tokens of the %.0f that measuring everybody on everything would have taken: "
+                "%.0f%% were saved\n",
+                raced, full, 100 * (1 - raced / full));
+    fprintf(f,
+            "- Encoded tensors that came from the cache: %.0f%%; blocks that did not run, because their states "
+            "were known: %.0f%%\n",
+            100 * s->last.cache_hits, 100 * s->last.state_reuse);
     fprintf(f, "- Noise floor (rounding of activations alone): %s nats per token\n", meta(s, "noise", a, sizeof a, "?"));
     const char *timed = meta(s, "timed_axes", a, sizeof a, ""), *repeat = meta(s, "repeat_evaluations", b, sizeof b, "");
     if (timed[0])
@@ -260,7 +270,8 @@ static void print_measured(const summary *s, const wt_run_state *state, uint64_t
     if (measured == 0)
         fputs("nobody has been measured yet.", f);
     else if (!s->generations)
-        fprintf(f, "%" PRIu64 " individual%s measured, the first generation is not complete.", measured, plural(measured));
+        fprintf(f, "%" PRIu64 " individual%s measured, the first generation is not complete.", measured,
+                plural(measured));
     else if (!isfinite(s->last.best))
         fprintf(f, "%" PRIu64 " individual%s measured, nobody lives.", measured, plural(measured));
     else
@@ -278,16 +289,22 @@ static void print_undecided(summary *s, const wt_run_state *state, uint64_t meas
     char ended[512];
     meta(s, "ended", ended, sizeof ended, "");
     if (state->stage == WT_RUN_JUDGING) {
-        fprintf(f, "The search has ended (%s) and the verdict is being measured, on text that no one searched on: %zu individual%s done so far.", ended,
-                s->count, plural(s->count));
+        fprintf(f,
+                "The search has ended (%s) and the verdict is being measured, on text that no one searched on: "
+                "%zu individual%s done so far.",
+                ended, s->count, plural(s->count));
         return;
     }
     if (state->stage == WT_RUN_SEARCHING)
-        fputs(s->count ? "The run has been resumed, and its earlier verdict will be replaced: " : "The run is going on, without a verdict yet: ", f);
+        fputs(s->count ? "The run has been resumed, and its earlier verdict will be replaced: "
+                       : "The run is going on, without a verdict yet: ",
+              f);
     else if (ended[0])
         fprintf(f, "The search ended (%s), but the run was stopped before its verdict was complete: ", ended);
     else
-        fputs(s->count ? "The run was resumed, and stopped before its new verdict: " : "The run was stopped before its verdict: ", f);
+        fputs(s->count ? "The run was resumed, and stopped before its new verdict: "
+                       : "The run was stopped before its verdict: ",
+              f);
     print_measured(s, state, measured, f);
 }
 

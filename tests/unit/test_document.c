@@ -397,15 +397,19 @@ static void test_stages(void **state) {
                "population with a divergence of 0.25 nats per token on the search text.");
     set(run, "ended", "minutes spent");
     says_stage(run, true, "judging",
-               "The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 0 individuals done so far.");
+               "The search has ended (minutes spent) and the verdict is being measured, on text that no one "
+               "searched on: 0 individuals done so far.");
     /* Humans are judged first: that no survivor has a row yet says nothing. */
     const wt_stored_verdict first = {1, "human", "", 0.3, 0.01, 0.25, 0.35, 2.5, 0.75, 1.125, ""};
     assert_int_equal(wt_store_put_verdict(run->store, &first, &err), 0);
     says_stage(run, true, "judging",
-               "The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 1 individual done so far.");
-    says_stage(run, false, "stopped",
-               "The search ended (minutes spent), but the run was stopped before its verdict was complete: 12 individuals measured in 1 "
-               "generation, the best of the population with a divergence of 0.25 nats per token on the search text.");
+               "The search has ended (minutes spent) and the verdict is being measured, on text that no one "
+               "searched on: 1 individual done so far.");
+    says_stage(
+        run, false, "stopped",
+        "The search ended (minutes spent), but the run was stopped before its verdict was complete: 12 individuals "
+        "measured in 1 "
+        "generation, the best of the population with a divergence of 0.25 nats per token on the search text.");
     set(run, "noise", "0.0001");
     static const char NOTHING[] = "Nothing survived: no strategy met every constraint on text that no one searched on.";
     says_stage(run, false, "judged", NOTHING);
@@ -413,7 +417,8 @@ static void test_stages(void **state) {
     set(run, "ended", "");
     set(run, "noise", "");
     says_stage(run, true, "searching",
-               "The run has been resumed, and its earlier verdict will be replaced: 12 individuals measured in 1 generation, the best of the "
+               "The run has been resumed, and its earlier verdict will be replaced: 12 individuals measured in 1 "
+               "generation, the best of the "
                "population with a divergence of 0.25 nats per token on the search text.");
 }
 
@@ -423,14 +428,18 @@ static void test_verdict_sentences(void **state) {
         double human;
         const char *note, *sentence;
     } CASES[] = {
-        {0.4, "0.9x the divergence of Q4_K_M", "bbbbbbbbbbbb survived: 0.9x the divergence of Q4_K_M, on text that no one searched on."},
+        {0.4, "0.9x the divergence of Q4_K_M",
+         "bbbbbbbbbbbb survived: 0.9x the divergence of Q4_K_M, on text that no one searched on."},
         {0.4, "0.9x the divergence of Q4_K_M: not to be told apart",
-         "Nothing beat the humans: the best survivor, bbbbbbbbbbbb, has 0.9x the divergence of Q4_K_M: not to be told apart on the holdout text."},
+         "Nothing beat the humans: the best survivor, bbbbbbbbbbbb, has 0.9x the divergence of Q4_K_M: not to be told apart on "
+         "the holdout text."},
         /* The humans of other sizes may be better: that is nothing to compare with. */
         {0.1, "no human of this size took part",
-         "bbbbbbbbbbbb survived at 3000000 bytes with a mean divergence of 0.250000 nats per token on the holdout text."},
+         "bbbbbbbbbbbb survived at 3000000 bytes with a mean divergence of 0.250000 nats per token on the "
+         "holdout text."},
         {0.4, "no human of this size took part",
-         "bbbbbbbbbbbb survived at 3000000 bytes with a mean divergence of 0.250000 nats per token on the holdout text."},
+         "bbbbbbbbbbbb survived at 3000000 bytes with a mean divergence of 0.250000 nats per token on the "
+         "holdout text."},
     };
     made_run *run = *state;
     wt_stored_individual human = made_individual(), evolved = made_individual();
@@ -743,9 +752,16 @@ static void test_docs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ALONE(test_every_field), ALONE(test_texts),  ALONE(test_empty), ALONE(test_stages),
-        ALONE(test_verdict_sentences), ALONE(test_first_axis),
-        ALONE(test_any_bytes),   ALONE(test_almost), ALONE(test_table), ALONE(test_docs),
+        ALONE(test_every_field),
+        ALONE(test_texts),
+        ALONE(test_empty),
+        ALONE(test_stages),
+        ALONE(test_verdict_sentences),
+        ALONE(test_first_axis),
+        ALONE(test_any_bytes),
+        ALONE(test_almost),
+        ALONE(test_table),
+        ALONE(test_docs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
