@@ -9,7 +9,7 @@ import { digits, tick } from './format'
 import { evaluate, parseExpression, variablesOf, type Tree } from './expression'
 import type { GeneInfo, Variable } from './variables'
 
-const WIDTH = 176
+const WIDTH = 182
 const HEIGHT = 112
 /** Odd, so that one stands in the middle. */
 const SAMPLES = 97
@@ -71,7 +71,7 @@ interface CurveFrame {
   scaled: boolean
 }
 
-const FRAME = { left: 40, right: WIDTH - 8, top: 8, bottom: HEIGHT - 20 }
+const FRAME = { left: 46, right: WIDTH - 8, top: 8, bottom: HEIGHT - 20 }
 /** Where the bars of a flag stand, as shares of the width. */
 const FLAGS = [0.28, 0.72]
 
@@ -99,7 +99,7 @@ function readable(c: CurveFrame, svg: SVGElement, cross: SVGElement): HTMLElemen
   new ChartReader(area, {
     count: () => places.length,
     nearest: (x) => nearestOf(places, x),
-    at: (k) => [places[k], HEIGHT / 2],
+    at: (k) => [places[k], HEIGHT - 12],
     tip: (k) => h('div', { class: 'about' }, ...toldAt(c, k).map(([name, v]) => h('div', { class: 'fact' }, h('span', {}, name), h('b', {}, v)))),
     speak: (k) => toldAt(c, k).map((pair) => pair.join(' ')).join(', '),
     mark: (k) => replace(cross, ...(k < 0 ? [] : [s('line', { x1: places[k], x2: places[k], y1: FRAME.top, y2: FRAME.bottom, class: 'cross' }),
