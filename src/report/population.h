@@ -16,7 +16,7 @@ typedef struct wt_record {
     double kld;            /* mean over them, nats; NaN: not measured */
     double kld_stderr;     /* over chunks; NaN with fewer than two */
     double same_top, perplexity_ratio;
-    const wt_stored_verdict *verdict; /* on holdout; NULL: none */
+    const wt_stored_verdict *verdict; /* on the holdout text; NULL: none */
 } wt_record;
 
 typedef struct wt_population {

@@ -118,13 +118,17 @@ static const row *best_human(const summary *s) {
 
 /* ---- Markdown ---- */
 
+static const char *plural(uint64_t n) { return n == 1 ? "" : "s"; }
+
 static void print_verdict(summary *s, FILE *f) {
     const row *survivor = find(s, "survivor"), *human = best_human(s);
     if (!survivor)
         fputs("**Nothing survived**: no strategy met every constraint on text that no one searched on.\n", f);
-    else if (!human)
-        fprintf(f, "**%s survived** at %" PRIu64 " bytes with a mean divergence of %.6f nats per token.\n", survivor->name,
-                survivor->bytes, survivor->kld);
+    else if (!human || !strstr(survivor->note, " the divergence of ")) /* nobody of its size to compare it with */
+        fprintf(f,
+                "**%s survived** at %" PRIu64
+                " bytes with a mean divergence of %.6f nats per token on the holdout text.\n",
+                survivor->name, survivor->bytes, survivor->kld);
     else if (strstr(survivor->note, "not to be told apart") || strstr(survivor->note, "worse") || survivor->kld >= human->kld)
         fprintf(f, "**Nothing beat the humans**: the best of the search, %s, has %s on the holdout text.\n",
                 survivor->name, survivor->note);
@@ -133,7 +137,10 @@ static void print_verdict(summary *s, FILE *f) {
 }
 
 static void print_rows(const summary *s, FILE *f) {
-    fputs("\n| | who | bytes | mean KLD | 95% interval | 99% | same top | perplexity ratio |\n|---|---|---:|---:|---|---:|---:|---:|\n", f);
+    fputs("\n| | who | bytes | mean KLD, nats | 95% interval, nats | 99% KLD, nats | same top token "
+          "| perplexity ratio |\n"
+          "|---|---|---:|---:|---|---:|---:|---:|\n",
+          f);
     for (size_t i = 0; i < s->count; i++) {
         const row *r = &s->rows[i];
         fprintf(f, "| %s | %s | %" PRIu64 " | %.6f | %.6f to %.6f | %.4f | %.3f%% | %.4f |\n", r->role,
@@ -199,20 +206,26 @@ static void print_story(summary *s, FILE *f) {
     double raced = strtod(meta(s, "raced_tokens", a, sizeof a, "0"), NULL), full = strtod(meta(s, "full_tokens", b, sizeof b, "0"), NULL);
     fprintf(f, "\n## How it went\n\n- Model: %s", meta(s, "model", a, sizeof a, "?"));
     fprintf(f, "; text: %s\n", meta(s, "text", a, sizeof a, "?"));
-    fprintf(f, "- Ended: %s, after %" PRIu64 " generations, %" PRIu64 " evaluations, %" PRIu64 " tokens, %.0f seconds\n",
-            meta(s, "ended", a, sizeof a, "not yet"), s->last.number + 1, s->last.evaluations, s->last.tokens, s->last.seconds);
+    fprintf(f,
+            "- Ended: %s, after %" PRIu64 " generation%s, %" PRIu64 " evaluation%s, %" PRIu64 " tokens, %.0f seconds\n",
+            meta(s, "ended", a, sizeof a, "not yet"), s->last.number + 1, plural(s->last.number + 1),
+            s->last.evaluations, plural(s->last.evaluations), s->last.tokens, s->last.seconds);
     fprintf(f, "- Born: %" PRIu64 "; lethal: %" PRIu64 "; sent home in races: %" PRIu64 "\n", s->born, s->lethal, s->eliminated);
     if (full > 0)
-        fprintf(f, "- Races measured %.0f tokens of the %.0f that measuring everybody on everything takes: %.0f%% were saved\n", raced, full,
-                100 * (1 - raced / full));
+        fprintf(f,
+                "- Races measured %.0f tokens of the %.0f that measuring everybody on everything would have taken: "
+                "%.0f%% were saved\n",
+                raced, full, 100 * (1 - raced / full));
     const double playoff = strtod(meta(s, "playoff_tokens", a, sizeof a, "0"), NULL);
     if (playoff > 0)
         fprintf(
             f,
             "- Play-off: the last generation was measured on further chunks, %.0f tokens in all; survivors stand in the order that it left\n",
             playoff);
-    fprintf(f, "- Encoded tensors from the cache: %.0f%%; blocks whose states were there already: %.0f%%\n", 100 * s->last.cache_hits,
-            100 * s->last.state_reuse);
+    fprintf(f,
+            "- Encoded tensors that came from the cache: %.0f%%; blocks that did not run, because their states "
+            "were known: %.0f%%\n",
+            100 * s->last.cache_hits, 100 * s->last.state_reuse);
     fprintf(f, "- Noise floor (rounding of activations alone): %s nats per token\n", meta(s, "noise", a, sizeof a, "?"));
     const char *timed = meta(s, "timed_axes", a, sizeof a, ""), *repeat = meta(s, "repeat_evaluations", b, sizeof b, "");
     if (timed[0])
@@ -253,16 +266,17 @@ char *wt_summary_markdown(wt_run_store *store, wt_error *err) {
 static void print_measured(const summary *s, const wt_run_state *state, uint64_t measured, FILE *f) {
     if (measured < s->last.evaluations) measured = s->last.evaluations;
     if (measured == 0)
-        fputs("nobody was measured yet.", f);
+        fputs("nobody has been measured yet.", f);
     else if (!s->generations)
-        fprintf(f, "%" PRIu64 " individual%s measured, the first generation is not complete.", measured, measured == 1 ? "" : "s");
+        fprintf(f, "%" PRIu64 " individual%s measured, the first generation is not complete.", measured,
+                plural(measured));
     else if (!isfinite(s->last.best))
-        fprintf(f, "%" PRIu64 " individuals measured, nobody lives.", measured);
+        fprintf(f, "%" PRIu64 " individual%s measured, nobody lives.", measured, plural(measured));
     else
         fprintf(f,
-                "%" PRIu64 " individuals measured in %" PRIu64
-                " generation%s, the best of the population with a %s of %.4g%s%s on the text that is searched on.",
-                measured, s->generations, s->generations == 1 ? "" : "s",
+                "%" PRIu64 " individual%s measured in %" PRIu64
+                " generation%s, the best of the population with a %s of %.4g%s%s on the search text.",
+                measured, plural(measured), s->generations, plural(s->generations),
                 strcmp(state->axis->name, "kld") == 0 ? "divergence" : state->axis->name,
                 wt_run_state_best(state, s->last.best), strcmp(state->axis->unit, "1") == 0 ? "" : " ",
                 strcmp(state->axis->unit, "1") == 0 ? "" : state->axis->unit);
@@ -273,15 +287,22 @@ static void print_undecided(summary *s, const wt_run_state *state, uint64_t meas
     char ended[512];
     meta(s, "ended", ended, sizeof ended, "");
     if (state->stage == WT_RUN_JUDGING) {
-        fprintf(f, "The search has ended (%s) and the verdict is being measured, on text that no one searched on: %zu done so far.", ended, s->count);
+        fprintf(f,
+                "The search has ended (%s) and the verdict is being measured, on text that no one searched on: "
+                "%zu individual%s done so far.",
+                ended, s->count, plural(s->count));
         return;
     }
     if (state->stage == WT_RUN_SEARCHING)
-        fputs(s->count ? "The run goes on again, and its verdict of before will be replaced: " : "The run is going on, without a verdict yet: ", f);
+        fputs(s->count ? "The run has been resumed, and its earlier verdict will be replaced: "
+                       : "The run is going on, without a verdict yet: ",
+              f);
     else if (ended[0])
         fprintf(f, "The search ended (%s), but the run was stopped before its verdict was complete: ", ended);
     else
-        fputs(s->count ? "The run went on and was stopped before its new verdict: " : "The run was stopped before its verdict: ", f);
+        fputs(s->count ? "The run was resumed, and stopped before its new verdict: "
+                       : "The run was stopped before its verdict: ",
+              f);
     print_measured(s, state, measured, f);
 }
 

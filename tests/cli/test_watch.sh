@@ -245,12 +245,12 @@ for i in $(seq 300); do
 done
 expect_equal 'when it goes on' searching "$(stage)"
 stage >/dev/null
-expect_equal 'its sentence' 1 "$(json sentence | grep -c '^The run goes on again, and its verdict of before will be replaced: ')"
+expect_equal 'its sentence' 1 "$(json sentence | grep -c '^The run has been resumed, and its earlier verdict will be replaced: ')"
 kill -s KILL $process
 wait $process 2>/dev/null
 expect_equal 'when it was killed' stopped "$(stage)"
 stage >/dev/null
-expect_equal 'its sentence' 1 "$(json sentence | grep -c '^The run went on and was stopped before its new verdict: ')"
+expect_equal 'its sentence' 1 "$(json sentence | grep -c '^The run was resumed, and stopped before its new verdict: ')"
 
 # ---- what is no run ----
 wt watch "$scratch"

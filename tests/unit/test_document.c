@@ -343,7 +343,7 @@ static void test_empty(void **state) {
         for (size_t k = 0; k < sizeof NULLS / sizeof *NULLS; k++) is_null(d, NULLS[k]);
         is_number(d, "run.seed", 0);
         is_number(d, "run.evaluations", 0);
-        made_is_text(d, "sentence", "The run was stopped before its verdict: nobody was measured yet.");
+        made_is_text(d, "sentence", "The run was stopped before its verdict: nobody has been measured yet.");
         json_decref(d);
         static const char *const KEYS[] = {"seed", "noise", "raced_tokens", "threads", "rules"};
         for (size_t k = 0; k < sizeof KEYS / sizeof *KEYS; k++) made_set(run, KEYS[k], k % 2 ? "nan" : "- [ {{ seven");
@@ -373,7 +373,7 @@ static void test_stages(void **state) {
     human.kind = "human";
     human.name = "aaaaaaaaaaaa";
     evolved.name = "bbbbbbbbbbbb";
-    says_stage(run, true, "searching", "The run is going on, without a verdict yet: nobody was measured yet.");
+    says_stage(run, true, "searching", "The run is going on, without a verdict yet: nobody has been measured yet.");
     assert_int_equal(made_add(run, human), 1);
     assert_int_equal(made_add(run, evolved), 2);
     assert_int_equal(wt_store_put_scores(run->store, human.name, human.budget, "search", &score, 1, NULL, 0, &err), 0);
@@ -382,21 +382,25 @@ static void test_stages(void **state) {
     assert_int_equal(wt_store_put_generation(run->store, &g, &err), 0);
     says_stage(run, true, "searching",
                "The run is going on, without a verdict yet: 12 individuals measured in 1 generation, the best of the "
-               "population with a divergence of 0.25 nats per token on the text that is searched on.");
+               "population with a divergence of 0.25 nats per token on the search text.");
     says_stage(run, false, "stopped",
                "The run was stopped before its verdict: 12 individuals measured in 1 generation, the best of the "
-               "population with a divergence of 0.25 nats per token on the text that is searched on.");
+               "population with a divergence of 0.25 nats per token on the search text.");
     made_set(run, "ended", "minutes spent");
     says_stage(run, true, "judging",
-               "The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 0 done so far.");
+               "The search has ended (minutes spent) and the verdict is being measured, on text that no one "
+               "searched on: 0 individuals done so far.");
     /* Humans are judged first: that no survivor has a row yet says nothing. */
     const wt_stored_verdict first = {1, "human", "", 0.3, 0.01, 0.25, 0.35, 2.5, 0.75, 1.125, "", 0};
     assert_int_equal(wt_store_put_verdict(run->store, &first, &err), 0);
     says_stage(run, true, "judging",
-               "The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 1 done so far.");
-    says_stage(run, false, "stopped",
-               "The search ended (minutes spent), but the run was stopped before its verdict was complete: 12 individuals measured in 1 "
-               "generation, the best of the population with a divergence of 0.25 nats per token on the text that is searched on.");
+               "The search has ended (minutes spent) and the verdict is being measured, on text that no one "
+               "searched on: 1 individual done so far.");
+    says_stage(
+        run, false, "stopped",
+        "The search ended (minutes spent), but the run was stopped before its verdict was complete: 12 individuals "
+        "measured in 1 "
+        "generation, the best of the population with a divergence of 0.25 nats per token on the search text.");
     made_set(run, "noise", "0.0001");
     static const char NOTHING[] = "Nothing survived: no strategy met every constraint on text that no one searched on.";
     says_stage(run, false, "judged", NOTHING);
@@ -404,8 +408,49 @@ static void test_stages(void **state) {
     made_set(run, "ended", "");
     made_set(run, "noise", "");
     says_stage(run, true, "searching",
-               "The run goes on again, and its verdict of before will be replaced: 12 individuals measured in 1 generation, the best of the "
-               "population with a divergence of 0.25 nats per token on the text that is searched on.");
+               "The run has been resumed, and its earlier verdict will be replaced: 12 individuals measured in 1 "
+               "generation, the best of the "
+               "population with a divergence of 0.25 nats per token on the search text.");
+}
+
+/* Every way in which a verdict ends in a sentence. */
+static void test_verdict_sentences(void **state) {
+    static const struct {
+        double human;
+        const char *note, *sentence;
+    } CASES[] = {
+        {0.4, "0.9x the divergence of Q4_K_M",
+         "bbbbbbbbbbbb survived: 0.9x the divergence of Q4_K_M, on text that no one searched on."},
+        {0.4, "0.9x the divergence of Q4_K_M: not to be told apart",
+         "Nothing beat the humans: the best of the search, bbbbbbbbbbbb, has 0.9x the divergence of Q4_K_M: not to be told apart on "
+         "the holdout text."},
+        /* The humans of other sizes may be better: that is nothing to compare with. */
+        {0.1, "no human of this size took part",
+         "bbbbbbbbbbbb survived at 3000000 bytes with a mean divergence of 0.250000 nats per token on the "
+         "holdout text."},
+        {0.4, "no human of this size took part",
+         "bbbbbbbbbbbb survived at 3000000 bytes with a mean divergence of 0.250000 nats per token on the "
+         "holdout text."},
+    };
+    made_run *run = *state;
+    wt_stored_individual human = made_individual(), evolved = made_individual();
+    human.kind = "human";
+    human.name = "aaaaaaaaaaaa";
+    human.label = "Q4_K_M";
+    evolved.name = "bbbbbbbbbbbb";
+    evolved.bytes = 3000000;
+    assert_int_equal(made_add(run, human), 1);
+    assert_int_equal(made_add(run, evolved), 2);
+    made_set(run, "ended", "minutes spent");
+    made_set(run, "noise", "0.0001");
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        const wt_stored_verdict verdicts[2] = {
+            {1, "human", "", CASES[k].human, 0.01, 0.05, 0.45, 2.5, 0.75, 1.125, "", 0},
+            {2, "survivor", "s.gguf", 0.25, 0.01, 0.2, 0.3, 2.5, 0.75, 1.125, CASES[k].note, 1},
+        };
+        for (int v = 0; v < 2; v++) assert_int_equal(wt_store_put_verdict(run->store, &verdicts[v], &err), 0);
+        says_stage(run, false, "judged", CASES[k].sentence);
+    }
 }
 
 /* What races compare, less being better, is told as what the axis means. */
@@ -555,8 +600,14 @@ static void test_docs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ALONE(test_every_field), ALONE(test_texts),  ALONE(test_empty), ALONE(test_stages), ALONE(test_first_axis),
-        ALONE(test_table),       ALONE(test_docs),
+        ALONE(test_every_field),
+        ALONE(test_texts),
+        ALONE(test_empty),
+        ALONE(test_stages),
+        ALONE(test_verdict_sentences),
+        ALONE(test_first_axis),
+        ALONE(test_table),
+        ALONE(test_docs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,7 @@ static void test_older(void **state) {
     /* whoever only looks may change nothing */
     size_t before_len, after_len;
     unsigned char *before = bytes_of_file(file, &before_len);
-    refuse(WT_STORE_READ, WT_ERR_UNSUPPORTED, "its version is 1, this program's 2", "evolve --resume");
+    refuse(WT_STORE_READ, WT_ERR_UNSUPPORTED, "its version is 1, this program's 3", "evolve --resume");
     unsigned char *after = bytes_of_file(file, &after_len);
     assert_int_equal(before_len, after_len);
     assert_memory_equal(before, after, before_len);
@@ -140,10 +140,10 @@ static void test_older(void **state) {
         wt_store_close(s);
     }
     refuse(WT_STORE_CREATE, WT_ERR_ARGUMENT, "there is a run in", "--resume"); /* it is a run all the same */
-    assert_string_equal(ask("PRAGMA user_version"), "2|");
+    assert_string_equal(ask("PRAGMA user_version"), "3|");
     assert_string_equal(ask(TABLES), fresh);
     assert_string_equal(ask("SELECT * FROM meta"), "rules|seed: 7|version|0.0.1|");
-    assert_string_equal(ask("SELECT * FROM verdict"), "1|survivor|a.gguf|0.5|0.01|0.4|0.6|2.0|0.9|1.5|noted|");
+    assert_string_equal(ask("SELECT * FROM verdict"), "1|survivor|a.gguf|0.5|0.01|0.4|0.6|2.0|0.9|1.5|noted|0|");
     /* what version 1 had no place for: a gene without which nothing lives */
     wt_run_store *s = open_store(WT_STORE_WRITE);
     const wt_stored_knockout lethal = {.individual = 1, .gene = "fold.ffn_in", .value = "1", .change = NAN, .low = NAN, .high = NAN, .cause = "finite"};
@@ -168,7 +168,7 @@ static void test_failing_step(void **state) {
     assert_string_equal(ask("SELECT count(*) FROM sqlite_master WHERE name = 'knockout2'"), "0|");
     execute("DROP VIEW knockout; ALTER TABLE kept RENAME TO knockout");
     wt_store_close(open_store(WT_STORE_WRITE));
-    assert_string_equal(ask("PRAGMA user_version"), "2|");
+    assert_string_equal(ask("PRAGMA user_version"), "3|");
     assert_string_equal(ask("SELECT count(*) FROM knockout WHERE cause = ''"), "2|");
 }
 
@@ -188,7 +188,7 @@ static void test_cut_off(void **state) {
 
 /* Versions that no program writes, and tables that are not those of the version. */
 static void test_wrong_version(void **state) {
-    static const char *const VERSIONS[] = {"-1", "-2147483648", "3", "2147483647"};
+    static const char *const VERSIONS[] = {"-1", "-2147483648", "4", "2147483647"};
     wt_stored_individual i;
     char sql[64], said[64], *value = NULL;
     (void)state;
@@ -203,7 +203,7 @@ static void test_wrong_version(void **state) {
     }
     execute("PRAGMA user_version = 0"); /* its tables are there already */
     refuse(WT_STORE_WRITE, WT_ERR_IO, "table meta already exists", "");
-    execute("PRAGMA user_version = 2; DROP TABLE individual; DROP TABLE meta");
+    execute("PRAGMA user_version = 3; DROP TABLE individual; DROP TABLE meta");
     wt_run_store *s = open_store(WT_STORE_READ);
     assert_int_equal(wt_store_individual(s, 1, &i, &err), -1);
     assert_non_null(strstr(err.message, "no such table: individual"));

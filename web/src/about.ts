@@ -14,12 +14,13 @@ export function whoIs(r: Report, i: number): string {
   return `${callName(r, i)}, ${FATES[r.fate[i]]}, #${p.id[i]}`
 }
 
-export function divergence(r: Report, i: number): string {
+/** `unit`: as a sentence needs it, without the head of a table's column. */
+export function divergence(r: Report, i: number, unit = true): string {
   const p = r.doc.individuals
   if (p.kld[i] === null) return 'not measured'
   const error = p.kld_stderr[i] === null ? '' : ` ± ${digits(p.kld_stderr[i], 2)}`
   const part = r.full[i] ? '' : ` on ${count(p.measured[i])} of ${count(r.doc.run.chunks)} chunks`
-  return `${digits(p.kld[i])}${error} nats per token${part}`
+  return `${digits(p.kld[i])}${error}${unit ? ' nats per token' : ''}${part}`
 }
 
 function origin(r: Report, i: number): string {
@@ -49,7 +50,7 @@ export function geneLines(lines: string[], most = MOST_LINES): string[] {
     else if (line.trim() !== '') short.push(line.replace(/\s+=\s/, ' = '))
   }
   if (short.length <= most) return short
-  return [...short.slice(0, most - 1), `and ${short.length - most + 1} genes more`]
+  return [...short.slice(0, most - 1), `and ${short.length - most + 1} more genes`]
 }
 
 export function individualTip(r: Report, i: number): HTMLElement {

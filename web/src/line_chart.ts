@@ -1,9 +1,9 @@
 /* A chart of a few lines over the course of a run, in SVG; the pointer or the arrow keys read all of them at one place. */
 import { drawAxes, scaleOver, type Scale } from './axes'
 import type { Missing } from './document'
-import { h, replace, s, say } from './dom'
+import { ChartReader } from './chart_reader'
+import { h, replace, s } from './dom'
 import { seriesColour } from './palette'
-import { hideTip, showTip } from './tip'
 
 export interface Series {
   name: string
@@ -38,17 +38,21 @@ export class LineChart {
   private data: LineChartData | null = null
   private x: Scale | null = null
   private y: Scale | null = null
-  private at = -1
   private readonly name: string
+  private readonly reader: ChartReader
 
   constructor(title: HTMLElement, name: string) {
     this.name = name
     this.area = h('div', { class: 'chart lines', tabindex: '0', role: 'application', 'aria-roledescription': 'chart', 'data-focus': `time:${name}`, 'aria-label': `${name}; arrow keys read its values` }, this.svg)
     this.root = h('figure', { class: 'line-chart' }, h('figcaption', {}, title), this.area, this.legend)
-    this.area.addEventListener('pointermove', (event) => this.point(event))
-    this.area.addEventListener('pointerleave', () => this.leave())
-    this.area.addEventListener('blur', () => this.leave())
-    this.area.addEventListener('keydown', (event) => this.key(event))
+    this.reader = new ChartReader(this.area, {
+      count: () => (this.x ? (this.data?.x.length ?? 0) : 0),
+      nearest: (x) => this.nearest(x),
+      at: (k) => [(this.x as Scale)((this.data as LineChartData).x[k]), 40],
+      tip: (k) => this.tip(k),
+      speak: (k) => this.spoken(k),
+      mark: (k) => this.mark(k),
+    })
   }
 
   set(data: LineChartData): void {
@@ -59,7 +63,7 @@ export class LineChart {
   draw(): void {
     const d = this.data
     if (!d) return
-        const values = [...d.series.flatMap((line) => line.values), ...(d.references ?? []).map((ref) => ref.value)]
+    const values = [...d.series.flatMap((line) => line.values), ...(d.references ?? []).map((ref) => ref.value)]
       .filter((v): v is number => v !== null && Number.isFinite(v) && (!d.log || v > 0))
     const known = values.length > 0 && d.x.length > 0
     const width = Math.max(260, this.area.clientWidth), height = known ? 220 : 40
@@ -67,7 +71,7 @@ export class LineChart {
     this.svg.setAttribute('viewBox', `0 0 ${width} ${height}`)
     this.svg.setAttribute('width', String(width))
     this.svg.setAttribute('height', String(height))
-    this.leave()
+    this.reader.leave()
     if (!known) {
       this.x = this.y = null
       replace(this.svg, s('text', { x: 4, y: height / 2, class: 'note' }, d.x.length === 0 ? 'no generation has ended yet' : 'nothing was measured'))
@@ -111,40 +115,31 @@ export class LineChart {
     return d.series.map((line) => [line.name, line.values[k] === null || line.values[k] === undefined ? '–' : tell(line.values[k] as number)])
   }
 
-  private show(k: number, clientX: number, clientY: number, hold = false): void {
-    const d = this.data as LineChartData, x = this.x as Scale, y = this.y as Scale
-    this.at = k
+  private mark(k: number): void {
+    const d = this.data, x = this.x, y = this.y
+    if (k < 0 || !d || !x || !y) return replace(this.cross)
     const [bottom, top] = y.range()
     replace(this.cross, s('line', { x1: x(d.x[k]), x2: x(d.x[k]), y1: top, y2: bottom, class: 'cross' }))
     for (const line of d.series) {
       const v = line.values[k]
       if (v !== null && v !== undefined && (!d.log || v > 0)) this.cross.append(s('circle', { cx: x(d.x[k]), cy: y(v), r: 4, fill: seriesColour(line.colour), class: 'node' }))
     }
-    const tip = h('div', { class: 'about' }, h('strong', {}, `${d.xName} ${d.xText(d.x[k])}`), ...this.told(k).map(([name, v]) => h('div', { class: 'fact' }, h('span', {}, name), h('b', {}, v))))
-    showTip(tip, clientX, clientY, this.area, hold)
   }
 
-  private point(event: PointerEvent): void {
-    if (!this.x || !this.data) return
-    const at = this.x.invert(event.clientX - this.area.getBoundingClientRect().left)
+  private tip(k: number): Node {
+    const d = this.data as LineChartData
+    return h('div', { class: 'about' }, h('strong', {}, `${d.xName} ${d.xText(d.x[k])}`), ...this.told(k).map(([name, v]) => h('div', { class: 'fact' }, h('span', {}, name), h('b', {}, v))))
+  }
+
+  private spoken(k: number): string {
+    const d = this.data as LineChartData
+    return `${this.name}, ${d.xName} ${d.xText(d.x[k])}: ${this.told(k).map((t) => t.join(' ')).join(', ')}`
+  }
+
+  private nearest(pixel: number): number {
+    const places = (this.data as LineChartData).x, at = (this.x as Scale).invert(pixel)
     let near = 0
-    this.data.x.forEach((v, k) => { if (Math.abs(v - at) < Math.abs((this.data as LineChartData).x[near] - at)) near = k })
-    this.show(near, event.clientX, event.clientY)
-  }
-
-  private leave(): void {
-    this.at = -1
-    replace(this.cross)
-    hideTip(this.area)
-  }
-
-  private key(event: KeyboardEvent): void {
-    const step = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key]
-    if (step === undefined || !this.x || !this.data) return
-    event.preventDefault()
-    const k = Math.max(0, Math.min(this.data.x.length - 1, this.at < 0 ? (step > 0 ? 0 : this.data.x.length - 1) : this.at + step))
-    const box = this.area.getBoundingClientRect()
-    this.show(k, box.left + this.x(this.data.x[k]), box.top + 40, true)
-    say(`${this.name}, ${this.data.xName} ${this.data.xText(this.data.x[k])}: ${this.told(k).map((t) => t.join(' ')).join(', ')}`)
+    places.forEach((v, k) => { if (Math.abs(v - at) < Math.abs(places[near] - at)) near = k })
+    return near
   }
 }

@@ -19,7 +19,7 @@ import { TreePart } from './part_tree'
 import { VerdictPart } from './part_verdict'
 import { startPolling } from './poll'
 import { choice, compare, offer, onChoice, select } from './state'
-import { startTips } from './tip'
+import { dropOrphan, startTips } from './tip'
 import { glossary } from './words'
 
 const PARTS: [string, string][] = [
@@ -108,6 +108,7 @@ function drawParts(from: number, r: Report, then: () => void): void {
     if (turn !== drawn) return
     if (k === parts.length) return then()
     keepFocus(() => parts[k].update(r))
+    dropOrphan()
     if (k < from) next(k + 1)
     else setTimeout(() => next(k + 1), 0)
   }
@@ -145,6 +146,7 @@ function start(): void {
       fillLists(r)
       for (const part of parts) part.chosen(r)
     })
+    dropOrphan()
     say(`selected ${selectedName.textContent ?? ''}`)
   })
   const redraw = () => { if (report) for (const part of parts) part.redraw(report) }

@@ -3,7 +3,7 @@ import { callName, placeOf, type Family, type Knockout, type Report, type Verdic
 import { clipped, h, replace } from './dom'
 import { brief, count, nats, NONE, placesOf, plural, share } from './format'
 import { section, type Part } from './part'
-import { unsupported, worthText } from './part_strategy'
+import { unsupported, verdictOn, worthText } from './part_strategy'
 import { choice, select } from './state'
 import { Table } from './table'
 import { lawTip, term } from './words'
@@ -41,24 +41,24 @@ export class FailuresPart implements Part {
       columns: [
         { key: 'law', head: 'Law', word: 'law', value: (row) => row.law, cell: (row) => h('span', { 'data-say': lawTip(row.law) }, row.law) },
         { key: 'count', head: 'Died', numeric: true, value: (row) => row.count, cell: (row) => count(row.count) },
-        { key: 'share', head: 'Of all', numeric: true, value: (row) => row.share, cell: (row) => share(row.share) },
+        { key: 'share', head: 'Of all born', numeric: true, value: (row) => row.share, cell: (row) => share(row.share) },
         { key: 'example', head: 'For example', wide: true, cell: (row) => clipped(row.example) },
       ],
     })
     this.genes = new Table<Knockout>({
-      name: 'unsupported', caption: 'Genes whose worth was not supported', key: (row) => `${row.id} ${row.gene}`, page: 10, sort: { key: 'change' },
-      empty: 'No gene that was measured failed to be worth something; or none was measured: wildtype explain does it.',
+      name: 'unsupported', caption: 'Genes without proven worth', key: (row) => `${row.id} ${row.gene}`, page: 10, sort: { key: 'change' },
+      empty: () => (this.report?.doc.knockouts.length ? 'Every gene that was measured is worth something.' : 'What genes are worth has not been measured: wildtype explain does it.'),
       choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected,
       columns: [
         { key: 'who', head: 'Whose', value: (row) => who(row.id), cell: (row) => who(row.id) },
         { key: 'gene', head: 'Gene', word: 'gene', value: (row) => row.gene, cell: (row) => h('code', {}, row.gene) },
         { key: 'change', head: 'Worth, with 95% interval', word: 'worth', wide: true, value: (row) => row.change, cell: (row) => worthText(row, placesOf(this.report?.doc.knockouts.map((k) => k.change) ?? [])) },
-        { key: 'verdict', head: 'So', wide: true, cell: (row) => ((row.high ?? 0) < 0 ? 'worse than what people use' : 'not to be told apart from what people use') },
+        { key: 'verdict', head: 'What that says', wide: true, cell: (row) => verdictOn(row) },
       ],
     })
     this.root = section('failures', 'What did not work',
       ['What the run tried and gave up: ', term('family', 'families'), ' that are ', term('extinct'), ', ', term('law', 'laws'), ' that were broken, ', term('gene', 'genes'),
-        ' whose ', term('worth', 'worth'), ' was not supported, finalists that failed on the ', term('holdout'), '.'],
+        ' whose ', term('worth', 'worth'), ' was not proven, and finalists that failed on the ', term('holdout'), '.'],
       this.summary, h('h3', {}, 'Families that died out'), this.families.root, this.method, h('h3', {}, 'Genes without proven worth'), this.genes.root,
       h('h3', {}, 'Laws that were broken'), this.deaths.root, this.rejected)
   }
@@ -82,7 +82,7 @@ export class FailuresPart implements Part {
   update(r: Report): void {
     this.report = r
     const p = r.doc.individuals
-    const extinct = r.doc.families.map((family, index) => ({ family, index })).filter((row) => !row.family.alive && r.familyEvolved[row.index] > 0)
+    const extinct = r.familyOrder.map((index) => ({ family: r.doc.families[index], index })).filter((row) => !row.family.alive && r.familyEvolved[row.index] > 0)
     this.families.set(extinct)
     const deaths = new Map<string, Death>()
     let evolved = 0
@@ -97,13 +97,13 @@ export class FailuresPart implements Part {
     this.deaths.set([...deaths.values()])
     const lethal = [...deaths.values()].reduce((sum, d) => sum + d.count, 0)
     const raced = r.doc.generations.eliminated.reduce((sum, n) => sum + n, 0)
-    this.summary.textContent = evolved === 0 ? 'Nobody was born yet.'
-      : `Of ${plural(evolved, 'individual')} that were born, ${count(lethal)} were lethal (${share(lethal / evolved)}) and ${count(raced)} were sent home in races; ${count(extinct.length)} of ${plural(r.familyEvolved.filter((n) => n > 0).length, 'family', 'families')} died out.`
+    this.summary.textContent = evolved === 0 ? 'Nobody has been born yet.'
+      : `Of ${plural(evolved, 'individual')} born, ${count(lethal)} ${lethal === 1 ? 'was' : 'were'} lethal (${share(lethal / evolved)}) and ${count(raced)} ${raced === 1 ? 'was' : 'were'} sent home in races; ${count(extinct.length)} of ${plural(r.familyEvolved.filter((n) => n > 0).length, 'family', 'families')} died out.`
     this.genes.set(unsupported(r))
     const c = r.doc.clustering
-    replace(this.method, c ? `Families are made by ${c.method}, threshold ${c.threshold}${Object.keys(c.weights ?? {}).length > 0 ? '; weights: ' + Object.entries(c.weights).map(([k, v]) => `${k} ${v}`).join(', ') : ''}.` : null)
+    replace(this.method, c && r.doc.families.length > 0 ? `Families are found by ${c.method}. The largest distance from a member to its founder is ${c.threshold}, where 0 is the same and 1 has nothing in common${Object.keys(c.weights ?? {}).length > 0 ? '; weights in the distance: ' + Object.entries(c.weights).map(([k, v]) => `${k} ${v}`).join(', ') : ''}.` : null)
     const failed = r.doc.verdict.filter((row) => row.role === 'rejected')
-    replace(this.rejected, failed.length > 0 && h('h3', {}, 'Finalists that failed on the holdout'), failed.length > 0 && h('ul', {}, ...failed.map((row) => this.failure(r, row))))
+    replace(this.rejected, failed.length > 0 && h('h3', {}, 'Finalists that failed on the holdout text'), failed.length > 0 && h('ul', {}, ...failed.map((row) => this.failure(r, row))))
   }
 
   private failure(r: Report, row: Verdict): HTMLElement {

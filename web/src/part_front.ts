@@ -22,6 +22,14 @@ const STAR = 'M0,-8 L2.1,-2.6 7.6,-2.5 3.3,1.1 4.7,6.5 0,3.4 -4.7,6.5 -3.3,1.1 -
 const DIAMOND = 'M0,-6 L5,0 0,6 -5,0 Z'
 const CROSS = 'M-4,-4 L4,4 M-4,4 L4,-4'
 
+const measure = h('canvas').getContext('2d')
+/** Of a name in the chart, in pixels. */
+function textWidth(text: string, bold: boolean): number {
+  if (!measure) return text.length * 8
+  measure.font = `${bold ? '700 ' : ''}12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif`
+  return measure.measureText(text).width
+}
+
 interface Placed {
   width: number
   height: number
@@ -46,8 +54,9 @@ export class FrontPart implements Part {
   private readonly hover = s('g', { class: 'hover' })
   private readonly chart: HTMLElement
   private readonly legend = h('p', { class: 'legend' })
-  private readonly empty = h('p', { class: 'none', hidden: true }, 'Nobody was measured yet.')
+  private readonly empty = h('p', { class: 'none', hidden: true }, 'Nobody has been measured yet.')
   private readonly picker: Picker
+  private readonly controls: HTMLElement
 
   constructor() {
     this.chart = h('div', {
@@ -62,14 +71,14 @@ export class FrontPart implements Part {
       mark: (i) => this.markHover(i),
       start: () => (this.report ? placeOf(this.report, choice.selected) : -1),
     })
+    this.controls = h('div', { class: 'controls' },
+      radio<Shown>('Show', [['all', 'everything'], ['near', 'near the front']], this.shown, (v) => { this.shown = v; this.draw() }),
+      radio<Colours>('Colour by', [['plain', 'nothing'], ['family', 'family'], ['species', 'species'], ['generation', 'generation']], this.colours,
+        (v) => { this.colours = v; this.draw() }))
     this.root = section('front', 'The front',
       [term('kld', 'Divergence'), ' against file size, both on logarithmic axes: lower and further left is better. Every dot is an individual that was measured; open ones were ',
-        term('raced', 'sent home'), ' after a part of the text. ', term('lethal', 'Lethal'), ' ones stand below the axis, by the law that they broke. Point for genes, click to select, Shift and click to compare.'],
-      h('div', { class: 'controls' },
-        radio<Shown>('Show', [['all', 'everything'], ['near', 'near the front']], this.shown, (v) => { this.shown = v; this.draw() }),
-        radio<Colours>('Colour by', [['plain', 'nothing'], ['family', 'family'], ['species', 'species'], ['generation', 'generation']], this.colours,
-          (v) => { this.colours = v; this.draw() })),
-      this.empty, this.chart, this.legend)
+        term('raced', 'sent home'), ' after a part of the text. ', term('lethal', 'Lethal'), ' ones stand below the axis, by the law that they broke. Point at one for its genes, click to select it, Shift and click to compare; or use the arrow keys, Enter, and Shift and Enter.'],
+      this.controls, this.empty, this.chart, this.legend)
   }
 
   update(r: Report): void {
@@ -131,7 +140,7 @@ export class FrontPart implements Part {
     const r = this.report as Report
     this.placed = this.place(r)
     this.empty.hidden = this.placed !== null
-    this.chart.hidden = this.legend.hidden = this.placed === null
+    this.chart.hidden = this.legend.hidden = this.controls.hidden = this.placed === null
     if (!this.placed) return this.picker.set([])
     this.locate(r, this.placed)
     this.drawDots(r, this.placed)
@@ -252,14 +261,16 @@ export class FrontPart implements Part {
       named.push({ i, x: px, y: py, text: callName(r, i), fate })
     }
     const rank = { survivor: 0, rejected: 2, human: 1 } as Record<string, number>
-    named.sort((a, b) => rank[a.fate] - rank[b.fate] || a.y - b.y)
+    // The best get their names first: survivors by their verdict, the others by where they stand.
+    const judged = (i: number) => r.verdict.get(r.doc.individuals.id[i])?.kld ?? Infinity
+    named.sort((a, b) => rank[a.fate] - rank[b.fate] || (a.fate === 'survivor' ? judged(a.i) - judged(b.i) : 0) || b.y - a.y)
     for (const m of [...named].reverse())
       marks.append(s('path', {
         d: m.fate === 'survivor' ? STAR : m.fate === 'human' ? DIAMOND : CROSS, class: `mark ${m.fate}`, transform: `translate(${m.x.toFixed(1)},${m.y.toFixed(1)})`,
       }))
     this.placeLabels(named, at, labels)
     replace(this.svg, s('defs', {}, clip),
-      drawAxes(inUnit, y, frame, { x: `file size, ${unit.name}`, y: at.measured ? 'divergence, nats per token' : 'nobody was measured: no divergence', xTick: (v) => String(+v.toPrecision(4)),
+      drawAxes(inUnit, y, frame, { x: `file size, ${unit.name}`, y: at.measured ? 'divergence, nats per token' : 'nobody was measured, so there is no divergence', xTick: (v) => String(+v.toPrecision(4)),
         yTick: tick, xTicks: Math.max(3, Math.round(width / 110)), yTicks: at.measured ? 7 : 0 }),
       ...this.limits(r, at), s('g', { 'clip-path': 'url(#front-clip)' }, this.frontLine(r, at)),
       this.bandAxis(r, at, bands), marks, labels, this.ring, this.hover)
@@ -300,7 +311,7 @@ export class FrontPart implements Part {
       taken.every((t) => box[2] < t[0] || box[0] > t[2] || box[3] < t[1] || box[1] > t[3])
     for (const m of named) {
       const text = brief(m.text, at.width < 520 ? 14 : 22)
-      const w = text.length * (m.fate === 'survivor' ? 7.7 : 7) + 4
+      const w = textWidth(text, m.fate === 'survivor') + 4
       const places: [number, number, 'start' | 'end' | 'middle'][] =
         [[15, 4, 'start'], [-15, 4, 'end'], [0, -14, 'middle'], [0, 23, 'middle'], [10, -9, 'start'], [10, 17, 'start'], [-10, -9, 'end'], [-10, 17, 'end'],
           [26, -22, 'start'], [26, 28, 'start'], [-26, -22, 'end'], [-26, 28, 'end']]

@@ -17,8 +17,8 @@ export class PeoplePart implements Part {
   constructor() {
     const p = () => (this.report as Report).doc.individuals
     this.table = new Table<number>({
-      name: 'people', caption: 'Everybody who was born', key: (i) => String(p().id[i]), page: 20, sort: { key: 'kld' },
-      choose: (i) => select(p().id[i]), chosen: (i) => p().id[i] === choice.selected, empty: 'Nobody.',
+      name: 'people', caption: 'Everybody who was born or took part', key: (i) => String(p().id[i]), page: 20, sort: { key: 'kld' },
+      choose: (i) => select(p().id[i]), chosen: (i) => p().id[i] === choice.selected, empty: 'Nobody was found.',
       columns: [
         { key: 'name', head: 'Who', word: 'individual', value: (i) => fullName(this.report as Report, i), cell: (i) => callName(this.report as Report, i) },
         { key: 'id', head: 'Number', numeric: true, value: (i) => p().id[i], cell: (i) => `#${p().id[i]}` },
@@ -68,6 +68,7 @@ export class PeoplePart implements Part {
 
   update(r: Report): void {
     this.report = r
+    this.details.hidden = r.count === 0
     this.fill()
   }
 

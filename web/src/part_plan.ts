@@ -48,7 +48,7 @@ export class PlanPart implements Part {
   constructor() {
     this.root = section('plan', 'The plan',
       ['Which ', term('type', 'block type'), ' each tensor gets, coloured by ', term('bpw', 'bits per weight'), ': ', term('layer', 'layers'), ' from left to right, ',
-        term('role', 'roles'), ' from top to bottom. ▲ marks a tensor that spends more bits than in the other plan, ▼ fewer, ≠ as many in another type.'],
+        term('role', 'roles'), ' from top to bottom. ▲ marks a tensor that spends more bits than in the other plan, ▼ one that spends fewer, ≠ one that spends as many in another type.'],
       this.summary, this.maps, this.legend)
   }
 
@@ -80,8 +80,8 @@ export class PlanPart implements Part {
   }
 
   private summarise(r: Report, plan: number[] | null, other: number[] | null, a: number, b: number): void {
-    if (!plan) return replace(this.summary, `${a < 0 ? 'The selected one' : callName(r, a)} has no plan. `, 'Shown is the one to compare with.')
-    if (!other) return replace(this.summary, b < 0 ? 'It is compared with nobody.' : b === a ? 'It is compared with itself: choose another above to see differences.' : 'The one to compare with has no plan.')
+    if (!plan) return replace(this.summary, `${a < 0 ? 'The selected one' : callName(r, a)} has no plan. `, 'Shown is the one that it is compared with.')
+    if (!other) return replace(this.summary, b < 0 ? 'It is compared with nobody.' : b === a ? 'It is compared with itself: choose another above to see differences.' : 'The one that it is compared with has no plan.')
     let more = 0, fewer = 0, same = 0
     plan.forEach((type, t) => {
       if (type === other[t]) return
@@ -90,7 +90,7 @@ export class PlanPart implements Part {
       else if (d < 0) fewer++
       else same++
     })
-    const parts = [more > 0 && `▲ ${count(more)} with more bits`, fewer > 0 && `▼ ${count(fewer)} with fewer`, same > 0 && `≠ ${count(same)} in another type of as many`].filter(Boolean)
+    const parts = [more > 0 && `▲ ${count(more)} with more bits`, fewer > 0 && `▼ ${count(fewer)} with fewer`, same > 0 && `≠ ${count(same)} of another type with as many`].filter(Boolean)
     const total = plan.filter((type, t) => type >= 0 || other[t] >= 0).length
     replace(this.summary, h('b', {}, `${count(more + fewer + same)} of ${plural(total, 'tensor')}`), ` differ between ${callName(r, a)} and ${callName(r, b)}`,
       parts.length > 0 ? `: ${parts.join(', ')}.` : '.')

@@ -19,6 +19,8 @@ export class StrategyPart implements Part {
   readonly root: HTMLElement
   /** Decimals of all worths that are shown. */
   private places = 0
+  /** What the genes were drawn from: a document that does not change them leaves them, and whoever reads them, alone. */
+  private drawn = ''
   private readonly head = h('p', { class: 'summary' })
   private readonly genes = h('div', { class: 'genes' })
   private readonly pins = h('div')
@@ -30,7 +32,7 @@ export class StrategyPart implements Part {
   constructor() {
     this.root = section('strategy', 'The strategy',
       ['What the selected ', term('individual'), ' is made of: each ', term('gene'), ' with its ', term('worth', 'worth'), ', and ', term('rule', 'rules'),
-        ' as curves. Bars of worth are on a square-root scale, so that small ones show. In a curve one variable moves and the others stand at ', term('usual', 'usual values'), ', where their dotted lines are; a dashed curve is the compared individual’s.'],
+        ' as curves. The bars of worth have a square-root scale, so that small ones show. In a curve one variable moves while the others stand at their ', term('usual', 'usual values'), ', which dotted lines mark; a dashed curve is the compared individual’s. Point at a curve, or go through it with the arrow keys, for its values.'],
       this.head, this.genes, this.pins, this.whole)
   }
 
@@ -62,6 +64,8 @@ export class StrategyPart implements Part {
     if (i < 0) {
       this.head.textContent = 'Nobody is selected.'
       this.text.textContent = ''
+      this.drawn = ''
+      replace(this.pins)
       return replace(this.genes)
     }
     const lines = wholeTextOf(r, i)
@@ -70,7 +74,7 @@ export class StrategyPart implements Part {
     const p = r.doc.individuals
     const worths = new Map(r.doc.knockouts.filter((k) => k.id === p.id[i]).map((k) => [k.gene, k]))
     replace(this.head, h('b', { 'data-say': fullName(r, i) }, callName(r, i)), ` (${FATES[r.fate[i]]}, #${p.id[i]}): ${divergence(r, i)}; ${p.bytes[i] > 0 ? sizeExact(p.bytes[i]) : 'it never had a plan'}. `,
-      worths.size > 0 ? '' : `What its genes are worth was not measured; wildtype explain does it.`)
+      ...(worths.size > 0 ? [] : ['What its genes are worth has not been measured: ', h('code', {}, 'wildtype explain'), ' does it.']))
     this.drawGenes(r, i, readGenes(lines), worths)
   }
 
@@ -79,6 +83,9 @@ export class StrategyPart implements Part {
     this.places = placesOf([...worths.values()].map((k) => k.change))
     const b = placeOf(r, choice.compared)
     const others = b < 0 || b === i ? new Map<string, string>() : new Map(readGenes(wholeTextOf(r, b)).map((g) => [g.gene, g.value]))
+    const source = JSON.stringify([genes, [...worths.values()], [...others]])
+    if (source === this.drawn) return
+    this.drawn = source
     // A knock-out may have set a gene that the strategy leaves at its default.
     const written = new Set(genes.map((gene) => gene.gene))
     const silent = [...worths.keys()].filter((gene) => !written.has(gene) && !gene.startsWith('pin ')).map((gene): GeneText => ({ gene, value: GENES[gene]?.otherwise ?? '', pins: [] }))
@@ -104,20 +111,20 @@ export class StrategyPart implements Part {
       h('code', { class: 'value' }, value, !written && h('span', { class: 'small' }, ' (its default)')),
       isPins && this.pinTypes(gene.pins),
       worth && this.worth(worth, scale),
-      !!info?.domain && other !== undefined && other !== gene.value && h('p', { class: 'small' }, gene.gene === 'alloc.price' ? 'compared, dashed, drawn to the same height: ' : 'compared, dashed: ', h('code', {}, other))),
-      info?.domain && written && ruleCurves(info, gene.value, other ?? null, gene.gene === 'alloc.price'))
+      !!info?.domain && other !== undefined && other !== gene.value && h('p', { class: 'small' }, gene.gene === 'alloc.price' ? 'compared (dashed, drawn to the same height): ' : 'compared (dashed): ', h('code', {}, other))),
+      info?.domain && written && ruleCurves(gene.gene, info, gene.value, other ?? null, gene.gene === 'alloc.price'))
   }
 
   private pinTypes(pins: [string, string][]): HTMLElement {
     const types = new Map<string, number>()
     for (const [, type] of pins) types.set(type, (types.get(type) ?? 0) + 1)
-    return h('p', { class: 'small' }, [...types].sort((a, b) => b[1] - a[1]).map(([type, n]) => `${count(n)} × ${type}`).join(', '), '. Which tensor has which: the plan above, or the whole text.')
+    return h('p', { class: 'small' }, [...types].sort((a, b) => b[1] - a[1]).map(([type, n]) => `${count(n)} × ${type}`).join(', '), '. Which tensor has which type is in the plan above and in the whole text.')
   }
 
   private worth(k: Knockout, scale: Place | null): HTMLElement {
     if (k.change === null || !scale) return h('p', { class: 'worth' }, 'worth: not measured')
     const low = k.low ?? k.change, high = k.high ?? k.change, places = this.places
-    const verdict = low > 0 ? 'better than what people use' : high < 0 ? 'worse than what people use' : 'not to be told apart'
+    const verdict = verdictOn(k)
     const kind = low > 0 ? 'good' : high < 0 ? 'bad' : 'unknown'
     const zero = scale(0), at = scale(k.change)
     const svg = s('svg', { width: WIDTH, height: 22, class: `worth-bar ${kind}`, 'aria-hidden': 'true' },
@@ -126,6 +133,13 @@ export class StrategyPart implements Part {
     return h('p', { class: 'worth', 'data-say': `Set to ${k.value || 'the rules'}, the divergence changes by ${signedTo(k.change, places)} nats per token; 95% interval ${signedTo(k.low, places)} to ${signedTo(k.high, places)}: ${verdict}.` },
       h('span', { class: 'sign' }, kind === 'good' ? '▲ ' : kind === 'bad' ? '▼ ' : '○ '), svg, h('b', {}, `${signedTo(k.change, places)} nats per token`), h('span', { class: 'small' }, ` (${signedTo(k.low, places)} to ${signedTo(k.high, places)}) against `, clipped(k.value || 'the rules', 120), `: ${verdict}`))
   }
+}
+
+/** What a knock-out says: pins were given back to the rules, other genes set to what people use. */
+export function verdictOn(k: Knockout): string {
+  const than = k.gene.startsWith('pin ') ? 'what the rules choose' : 'what people use'
+  const low = k.low ?? k.change ?? 0, high = k.high ?? k.change ?? 0
+  return low > 0 ? `better than ${than}` : high < 0 ? `worse than ${than}` : `not to be told apart from ${than}`
 }
 
 /** Worths that did not hold, for the last part. */

@@ -23,12 +23,13 @@ export class TimePart implements Part {
   private readonly bestTitle = h('span')
   private readonly best = new LineChart(this.bestTitle, 'Best value')
   private readonly rates = new LineChart(h('span', {}, 'How often each ', term('operator'), ' is used'), 'Use of operators')
-  private readonly losses = new LineChart(h('span', {}, term('lethal', 'Lethal'), ' and ', term('raced', 'sent home'), ', of the born'), 'Lethal and sent home')
+  private readonly losses = new LineChart(h('span', {}, term('lethal', 'Lethal'), ' and ', term('raced', 'sent home'), ', of those born'), 'Lethal and sent home')
   private readonly diversity = new LineChart(h('span', {}, term('diversity', 'Diversity'), ' of the population'), 'Diversity')
   private readonly reuse = new LineChart(h('span', {}, term('cache_hits', 'Cache hits'), ' and ', term('state_reuse', 'state reuse')), 'Cache hits and state reuse')
   private readonly operators: Table<OperatorRow>
   private readonly numbers: Table<number>
   private readonly details: HTMLDetailsElement
+  private readonly controls: HTMLElement
 
   constructor() {
     this.operators = new Table<OperatorRow>({
@@ -37,15 +38,15 @@ export class TimePart implements Part {
         { key: 'name', head: 'Operator', word: 'operator', value: (row) => row.name, cell: (row) => h('span', { class: 'term', tabindex: '0', 'data-say': operatorTip(row.name) }, row.name) },
         { key: 'children', head: 'Children', numeric: true, value: (row) => row.children, cell: (row) => count(row.children) },
         { key: 'success', head: 'Recent success', word: 'success', value: (row) => (row.tried > 0 ? row.stayed / row.tried : null), cell: (row) => this.successCell(row) },
-        { key: 'rate', head: 'Share of next children', numeric: true, value: (row) => row.rate, cell: (row) => share(row.rate, 0) },
+        { key: 'rate', head: 'Share of the next children', numeric: true, value: (row) => row.rate, cell: (row) => share(row.rate, 0) },
       ],
     })
     this.numbers = this.makeNumbers()
     this.details = h('details', { class: 'more', ontoggle: () => this.fillNumbers() }, h('summary', {}, 'The same as a table'), this.numbers.root)
+    this.controls = h('div', { class: 'controls' }, radio<Over>('Over', [['generation', 'generations'], ['evaluations', 'evaluations'], ['tokens', 'tokens'], ['seconds', 'time']], this.over,
+      (v) => { this.over = v; if (this.report) this.update(this.report) }))
     this.root = section('time', 'Time', ['How the run went: what it found, what its operators were worth, what it lost and what it saved.'],
-      h('div', { class: 'controls' }, radio<Over>('Over', [['generation', 'generations'], ['evaluations', 'evaluations'], ['tokens', 'tokens'], ['seconds', 'time']], this.over,
-        (v) => { this.over = v; if (this.report) this.update(this.report) })),
-      h('div', { class: 'charts' }, this.best.root, this.losses.root, this.rates.root, this.diversity.root, this.reuse.root,
+      this.controls, h('div', { class: 'charts' }, this.best.root, this.losses.root, this.rates.root, this.diversity.root, this.reuse.root,
         h('div', {}, h('p', { class: 'caption' }, term('success', 'Success'), ' of operators'), this.operators.root)), this.details)
   }
 
@@ -100,14 +101,14 @@ export class TimePart implements Part {
       series: [{ name: 'best', values: g.best, colour: 0, step: true }], references: g.number.length > 0 ? references : [] }
     this.best.set(best)
     replace(this.bestTitle, ...(isKld ? ['Best ', term('kld', 'divergence')] : ['Best ', BEST[axis.name] ? term(BEST[axis.name]) : axis.name]), ' on the ', term('search', 'search text'))
-    this.losses.set({ ...common, ...percent, yName: 'share of the born', series: [{ name: 'lethal', values: of(g.lethal), colour: 1 }, { name: 'sent home', values: of(g.eliminated), colour: 0 }] })
+    this.losses.set({ ...common, ...percent, yName: 'share of those born', series: [{ name: 'lethal', values: of(g.lethal), colour: 1 }, { name: 'sent home', values: of(g.eliminated), colour: 0 }] })
     this.diversity.set({ ...common, yName: 'mean distance, 0 to 1', yText: tick, told: (v) => digits(v, 3), bounds: [0, 1], series: [{ name: 'diversity', values: g.diversity, colour: 2 }] })
     this.reuse.set({ ...common, ...percent, yName: 'share', series: [{ name: 'cache hits', values: g.cache_hits, colour: 0 }, { name: 'state reuse', values: g.state_reuse, colour: 1 }] })
     const names = Object.keys(g.operators[g.operators.length - 1] ?? {})
     this.rates.set({ ...common, ...percent, bounds: [0, 1.08 * Math.max(0.05, ...g.operators.flatMap((o) => names.map((name) => o[name]?.rate ?? 0)))], yName: 'share of the next children',
       series: names.map((name, n) => ({ name, colour: n, values: g.operators.map((o) => o[name]?.rate ?? null) })) })
     this.fillOperators(r, names)
-    this.details.hidden = g.number.length === 0
+    this.details.hidden = this.controls.hidden = g.number.length === 0
     this.fillNumbers()
   }
 

@@ -21,7 +21,9 @@ type View = 'all' | 'lines'
 const LANES_TOLD: Record<number, string> = { [-1]: 'in families too small for a lane', [-2]: 'like nobody else', [-3]: 'died before it had a plan' }
 const SHORT_LANES: Record<number, string> = { [-1]: '…', [-2]: '1', [-3]: '∅' }
 const TOP = 14
+/** How far columns of the lines stand from each other: narrower where all of them then fit. */
 const COLUMN = 104
+const LEAST_COLUMN = 88
 const ROW = 64
 
 export class TreePart implements Part {
@@ -34,12 +36,15 @@ export class TreePart implements Part {
   private readonly overlay = s('g')
   private readonly hover = s('g', { class: 'hover' })
   private readonly chart: HTMLElement
-  private readonly empty = h('p', { class: 'none' }, 'Nobody was born yet: the tree grows with the first generation.')
+  private readonly empty = h('p', { class: 'none' })
   private readonly legend = h('p', { class: 'legend' })
   private readonly title = h('h3')
   private readonly table: Table<number>
   private readonly picker: Picker
+  private readonly controls: HTMLElement
   private layout: TreeLayout | null = null
+  /** Where it is written that families died out: left, right and the middle of each line, in pixels. */
+  private notes: [number, number, number][] = []
   private narrow = false
   private radius = 3
 
@@ -57,11 +62,11 @@ export class TreePart implements Part {
       start: () => (this.report ? placeOf(this.report, choice.selected) : -1),
     })
     this.table = this.makeTable()
+    this.controls = h('div', { class: 'controls' }, radio<View>('View', [['all', 'everybody'], ['lines', 'only the lines, with operators']], this.view, (v) => { this.view = v; this.draw() }))
     this.root = section('tree', 'The tree of descent',
       ['Who comes from whom. ', term('generation', 'Generations'), ' go from left to right, each ', term('family'), ' has a lane and a colour; a lane that ends in ✕ died out (',
         term('extinct'), '). Thick lines lead from the first ancestors to the survivors and to the selected individual.'],
-      h('div', { class: 'controls' }, radio<View>('View', [['all', 'everybody'], ['lines', 'only the lines, with operators']], this.view, (v) => { this.view = v; this.draw() })),
-      this.empty, this.chart, this.legend, this.title, this.table.root)
+      this.controls, this.empty, this.chart, this.legend, this.title, this.table.root)
   }
 
   private makeTable(): Table<number> {
@@ -73,7 +78,7 @@ export class TreePart implements Part {
         { key: 'name', head: 'Who', cell: (i) => callName(this.report as Report, i) },
         { key: 'generation', head: 'Generation', word: 'generation', numeric: true, value: (i) => p().generation[i], cell: (i) => String(p().generation[i]) },
         { key: 'operator', head: 'Operator', word: 'operator', cell: (i) => this.operatorCell(i) },
-        { key: 'kld', head: 'Divergence', word: 'kld', numeric: true, value: (i) => p().kld[i], cell: (i) => divergence(this.report as Report, i) },
+        { key: 'kld', head: 'Divergence, nats per token', word: 'kld', numeric: true, value: (i) => p().kld[i], cell: (i) => divergence(this.report as Report, i, false) },
         { key: 'size', head: 'Size', numeric: true, value: (i) => p().bytes[i], cell: (i) => size(p().bytes[i] || null) },
         { key: 'change', head: 'What changed from its first parent', wide: true, cell: (i) => this.change(i) },
       ],
@@ -102,7 +107,7 @@ export class TreePart implements Part {
     if (changes.length === 0) return h('span', {}, r.doc.individuals.budget[i] !== r.doc.individuals.budget[parent] ? 'made for another size' : 'nothing')
     const list = h('ul', { class: 'changes' })
     for (const change of changes.slice(0, 6)) list.append(h('li', {}, h('code', {}, change.length > 160 ? change.slice(0, 159) + '…' : change)))
-    if (changes.length > 6) list.append(h('li', {}, `and ${changes.length - 6} genes more`))
+    if (changes.length > 6) list.append(h('li', {}, `and ${changes.length - 6} more changes`))
     return list
   }
 
@@ -118,13 +123,17 @@ export class TreePart implements Part {
 
   chosen(r: Report): void {
     if (this.view === 'lines') this.draw()
-    else this.drawLines(r)
+    else {
+      this.drawLines(r)
+      this.drawLegend(r)
+    }
     this.fillTable(r)
   }
 
   private fillTable(r: Report): void {
     const i = placeOf(r, choice.selected)
-    this.title.textContent = i < 0 ? 'The line of the selected individual' : `The line of ${callName(r, i)}, #${r.doc.individuals.id[i]}`
+    this.title.hidden = this.table.root.hidden = i < 0
+    this.title.textContent = i < 0 ? '' : `The line of ${callName(r, i)}, #${r.doc.individuals.id[i]}`
     this.table.set(i < 0 ? [] : lineOf(r, i))
   }
 
@@ -144,10 +153,12 @@ export class TreePart implements Part {
 
   private draw(): void {
     const r = this.report as Report
-    const evolved = r.fate.some((fate) => fate !== 'human')
-    this.empty.hidden = evolved
-    this.chart.hidden = this.legend.hidden = !evolved
-    if (!evolved) return this.picker.set([])
+    const evolved = r.fate.some((fate) => fate !== 'human'), drawn = evolved && (this.view === 'all' || this.lineEnds(r).length > 0)
+    this.empty.hidden = drawn
+    this.empty.textContent = evolved ? 'Nobody survived, and the selected one is a human, who is not in the tree: there is no line to show.' : 'Nobody has been born yet: the tree grows with the first generation.'
+    this.controls.hidden = !evolved
+    this.chart.hidden = this.legend.hidden = !drawn
+    if (!drawn) return this.picker.set([])
     if (this.view === 'all') this.drawAll(r)
     else this.drawOnlyLines(r)
     this.drawLegend(r)
@@ -212,13 +223,14 @@ export class TreePart implements Part {
       }
     }
     this.picker.set(spots, spots.filter(({ i }) => r.fate[i] === 'survivor'))
-    replace(this.svg, this.laneMarks(r, layout, left, width, narrow), this.generationAxis(r, layout, left + 8, width - 16, height), this.overlay, this.hover)
+    replace(this.svg, this.generationAxis(r, layout, left + 8, width - 16, height), this.overlay, this.laneMarks(r, layout, left, width, narrow), this.hover)
     this.drawLines(r)
   }
 
   private laneMarks(r: Report, layout: TreeLayout, left: number, width: number, narrow: boolean): SVGElement {
     const g = s('g', { class: 'lanes' })
     const colour = this.rankColours(r)
+    this.notes = []
     for (const lane of layout.lanes) {
       const middle = lane.top + lane.height / 2
       const family = r.doc.families[lane.family]
@@ -228,6 +240,7 @@ export class TreePart implements Part {
       if (family && !family.alive) {
         const x = Math.min(width - 8, left + 8 + family.last * layout.step + Math.max(9, layout.step * 0.6))
         g.append(s('path', { d: `M${x - 4},${middle - 4}l8,8m0,-8l-8,8`, class: 'extinct' }))
+        this.notes.push([x - 6, width - x > 150 ? x + 150 : x + 6, middle])
         if (width - x > 150) g.append(s('text', { x: x + 9, y: middle, dy: '0.32em', class: 'note' }, `died out after generation ${family.last}`))
       }
     }
@@ -273,17 +286,25 @@ export class TreePart implements Part {
       const px = this.at[2 * line[k + 1]], py = this.at[2 * line[k + 1] + 1]
       const bend = Math.min(x - px, Math.max(6, step)) * 0.6
       d += `C${x - bend},${py} ${x - bend},${y} ${x},${y}`
-      if (kind.includes('selected') && x - px > 44)
-        words.push(s('text', { x: (x + px) / 2, y: (y + py) / 2 - 5, class: 'edge', 'text-anchor': 'middle' }, this.operator(i)))
+      // Where the curve is half way: at half its height, and far to the right on a long edge.
+      const wordX = 0.125 * px + 0.875 * x - 0.75 * bend, wordY = (y + py) / 2 - 5
+      if (kind.includes('selected') && x - px > 44 && !this.notes.some(([from, to, at]) => wordX + 26 > from && wordX - 26 < to && Math.abs(wordY - 4 - at) < 13))
+        words.push(s('text', { x: wordX, y: wordY, class: 'edge', 'text-anchor': 'middle' }, this.operator(i)))
     }
     return [s('path', { d, class: 'halo' }), s('path', { d, class: kind }), ...words]
   }
 
+  /** Whom the lines lead to. */
+  private lineEnds(r: Report): number[] {
+    return [...new Set([...survivorsOf(r), placeOf(r, choice.selected)])].filter((i) => i >= 0 && r.fate[i] !== 'human')
+  }
+
   private drawOnlyLines(r: Report): void {
     const p = r.doc.individuals
-    const ends = [...new Set([...survivorsOf(r), placeOf(r, choice.selected)])].filter((i) => i >= 0 && r.fate[i] !== 'human')
+    const ends = this.lineEnds(r)
     const { nodes, generations, rows } = layLines(r, ends.map((i) => lineOf(r, i)))
-    const width = Math.max(this.chart.clientWidth, generations.length * COLUMN + 40)
+    const step = Math.max(LEAST_COLUMN, Math.min(COLUMN, (this.chart.clientWidth - 100) / Math.max(1, generations.length - 1)))
+    const width = Math.max(this.chart.clientWidth, (generations.length - 1) * step + 100)
     const height = Math.max(1, rows) * ROW + 64
     this.layout = null
     this.radius = 6
@@ -293,7 +314,7 @@ export class TreePart implements Part {
     this.svg.setAttribute('height', String(height))
     this.at = new Float32Array(2 * r.count).fill(NaN)
     for (const node of nodes) {
-      this.at[2 * node.i] = 48 + node.column * COLUMN
+      this.at[2 * node.i] = 48 + node.column * step
       this.at[2 * node.i + 1] = 34 + node.row * ROW
     }
     const colour = this.rankColours(r)
@@ -306,12 +327,12 @@ export class TreePart implements Part {
         edges.append(s('path', { d: `M${px},${py}C${x - 60},${py} ${x - 60},${y} ${x},${y}`, class: 'line plain' }))
         const text = p.parent2[node.i] > 0 ? `${this.operator(node.i)} #${p.parent2[node.i]}` : this.operator(node.i)
         dots.append(s('text', { x: py === y ? (px + x) / 2 : x - 46, y: y - 7, class: 'edge', 'text-anchor': 'middle' }, text))
-      } else dots.append(s('text', { x: x, y: y - 12, class: 'edge', 'text-anchor': 'middle' }, this.operator(node.i)))
+      } else dots.append(s('text', { x: x + 6, y: y - 12, class: 'edge', 'text-anchor': 'end' }, this.operator(node.i)))
       dots.append(s('circle', { cx: x, cy: y, r: 6, fill: colour(p.family[node.i]), class: 'node' }),
         s('text', { x, y: y + 24, class: `name ${r.fate[node.i]}`, 'text-anchor': 'middle' }, `#${p.id[node.i]}${r.fate[node.i] === 'survivor' ? ' ★' : ''}`))
       if (p.id[node.i] === choice.selected) dots.append(s('circle', { cx: x, cy: y, r: 11, class: 'selected' }))
     }
-    const axis = s('g', { class: 'axes' }, ...generations.map((g, k) => s('text', { x: 48 + k * COLUMN, y: height - 8, class: 'tick', 'text-anchor': 'middle' }, k === 0 ? `generation ${g}` : String(g))))
+    const axis = s('g', { class: 'axes' }, ...generations.map((g, k) => s('text', { x: 48 + k * step, y: height - 8, class: 'tick', 'text-anchor': 'middle' }, k === 0 ? `generation ${g}` : String(g))))
     replace(this.svg, edges, dots, axis, this.hover)
     this.picker.set(nodes.map((node) => ({ x: this.at[2 * node.i], y: this.at[2 * node.i + 1], i: node.i })))
   }
@@ -327,7 +348,9 @@ export class TreePart implements Part {
     const items: (Node | null)[] = []
     if (this.view === 'all') {
       if (survivorsOf(r).length > 0) items.push(item(line('line survivor'), 'to a survivor'))
-      items.push(item(line('line selected'), 'to the selected one'))
+      const selected = placeOf(r, choice.selected)
+      // Humans are not in the tree.
+      if (selected >= 0 && !Number.isNaN(this.at[2 * selected])) items.push(item(line('line selected'), 'to the selected one'))
       const dot = (opacity: number) => s('svg', { width: 12, height: 12, viewBox: '-6 -6 12 12', 'aria-hidden': 'true' }, s('circle', { r: 4, class: 'dot', opacity }))
       if (r.fate.includes('living')) items.push(item(dot(0.95), FATES.living))
       if (r.fate.includes('raced')) items.push(item(dot(0.45), FATES.raced))

@@ -58,6 +58,7 @@ export class VerdictPart implements Part {
   readonly root: HTMLElement
   private humans: Humans = 'same'
   private readonly hidden = h('span', { class: 'small' })
+  private readonly controls: HTMLElement
   private scale: Scale | null = null
   private report: Report | null = null
   private readonly sentence = h('p', { class: 'sentence' })
@@ -69,7 +70,7 @@ export class VerdictPart implements Part {
   constructor() {
     this.table = new Table<Row>({
       name: 'verdict', caption: 'Survivors and humans', key: (row) => String(row.id),
-      choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected, empty: 'Nobody was measured on the whole search text yet.',
+      choose: (row) => select(row.id), chosen: (row) => row.id === choice.selected, empty: 'Nobody has been measured on the whole search text yet.',
       columns: [
         { key: 'who', head: 'Who', value: (row) => this.nameOf(row), cell: (row) => h('span', {}, this.nameOf(row), h('span', { class: `under-name role ${row.role}` }, ROLES[row.role] ?? row.role), h('span', { class: 'under-name size' }, this.sizeCell(row))) },
         { key: 'role', head: 'Role', word: 'survivor', roomy: true, value: (row) => Object.keys(ROLES).indexOf(row.role),
@@ -83,11 +84,12 @@ export class VerdictPart implements Part {
         { key: 'note', head: 'Note', wide: true, optional: true, value: (row) => row.note, cell: (row) => (row.note ? clipped(row.note) : NONE) },
       ],
     })
+    this.controls = h('div', { class: 'controls' },
+      radio<Humans>('Humans', [['same', 'of about this size'], ['all', 'of every size']], this.humans, (v) => { this.humans = v; if (this.report) this.fillTable(this.report) }), this.hidden)
     this.root = section('verdict', 'The verdict',
-      ['Measured on the ', term('holdout', 'holdout'), ', text that no one searched on. Choose a row and the rest of the page shows that individual.'],
+      ['Measured on the ', term('holdout'), ', which no one searched on. Choose a row, and the rest of the page shows that individual.'],
       this.sentence,
-      h('div', { class: 'controls' }, radio<Humans>('Humans', [['same', 'of about this size'], ['all', 'of every size']], this.humans, (v) => { this.humans = v; if (this.report) this.fillTable(this.report) }), this.hidden),
-      this.table.root, this.asked,
+      this.controls, this.table.root, this.asked,
       h('details', { class: 'more' }, h('summary', {}, 'The run: model, text, machine, rules'), this.facts, h('h3', {}, 'Rules of survival'), this.rules))
     this.root.querySelector('h2')?.after(this.sentence)
   }
@@ -145,6 +147,7 @@ export class VerdictPart implements Part {
     const rows = this.humans === 'all' ? all : all.filter(about)
     const left = all.length - rows.length
     this.lead(r, all.length > 0)
+    this.controls.hidden = all.length === 0
     this.hidden.textContent = left > 0 ? `${plural(left, 'human')} of other sizes not shown` : ''
     const values = rows.flatMap((row) => [row.low, row.high]).filter((x): x is number => x !== null)
     const low = Math.min(...values), high = Math.max(...values)
@@ -169,11 +172,11 @@ export class VerdictPart implements Part {
     const lead = this.root.querySelector('.lead') as HTMLElement
     const { stage } = r.doc.run
     const before = showsVerdict(r) && stage !== 'judged'
-    if (before) replace(lead, 'The ', term('verdict'), ' of before the run went on again, on the ', term('holdout'), '. A new one takes its place at the end.')
-    else if (!showsVerdict(r) && any) replace(lead, `${{ searching: 'No verdict yet.', judging: 'The verdict is not complete yet.', judged: '', stopped: 'There is no complete verdict.' }[stage]} Shown is how it stands on the `,
-      term('search', 'search text'), ', which everybody was selected on; on text that no one searched on it may differ.')
-    else if (!any) replace(lead, stage === 'stopped' ? 'There is no verdict: the run was stopped before.' : 'There is no verdict yet: it comes when the search has ended.')
-    else replace(lead, 'Measured on the ', term('holdout'), ', text that no one searched on. Choose a row and the rest of the page shows that individual.')
+    if (before) replace(lead, 'This is the ', term('verdict'), ' from before the run was resumed, on the ', term('holdout'), '. A new one takes its place at the end.')
+    else if (!showsVerdict(r) && any) replace(lead, `${{ searching: 'No verdict yet.', judging: 'The verdict is not complete yet.', judged: '', stopped: 'There is no complete verdict.' }[stage]} Shown is how things stand on the `,
+      term('search', 'search text'), ', by which everybody was selected; on text that no one searched on, this may differ.')
+    else if (!any) replace(lead, stage === 'stopped' ? 'There is no verdict: the run was stopped before it.' : 'There is no verdict yet: it comes when the search has ended.')
+    else replace(lead, 'Measured on the ', term('holdout'), ', which no one searched on. Choose a row, and the rest of the page shows that individual.')
   }
 
   private drawAsked(r: Report): void {
@@ -191,7 +194,7 @@ export class VerdictPart implements Part {
           return h('td', {}, h('span', { class: met === false ? 'unmet' : 'met' }, met === null ? '? ' : met ? '✓ met: ' : '✕ not met: '), inUnit(a.axis, a.unit, value))
         }))
     })
-    const none = survivors.length === 0 && h('p', {}, r.doc.run.stage === 'judged' ? 'Nothing survived, so nothing was met.' : r.doc.run.stage === 'stopped' ? 'The run was stopped before its verdict, so nobody can say what was met.' : 'Nobody has survived yet; the verdict says what is met.')
+    const none = survivors.length === 0 && h('p', {}, r.doc.run.stage === 'judged' ? 'Nothing survived, so nothing was met.' : r.doc.run.stage === 'stopped' ? 'The run was stopped before its verdict, so it is not known what was met.' : 'Nobody has survived yet; the verdict says what is met.')
     replace(this.asked, title, h('div', { class: 'scroller' }, h('table', { class: 'rows' }, h('thead', {}, head), h('tbody', {}, ...lines))), none)
   }
 
@@ -204,8 +207,8 @@ export class VerdictPart implements Part {
       fact('Model', run.model), fact('Text', run.text), fact(term('size_limit', 'Size limit'), sizeExact(run.target_bytes)),
       fact(term('individual', 'Individuals measured'), count(run.measured)), fact(term('token', 'Tokens'), count(run.tokens)), fact('Time', duration(run.seconds)),
       fact(term('chunk', 'Chunks of search text'), count(run.chunks)), fact(term('noise', 'Noise floor'), `${nats(run.noise)} per token`), saved ?? '',
-      fact('Seed', String(run.seed)), fact('Processor', `${run.cpu}, ${run.threads === 1 ? '1 thread' : run.threads + ' threads'}`),
-      fact('Made by', `wildtype ${run.version}`), fact('Ended', run.ended ?? (run.stage === 'searching' ? 'still going on' : 'it was stopped')))
+      fact(term('seed', 'Seed'), String(run.seed)), fact('Processor', `${run.cpu} instructions, ${plural(run.threads, 'thread')}`),
+      fact('Made by', `wildtype ${run.version}`), fact('Ended', run.ended ?? (run.stage === 'searching' ? 'not yet' : 'it was stopped')))
     this.rules.textContent = run.rules
     this.rules.setAttribute('aria-label', WORDS.constraint[0])
   }

@@ -39,8 +39,9 @@ export class Picker {
   constructor(el: HTMLElement, options: PickerOptions) {
     this.el = el
     this.o = options
-    el.addEventListener('pointermove', (event) => this.point(event))
-    el.addEventListener('pointerleave', () => this.leave())
+    for (const event of ['pointermove', 'pointerdown'] as const) el.addEventListener(event, (e) => this.point(e))
+    // As in ChartReader: a finger that is lifted leaves what it read.
+    el.addEventListener('pointerleave', (event) => { if (event.pointerType !== 'touch') this.leave() })
     el.addEventListener('click', (event) => {
       const spot = this.near(event)
       if (spot) this.o.choose(spot.i, event.shiftKey)

@@ -45,7 +45,7 @@ export function genesBetween(parent: GeneText[], child: GeneText[]): string[] {
     if (g.gene === 'alloc.pins') changes.push(...pinsBetween(old?.pins ?? [], g.pins))
     else changes.push(`${g.gene} = ${g.value}`)
   }
-  for (const old of before.values()) changes.push(old.gene === 'alloc.pins' ? `no pins (were ${old.pins.length})` : `${old.gene} back to its default`)
+  for (const old of before.values()) changes.push(old.gene === 'alloc.pins' ? `no pins (there were ${old.pins.length})` : `${old.gene} back to its default`)
   return changes
 }
 
@@ -60,5 +60,5 @@ function pinsBetween(old: [string, string][], now: [string, string][]): string[]
   }
   for (const tensor of before.keys()) changed.push(`${tensor.replace(/\.weight$/, '')}: not pinned`)
   if (changed.length <= 4) return changed
-  return [...changed.slice(0, 3), `and ${changed.length - 3} pins more`]
+  return [...changed.slice(0, 3), `and ${changed.length - 3} more pins`]
 }

@@ -1,5 +1,8 @@
-/* A table that sorts by its heads, in pages where it is long. Rows can be chosen by a button in their first cell or by a click. */
-import { h, keepFocus, replace, say } from './dom'
+/*
+ * A table that sorts by its heads, in pages where it is long. Where the page is narrow some columns have no head in sight: a list above the
+ * table sorts by every column there. Rows can be chosen by a button in their first cell or by a click.
+ */
+import { freshId, h, keepFocus, replace, say } from './dom'
 import { NONE, plural } from './format'
 import { type Word } from './words'
 
@@ -33,7 +36,8 @@ export interface TableOptions<T> {
   chosen?: (row: T) => boolean
   sort?: { key: string; down?: boolean }
   page?: number
-  empty: string
+  /** What stands there while there are no rows. */
+  empty: string | (() => string)
 }
 
 function classesOf(column: { numeric?: boolean; wide?: boolean; roomy?: boolean }): string | undefined {
@@ -53,6 +57,9 @@ export class Table<T> {
   private readonly body = h('tbody')
   private readonly pager = h('div', { class: 'pager' })
   private readonly scroller: HTMLElement
+  private readonly sorter: HTMLElement
+  private readonly sortList: HTMLSelectElement
+  private readonly turnSort: HTMLButtonElement
 
   constructor(options: TableOptions<T>) {
     this.o = options
@@ -60,7 +67,11 @@ export class Table<T> {
     this.down = options.sort?.down ?? false
     const table = h('table', { class: 'rows' }, h('caption', { class: 'for-readers' }, options.caption), this.head, this.body)
     this.scroller = h('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-label': options.caption }, table)
-    this.root = h('div', { class: 'table' }, this.scroller, this.pager)
+    const id = freshId('sort')
+    this.sortList = h('select', { id, 'data-focus': `${options.name}:sort-by`, onchange: () => this.sortWith(this.sortList.value, false) })
+    this.turnSort = h('button', { type: 'button', 'data-focus': `${options.name}:sort-turn`, onclick: () => this.sortWith(this.sortKey, !this.down) })
+    this.sorter = h('div', { class: 'sorter', role: 'group', 'aria-label': `Order of the table: ${options.caption}` }, h('label', { for: id }, 'Sort by'), this.sortList, this.turnSort)
+    this.root = h('div', { class: 'table' }, this.sorter, this.scroller, this.pager)
     NARROW.addEventListener('change', () => this.draw())
   }
 
@@ -91,13 +102,29 @@ export class Table<T> {
     this.sorted = keyed.map((k) => k.row)
   }
 
-  private sortBy(column: Column<T>): void {
-    this.down = this.sortKey === column.key ? !this.down : false
-    this.sortKey = column.key
+  /** By the column's key; '': in the order in which the rows came. */
+  private sortWith(key: string, down: boolean): void {
+    this.down = down
+    this.sortKey = key
     this.first = 0
     this.order()
     this.draw()
-    say(`sorted by ${column.head}, ${this.down ? 'descending' : 'ascending'}`)
+    const column = this.o.columns.find((c) => c.key === key)
+    say(column ? `sorted by ${column.head}, ${down ? 'descending' : 'ascending'}` : 'in the usual order')
+  }
+
+  private drawSorter(): void {
+    const sortable = this.columns.filter((column) => column.value)
+    this.sorter.hidden = !NARROW.matches || sortable.length < 2 || this.rows.length < 2
+    if (this.sorter.hidden) return
+    const options = [...(this.o.sort ? [] : [['', 'usual order']]), ...sortable.map((column) => [column.key, column.head])]
+    // A list that is open would close, should its entries be made anew.
+    if (options.map(([key]) => key).join() !== [...this.sortList.options].map((option) => option.value).join())
+      replace(this.sortList, ...options.map(([key, head]) => h('option', { value: key }, head)))
+    this.sortList.value = this.sortKey
+    this.turnSort.disabled = this.sortKey === ''
+    this.turnSort.textContent = this.down ? '▼ descending' : '▲ ascending'
+    this.turnSort.setAttribute('aria-label', `${this.down ? 'Descending' : 'Ascending'}: turn the order round`)
   }
 
   private headCell(column: Column<T>): HTMLElement {
@@ -109,7 +136,7 @@ export class Table<T> {
     if (column.value) {
       th.append(h('button', {
         type: 'button', class: 'sort', 'data-focus': `${this.o.name}:sort:${column.key}`, 'data-tip': column.word,
-        'aria-describedby': column.word ? `word-${column.word}` : undefined, onclick: () => this.sortBy(column),
+        'aria-describedby': column.word ? `word-${column.word}` : undefined, onclick: () => this.sortWith(column.key, sorted && !this.down),
       }, column.head, h('span', { class: 'arrow', 'aria-hidden': 'true' }, sorted ? (this.down ? '\u00a0▼' : '\u00a0▲') : '\u00a0↕')))
     } else if (column.word) {
       th.append(h('span', { class: 'term', tabindex: '0', 'data-tip': column.word, 'aria-describedby': `word-${column.word}` }, column.head))
@@ -164,7 +191,8 @@ export class Table<T> {
       this.columns = this.o.columns.filter((column) => !column.optional || this.rows.some((row) => !['', null, undefined].includes(column.value?.(row) as string | null)))
       replace(this.head, shown.length > 0 && h('tr', {}, ...this.beside().map((column) => this.headCell(column))))
       replace(this.body, ...shown.flatMap((row) => this.bodyRows(row)))
-      if (shown.length === 0) replace(this.body, h('tr', {}, h('td', { class: 'none' }, this.o.empty)))
+      if (shown.length === 0) replace(this.body, h('tr', {}, h('td', { class: 'none' }, typeof this.o.empty === 'string' ? this.o.empty : this.o.empty())))
+      this.drawSorter()
       this.drawPager(page)
     })
   }

@@ -39,6 +39,11 @@ export function hideTip(by?: Element): void {
   box.hidden = true
 }
 
+/** After a part was drawn anew: a text whose owner went with the old drawing goes too. */
+export function dropOrphan(): void {
+  if (owner && !owner.isConnected) hideTip()
+}
+
 function tipOf(el: Element): string {
   const say = el.getAttribute('data-say')
   if (say) return say
@@ -78,5 +83,9 @@ export function startTips(): void {
     if (held) put(at.left + held.x, at.top + held.y)
     else hideTip()
   }, { passive: true, capture: true })
-  document.documentElement.addEventListener('pointerleave', () => hideTip())
+  // A finger leaves when it is lifted, and reads only then: the next touch elsewhere takes the text away.
+  document.documentElement.addEventListener('pointerleave', (event) => { if (event.pointerType !== 'touch') hideTip() })
+  document.addEventListener('pointerdown', (event) => {
+    if (event.pointerType === 'touch' && owner && !owner.contains(event.target as Node)) hideTip()
+  }, { capture: true })
 }

@@ -24,10 +24,10 @@ const flag = (name: string, help: string): Variable =>
 
 const TENSOR = [
   linear('depth', 0, 1, 0.5, 'where its layer stands, from 0 (first) to 1 (last)'),
-  linear('size', -4, 4, 0, 'log2 of its number of weights over the mean of all matrices'),
+  linear('size', -4, 4, 0, 'logarithm (base 2) of its number of weights over the mean of all matrices'),
   log('kurt', 2, 30, 3, 'kurtosis of its weights: 3 where they are normally distributed, more where some stand out'),
-  log('peak', 3, 60, 6, 'largest magnitude of its weights over their RMS'),
-  log('rms_act', 0.1, 10, 1, 'RMS of its input’s values over the geometric mean of all matrices'),
+  log('peak', 3, 60, 6, 'largest magnitude of its weights over their root mean square'),
+  log('rms_act', 0.1, 10, 1, 'root mean square of its input’s values over the geometric mean of all matrices'),
   log('kurt_act', 2, 300, 10, 'kurtosis of its input’s values'),
   log('error', 0.01, 100, 1, 'its squared error at the probe type over the geometric mean of all matrices'),
   log('sens', 1e-5, 1e-1, 1e-3, 'measured divergence, in nats per token, when it alone is encoded at the probe type'),
@@ -42,13 +42,13 @@ const TENSOR = [
   flag('is_head', '1 of the output head'),
 ]
 const CHANNEL = [
-  log('act', 0.05, 20, 1, 'RMS of the channel’s values over the geometric mean of the site’s channels'),
+  log('act', 0.05, 20, 1, 'root mean square of the channel’s values over the geometric mean of the site’s channels'),
   log('act_max', 0.05, 20, 1, 'largest magnitude of the channel’s values over the geometric mean of that'),
-  log('w', 0.2, 5, 1, 'RMS of the weights that read the channel over the geometric mean of that'),
+  log('w', 0.2, 5, 1, 'root mean square of the weights that read the channel over the geometric mean of that'),
   log('w_max', 0.2, 5, 1, 'largest magnitude of the weights that read the channel over the geometric mean of that'),
 ]
 const ELEMENT = [
-  linear('x', -3, 3, 1, 'the weight, here in units of its block’s RMS'),
+  linear('x', -3, 3, 1, 'the weight, here in units of its block’s root mean square'),
   log('h', 0.05, 20, 1, 'mean square of the activation that the weight meets (importance)'),
   log('v', 0.1, 10, 1, 'mean square of the weights of its block'),
   log('a', 1, 10, 3, 'largest magnitude in its block'),

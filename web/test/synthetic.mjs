@@ -141,8 +141,8 @@ export function synthetic({ seed = 1, individuals = 400, layers = 8, kind = 'fin
     run: { model: `/models/sapling-F16${hostile}.gguf`, text: `novel.txt${hostile}`, seed, version: '0.1.0', cpu: 'avx2', threads: 2, running: kind === 'running' || kind === 'judging', ended: kind === 'running' || kind === 'empty' ? null : 'minutes spent', stage, axis, measured: p.measured.filter((n) => n > 0).length,
       evaluations: born, tokens: born * 9000, seconds: born * 1.6, noise: 0.00042, raced_tokens: kind === 'finished' ? born * 9000 : null, full_tokens: kind === 'finished' ? born * 21000 : null, chunks: 48, target_bytes: target,
       rules: `text:\n  file: "novel.txt"\nconstraints:\n  - {axis: "bytes", max: ${target}}\nseed: ${seed}\n` },
-    sentence: kind === 'judging' ? 'The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 12 done so far.'
-      : kind === 'empty' ? 'The run was stopped before its verdict: nobody was measured yet.' : kind === 'finished' ? `${verdict[0] ? p.name[population[0]] : 'nobody'} survived: 0.83x the divergence of sensitivity (95%: 0.80 to 0.86), on text that no one searched on.` + hostile
+    sentence: kind === 'judging' ? 'The search has ended (minutes spent) and the verdict is being measured, on text that no one searched on: 12 individuals done so far.'
+      : kind === 'empty' ? 'The run was stopped before its verdict: nobody has been measured yet.' : kind === 'finished' ? `${verdict[0] ? p.name[population[0]] : 'nobody'} survived: 0.83x the divergence of sensitivity (95%: 0.80 to 0.86), on text that no one searched on.` + hostile
       : kind === 'running' ? 'The run goes on: generation ' + (last - 1) + '.' : 'The run was stopped before its verdict: nobody lives.',
     verdict, asked: [{ axis: 'bytes', min: null, max: target, unit: 'bytes' }, { axis: 'kld_p99', min: null, max: 1.5, unit: 'nats' }, { axis: 'same_top', min: 0.94, max: null, unit: 'share' }, { axis: 'flips', min: null, max: 0.05, unit: 'share' }],
     operators: OPERATORS, species: ['rule', 'pinned'], kinds: ['human', 'evolved'],
