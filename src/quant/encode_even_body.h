@@ -1,7 +1,7 @@
 /*
- * The kernels of blocks whose weights all count alike, a part of encode_kernels_body.h. There stock tools round once, so the time
- * is that of a few passes over sixteen blocks in registers: what a handful of candidates' codes gain is compared by their sums
- * alone, and the best one refitted is tried exactly against the plain choice.
+ * The kernels of blocks whose weights all count alike, a part of encode_kernels_body.h. There stock tools round once, so
+ * the time is that of a few passes over sixteen blocks side by side: what a handful of candidates' codes gain is compared by
+ * their sums alone, and the best one refitted is tried exactly against the plain choice.
  */
 
 /* So many candidates at a time, so that no sum's additions wait for one another; two are tried exactly. */

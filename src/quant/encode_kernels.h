@@ -129,7 +129,7 @@ typedef struct wt_pair_lanes {
     wt_lanes d, dmin, scale, min, error, q, qq, qx;
 } wt_pair_lanes;
 
-/* The choice for blocks whose weights count alike: the bits of scales and lowest values; codes are those of (x + min) * inverse. */
+/* The choice for blocks whose weights count alike: the bits of scales and lowest values; codes are of (x + min) * inverse. */
 typedef struct wt_even_lanes {
     uint16_t d[WT_LANES], m[WT_LANES];
     wt_lanes inverse, min;
@@ -200,15 +200,16 @@ struct wt_encode_kernels {
                    int8_t *q);
 
     /*
-     * Of up to WT_LANES blocks of 32 weights, one after another, that count alike: d q with q in lo..hi, and d q + m with q in 0..hi.
-     * The plain choice (the largest weight on the lowest code; the range), or the best of the candidates, refitted: the largest weight
-     * on tops[i]; a range without the steps cuts[i] at its lower and upper end. `count` is a multiple of 4; a top is above lo - 1/2 and
-     * a cut small enough that no weight falls under a code beyond the ends.
+     * Of up to WT_LANES blocks of 32 weights, one after another, that count alike: d q with q in lo..hi, and d q + m with q
+     * in 0..hi. The plain choice (the largest weight on the lowest code; the range), or the best of the candidates, refitted:
+     * the largest weight on tops[i]; a range without the steps cuts[i] at its lower and upper end. `count` is a multiple of 4;
+     * a top is above lo - 1/2 and a cut small enough that no weight falls under a code beyond the ends.
      */
     void (*even_scales)(const float *x, size_t blocks, float lo, float hi, const float *tops, size_t count,
                         wt_even_lanes *l);
-    void (*even_ranges)(const float *x, size_t blocks, float hi, const float (*cuts)[2], size_t count, wt_even_lanes *l);
-    /* Blocks as they lie in files: d; where lo is 0, m; where there are more than 16 codes, their fifth bits; nibbles. */
+    void (*even_ranges)(const float *x, size_t blocks, float hi, const float (*cuts)[2], size_t count,
+                        wt_even_lanes *l);
+    /* Blocks as they lie in files: d; where lo is 0, m; where codes have five bits, the fifth ones; nibbles. */
     void (*even_pack)(const float *x, size_t blocks, float lo, float hi, const wt_even_lanes *l, void *to);
 };
 

@@ -329,7 +329,8 @@ static void test_alike(void **state) {
                 double a = wt_encoding_error(type, x + 32 * b, NULL, 32, ours + block * b);
                 double stock = one_pass_error(x + 32 * b, TYPES[t].codes, TYPES[t].min);
                 if (!(a <= stock * (1.0 + 1e-6)))
-                    fail_msg("%s, round %d, block %zu: %.9g, one pass has %.9g", wt_type_find(type)->name, round, b, a, stock);
+                    fail_msg("%s, round %d, block %zu: %.9g, one pass has %.9g", wt_type_find(type)->name, round, b, a,
+                             stock);
                 if (round % 8 == 0) logs += log(a / stock);
                 wt_encode(type, x + 32 * b, NULL, 32, NULL, other); /* whatever stands beside it */
                 assert_memory_equal(other, ours + block * b, block);
