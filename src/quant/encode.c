@@ -33,9 +33,6 @@ enum {
     PIECE = WT_PIECE, /* whole blocks of every type, and two super-blocks, which stand side by side */
 };
 
-/* Beyond this no format reaches, and squares would overflow. */
-#define LARGEST 1e9f
-
 /*
  * The importance of a piece, its largest in 1..2 (a power of two takes it there, so that no ratio changes), so that sums neither
  * overflow nor vanish. A run of WT_LANES (no scale is shared by fewer) that nothing depends on counts a little: any code would do, but the nearest is the best guess.
@@ -54,7 +51,7 @@ static void prepare_importance(const wt_encode_kernels *k, const float *w, size_
 
 void wt_encode_prepare(const float *x, const float *w, size_t n, float *weights, float *importance) {
     const wt_encode_kernels *k = wt_encode_kernels_at(wt_cpu_chosen());
-    k->prepare(x, n, LARGEST, weights);
+    k->prepare(x, n, WT_LARGEST, weights);
     prepare_importance(k, w, n, importance);
 }
 
@@ -64,6 +61,7 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
     const wt_type_info *info = wt_type_find(type);
     const wt_encode_kernels *k = wt_encode_kernels_at(level);
     if (!row->encode || !info) return;
+    const bool even = !search && row->even && (!w || k->alike(w, n));
     if (!search) search = &row->traits.search;
     if (info->block == 1) { /* nothing to search for, and every float is to stay what it is */
         row->encode(k, x, w, n, search, dst);
@@ -73,9 +71,13 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
     float weights[PIECE], importance[PIECE];
     for (size_t i = 0, size; i < n; i += size) {
         size = n - i < PIECE ? n - i : PIECE;
-        k->prepare(x + i, size, LARGEST, weights);
-        prepare_importance(k, w ? w + i : NULL, size, importance);
-        row->encode(k, weights, importance, size, search, to);
+        if (even) {
+            row->even(k, x + i, size, to);
+        } else {
+            k->prepare(x + i, size, WT_LARGEST, weights);
+            prepare_importance(k, w ? w + i : NULL, size, importance);
+            row->encode(k, weights, importance, size, search, to);
+        }
         to += size / info->block * info->block_bytes;
     }
 }

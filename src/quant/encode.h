@@ -26,14 +26,16 @@ typedef struct wt_search {
 typedef struct wt_encoder {
     bool exists;           /* false for types that are not quantized into (integers, F64) */
     bool needs_importance; /* so few bits that stock tools refuse to encode without an importance matrix */
-    wt_search search;      /* the default search */
+    wt_search search;      /* the default search of weights that do not all count alike */
 } wt_encoder;
 
 /* The encoder of a type, never NULL. Thread-safe. */
 const wt_encoder *wt_encoder_of(wt_type type);
 
 /*
- * Encodes n weights (a whole number of blocks of one row) from x to dst (any alignment). `search` NULL: the default. w [n] are
+ * Encodes n weights (a whole number of blocks of one row) from x to dst (any alignment). `search` NULL: the default. Where
+ * all weights count alike, that of the types which stock tools then round in one pass (Q4_0, Q4_1, Q5_0, Q5_1) is a few
+ * candidates that take no longer; a search that is given is made whatever the weights. w [n] are
  * finite and >= 0 (NULL: all 1); a block whose weights are all 0 is encoded as if they were 1. x is finite. Thread-safe.
  */
 void wt_encode(wt_type type, const float *x, const float *w, size_t n, const wt_search *search, void *dst);

@@ -188,11 +188,11 @@ const wt_book_type *wt_book_type_of(wt_type type) {
 void wt_encoders_codebook(wt_encoder_row *table) {
     const wt_search many = {.lo = -17.0f, .hi = 5.0f, .steps = 48, .passes = 2, .bias = 1.0f};
     const wt_search few = {.lo = -9.0f, .hi = 4.0f, .steps = 8, .passes = 1, .bias = 1.0f};
-    table[WT_IQ2_XXS] = (wt_encoder_row){encode_iq2_xxs, {true, true, many}};
-    table[WT_IQ2_XS] = (wt_encoder_row){encode_iq2_xs, {true, true, many}};
-    table[WT_IQ2_S] = (wt_encoder_row){encode_iq2_s, {true, false, many}};
-    table[WT_IQ3_XXS] = (wt_encoder_row){encode_iq3_xxs, {true, false, many}};
-    table[WT_IQ3_S] = (wt_encoder_row){encode_iq3_s, {true, false, many}};
-    table[WT_IQ1_S] = (wt_encoder_row){encode_iq1_s, {true, true, few}};
-    table[WT_IQ1_M] = (wt_encoder_row){encode_iq1_m, {true, true, few}};
+    table[WT_IQ2_XXS] = (wt_encoder_row){.encode = encode_iq2_xxs, .traits = {true, true, many}};
+    table[WT_IQ2_XS] = (wt_encoder_row){.encode = encode_iq2_xs, .traits = {true, true, many}};
+    table[WT_IQ2_S] = (wt_encoder_row){.encode = encode_iq2_s, .traits = {true, false, many}};
+    table[WT_IQ3_XXS] = (wt_encoder_row){.encode = encode_iq3_xxs, .traits = {true, false, many}};
+    table[WT_IQ3_S] = (wt_encoder_row){.encode = encode_iq3_s, .traits = {true, false, many}};
+    table[WT_IQ1_S] = (wt_encoder_row){.encode = encode_iq1_s, .traits = {true, true, few}};
+    table[WT_IQ1_M] = (wt_encoder_row){.encode = encode_iq1_m, .traits = {true, true, few}};
 }

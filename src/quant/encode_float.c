@@ -34,7 +34,7 @@ static void encode_bf16(const wt_encode_kernels *k, const float *x, const float 
 
 void wt_encoders_float(wt_encoder_row *table) {
     const wt_encoder traits = {.exists = true, .search = {.steps = 1, .bias = 1.0f}};
-    table[WT_F32] = (wt_encoder_row){encode_f32, traits};
-    table[WT_F16] = (wt_encoder_row){encode_f16, traits};
-    table[WT_BF16] = (wt_encoder_row){encode_bf16, traits};
+    table[WT_F32] = (wt_encoder_row){.encode = encode_f32, .traits = traits};
+    table[WT_F16] = (wt_encoder_row){.encode = encode_f16, .traits = traits};
+    table[WT_BF16] = (wt_encoder_row){.encode = encode_bf16, .traits = traits};
 }

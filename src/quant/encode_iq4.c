@@ -187,8 +187,8 @@ void wt_encoders_iq4(wt_encoder_row *table) {
     pthread_once(&once, fill_tables);
     const wt_search values = {.lo = -15.0f, .hi = 15.0f, .steps = 31, .passes = 2, .bias = 1.0f};
     const wt_search none = {.steps = 1, .bias = 1.0f};
-    table[WT_IQ4_NL] = (wt_encoder_row){encode_iq4_nl, {.exists = true, .search = values}};
-    table[WT_IQ4_XS] = (wt_encoder_row){encode_iq4_xs, {.exists = true, .search = values}};
-    table[WT_MXFP4] = (wt_encoder_row){encode_mxfp4, {.exists = true, .search = none}};
-    table[WT_NVFP4] = (wt_encoder_row){encode_nvfp4, {.exists = true, .search = none}};
+    table[WT_IQ4_NL] = (wt_encoder_row){.encode = encode_iq4_nl, .traits = {.exists = true, .search = values}};
+    table[WT_IQ4_XS] = (wt_encoder_row){.encode = encode_iq4_xs, .traits = {.exists = true, .search = values}};
+    table[WT_MXFP4] = (wt_encoder_row){.encode = encode_mxfp4, .traits = {.exists = true, .search = none}};
+    table[WT_NVFP4] = (wt_encoder_row){.encode = encode_nvfp4, .traits = {.exists = true, .search = none}};
 }

@@ -189,9 +189,9 @@ void wt_encoders_k(wt_encoder_row *table) {
     const wt_search scales = {.lo = -1.8f, .hi = 1.8000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search ranges = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
-    table[WT_Q2_K] = (wt_encoder_row){encode_q2_k, {.exists = true, .search = ranges}};
-    table[WT_Q3_K] = (wt_encoder_row){encode_q3_k, {.exists = true, .search = scales}};
-    table[WT_Q4_K] = (wt_encoder_row){encode_q4_k, {.exists = true, .search = ranges}};
-    table[WT_Q5_K] = (wt_encoder_row){encode_q5_k, {.exists = true, .search = ranges}};
-    table[WT_Q6_K] = (wt_encoder_row){encode_q6_k, {.exists = true, .search = scales}};
+    table[WT_Q2_K] = (wt_encoder_row){.encode = encode_q2_k, .traits = {.exists = true, .search = ranges}};
+    table[WT_Q3_K] = (wt_encoder_row){.encode = encode_q3_k, .traits = {.exists = true, .search = scales}};
+    table[WT_Q4_K] = (wt_encoder_row){.encode = encode_q4_k, .traits = {.exists = true, .search = ranges}};
+    table[WT_Q5_K] = (wt_encoder_row){.encode = encode_q5_k, .traits = {.exists = true, .search = ranges}};
+    table[WT_Q6_K] = (wt_encoder_row){.encode = encode_q6_k, .traits = {.exists = true, .search = scales}};
 }

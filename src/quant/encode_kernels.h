@@ -10,6 +10,9 @@
 
 #define WT_LANES 16
 
+/* Beyond this no format reaches, and squares would overflow. */
+#define WT_LARGEST 1e9f
+
 /* Weights of the longest run that stands beside others. */
 #define WT_MAX_RUN 32
 
@@ -126,6 +129,12 @@ typedef struct wt_pair_lanes {
     wt_lanes d, dmin, scale, min, error, q, qq, qx;
 } wt_pair_lanes;
 
+/* The choice for blocks whose weights count alike: the bits of scales and lowest values; codes are of (x + min) * inverse. */
+typedef struct wt_even_lanes {
+    uint16_t d[WT_LANES], m[WT_LANES];
+    wt_lanes inverse, min;
+} wt_even_lanes;
+
 /*
  * In what follows x and w are lanes, lanes[i][lane] = x[lane % runs][i]: runs of n <= WT_MAX_RUN weights, 1..WT_LANES of them, side
  * by side; or, up to `symmetric` and for `assign`, n consecutive weights, n a multiple of WT_LANES (for symmetric: any).
@@ -135,6 +144,7 @@ struct wt_encode_kernels {
     void (*prepare)(const float *x, size_t n, float limit, float *out);
     void (*prepare_importance)(const float *w, size_t n, float by, float little, float *out);
     float (*largest)(const float *w, size_t n); /* of 0 and w */
+    bool (*alike)(const float *w, size_t n);    /* all the same */
 
     /* The largest magnitude, and the weight that has it, the first of them. */
     float (*magnitude)(const float *x, size_t n);
@@ -188,6 +198,19 @@ struct wt_encode_kernels {
     /* Of runs one after another: q[i] = nearest(grid, (x[i] + min[run]) * inverse[run]), integers of a byte; min may be NULL. */
     void (*assign)(const float *x, size_t runs, size_t n, const wt_grid *grid, const float *inverse, const float *min,
                    int8_t *q);
+
+    /*
+     * Of up to WT_LANES blocks of 32 weights, one after another, that count alike: d q with q in lo..hi, and d q + m with q
+     * in 0..hi. The plain choice (the largest weight on the lowest code; the range), or the best of the candidates, refitted:
+     * the largest weight on tops[i]; a range without the steps cuts[i] at its lower and upper end. `count` is a multiple of 4;
+     * a top is above lo - 1/2 and a cut small enough that no weight falls under a code beyond the ends.
+     */
+    void (*even_scales)(const float *x, size_t blocks, float lo, float hi, const float *tops, size_t count,
+                        wt_even_lanes *l);
+    void (*even_ranges)(const float *x, size_t blocks, float hi, const float (*cuts)[2], size_t count,
+                        wt_even_lanes *l);
+    /* Blocks as they lie in files: d; where lo is 0, m; where codes have five bits, the fifth ones; nibbles. */
+    void (*even_pack)(const float *x, size_t blocks, float lo, float hi, const wt_even_lanes *l, void *to);
 };
 
 const wt_encode_kernels *wt_encode_kernels_at(wt_cpu_level level);

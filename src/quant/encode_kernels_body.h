@@ -3,6 +3,7 @@
  * a table of WT_ENCODE_KERNELS.
  */
 #include <math.h>
+#include <string.h>
 
 #include "quant/lanes.h"
 
@@ -70,6 +71,14 @@ static float largest(const float *w, size_t n) {
     lanes most = lanes_set(0.0f);
     for (size_t i = 0; i < n; i += WT_LANES) most = lanes_max(lanes_load(w + i), most);
     return lanes_largest(most);
+}
+
+static bool alike(const float *w, size_t n) {
+    const lanes first = lanes_set(n ? w[0] : 0.0f);
+    for (size_t i = 0; i < n; i += WT_LANES) {
+        if (lanes_any(lanes_above(lanes_abs(lanes_sub(lanes_load(w + i), first)), lanes_set(0.0f)))) return false;
+    }
+    return true;
 }
 
 static float magnitude(const float *x, size_t n) {
@@ -254,9 +263,13 @@ static float closed_form(const float *x, const float *w, size_t n, const wt_code
 /* ---- runs without minima, side by side ---- */
 
 static void spread(const float *x, size_t runs, size_t n, wt_lanes *out) {
-    int32_t at[WT_LANES];
-    for (int lane = 0; lane < WT_LANES; lane++) at[lane] = (int32_t)((size_t)lane % runs * n);
-    for (size_t i = 0; i < n; i++) lanes_store(out[i], lanes_gather(x + i, at));
+    for (size_t i = 0; i < n; i += WT_LANES) {
+        lanes rows[WT_LANES];
+        for (size_t lane = 0, run = 0; lane < WT_LANES; lane++, run = run + 1 < runs ? run + 1 : 0)
+            rows[lane] = lanes_load(x + run * n + i);
+        lanes_transpose(rows);
+        for (size_t j = 0; j < WT_LANES; j++) lanes_store(out[i + j], rows[j]);
+    }
 }
 
 /* The sums of a candidate, and what it gains. */
@@ -577,8 +590,11 @@ static void try_pairs(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, 
     lanes_store(l->qx, best.qx);
 }
 
+#include "quant/encode_even_body.h"
+
 #define WT_ENCODE_KERNELS                                                                                              \
     {                                                                                                                  \
-        prepare, prepare_importance, largest, magnitude, extreme, least, least_half, symmetric, closed_form, spread,   \
-            scan, try_scales, try_codes, best_start, descend, fit, try_ranges, try_pairs, assign                       \
+        prepare, prepare_importance, largest, alike, magnitude, extreme, least, least_half, symmetric, closed_form,    \
+            spread, scan, try_scales, try_codes, best_start, descend, fit, try_ranges, try_pairs, assign, even_scales, \
+            even_ranges, even_pack                                                                                     \
     }

@@ -148,14 +148,55 @@ static void encode_q8_0(const wt_encode_kernels *k, const float *x, const float 
     }
 }
 
+/*
+ * ---- weights that count alike ----
+ *
+ * ggml rounds these once, by the plain choice. A few candidates that take no longer find most of what the search above
+ * does: tops for the largest weight, and cuts off a range in steps of the plain one.
+ */
+
+static void even_symmetric(const wt_encode_kernels *k, const float *x, size_t n, float hi, void *dst) {
+    enum { TOPS = 8 };
+    static const float BELOW[TOPS - 2] = {-0.45f, -0.1f, 0.2f, 0.5f, 0.8f, 1.1f}, ABOVE[2] = {0.6f, 0.2f};
+    float tops[TOPS];
+    wt_even_lanes l;
+    for (int i = 0; i < TOPS; i++) tops[i] = i < TOPS - 2 ? BELOW[i] - 1.0f - hi : ABOVE[i - (TOPS - 2)] + hi;
+    k->even_scales(x, n / BLOCK, -1.0f - hi, hi, tops, TOPS, &l);
+    k->even_pack(x, n / BLOCK, -1.0f - hi, hi, &l, dst);
+}
+
+static void even_affine(const wt_encode_kernels *k, const float *x, size_t n, float hi, size_t count, void *dst) {
+    static const float CUTS[][2] = {{0.0f, 0.0f},   {0.45f, 0.45f}, {0.0f, 0.46f},  {0.46f, 0.0f},
+                                    {-0.8f, 0.45f}, {0.45f, -0.8f}, {-0.4f, 0.2f}, {0.2f, -0.4f}};
+    wt_even_lanes l;
+    k->even_ranges(x, n / BLOCK, hi, CUTS, count, &l);
+    k->even_pack(x, n / BLOCK, 0.0f, hi, &l, dst);
+}
+
+static void even_q4_0(const wt_encode_kernels *k, const float *x, size_t n, void *dst) {
+    even_symmetric(k, x, n, 7.0f, dst);
+}
+
+static void even_q4_1(const wt_encode_kernels *k, const float *x, size_t n, void *dst) {
+    even_affine(k, x, n, 15.0f, 4, dst);
+}
+
+static void even_q5_0(const wt_encode_kernels *k, const float *x, size_t n, void *dst) {
+    even_symmetric(k, x, n, 15.0f, dst);
+}
+
+static void even_q5_1(const wt_encode_kernels *k, const float *x, size_t n, void *dst) {
+    even_affine(k, x, n, 31.0f, 8, dst);
+}
+
 void wt_encoders_legacy(wt_encoder_row *table) {
     const wt_search scales = {.lo = -0.9f, .hi = 0.9f, .steps = 19, .passes = 1, .bias = 1.0f};
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search spans = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     const wt_search bytes = {.lo = -0.7f, .hi = 0.7f, .steps = 15, .bias = 1.0f};
-    table[WT_Q4_0] = (wt_encoder_row){encode_q4_0, {.exists = true, .search = scales}};
-    table[WT_Q4_1] = (wt_encoder_row){encode_q4_1, {.exists = true, .search = spans}};
-    table[WT_Q5_0] = (wt_encoder_row){encode_q5_0, {.exists = true, .search = scales}};
-    table[WT_Q5_1] = (wt_encoder_row){encode_q5_1, {.exists = true, .search = spans}};
-    table[WT_Q8_0] = (wt_encoder_row){encode_q8_0, {.exists = true, .search = bytes}};
+    table[WT_Q4_0] = (wt_encoder_row){encode_q4_0, {.exists = true, .search = scales}, even_q4_0};
+    table[WT_Q4_1] = (wt_encoder_row){encode_q4_1, {.exists = true, .search = spans}, even_q4_1};
+    table[WT_Q5_0] = (wt_encoder_row){encode_q5_0, {.exists = true, .search = scales}, even_q5_0};
+    table[WT_Q5_1] = (wt_encoder_row){encode_q5_1, {.exists = true, .search = spans}, even_q5_1};
+    table[WT_Q8_0] = (wt_encoder_row){.encode = encode_q8_0, .traits = {.exists = true, .search = bytes}};
 }

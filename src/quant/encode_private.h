@@ -15,9 +15,13 @@ typedef struct wt_encode_kernels wt_encode_kernels;
 typedef void (*wt_encode_fn)(const wt_encode_kernels *k, const float *x, const float *w, size_t n,
                              const wt_search *search, void *dst);
 
+/* The same of weights that all count alike, by the type's default search for these. */
+typedef void (*wt_encode_even_fn)(const wt_encode_kernels *k, const float *x, size_t n, void *dst);
+
 typedef struct wt_encoder_row {
     wt_encode_fn encode;
     wt_encoder traits;
+    wt_encode_even_fn even; /* NULL: `encode` */
 } wt_encoder_row;
 
 /* Weights x [n] and importance w [n], or NULL, as encoders get them, n <= 256, a whole number of runs of 16. */

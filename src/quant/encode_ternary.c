@@ -100,8 +100,8 @@ void wt_encoders_ternary(wt_encoder_row *table) {
     const wt_search signs = {.steps = 1, .bias = 1.0f};
     const wt_search four = {.lo = -1.0f, .hi = 3.5f, .steps = 7, .bias = 1.0f};
     const wt_search three = {.lo = 0.0f, .hi = 4.2f, .steps = 15, .bias = 1.0f};
-    table[WT_Q1_0] = (wt_encoder_row){encode_q1_0, {.exists = true, .search = signs}};
-    table[WT_Q2_0] = (wt_encoder_row){encode_q2_0, {.exists = true, .search = four}};
-    table[WT_TQ1_0] = (wt_encoder_row){encode_tq1_0, {.exists = true, .search = three}};
-    table[WT_TQ2_0] = (wt_encoder_row){encode_tq2_0, {.exists = true, .search = three}};
+    table[WT_Q1_0] = (wt_encoder_row){.encode = encode_q1_0, .traits = {.exists = true, .search = signs}};
+    table[WT_Q2_0] = (wt_encoder_row){.encode = encode_q2_0, .traits = {.exists = true, .search = four}};
+    table[WT_TQ1_0] = (wt_encoder_row){.encode = encode_tq1_0, .traits = {.exists = true, .search = three}};
+    table[WT_TQ2_0] = (wt_encoder_row){.encode = encode_tq2_0, .traits = {.exists = true, .search = three}};
 }

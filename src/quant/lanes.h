@@ -40,6 +40,7 @@ INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { return (lanes){_mm512
 INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { return a & b; }
 INLINE bool lanes_any(lane_mask a) { return a != 0; }
 INLINE int lanes_first(lane_mask a) { return __builtin_ctz(a); } /* of a mask that has any */
+INLINE unsigned lanes_bits(lane_mask a) { return a; }            /* lane i is bit i */
 INLINE float lanes_largest(lanes a) { return _mm512_reduce_max_ps(a.v); }
 
 /* The WT_LANES halves from the one with the bits `first` on: positive, finite. */
@@ -64,6 +65,39 @@ INLINE void lanes_store_bytes(int8_t *p, lanes a) {
 /* To the nearest half, ties to even; |a| <= 65504. */
 INLINE lanes lanes_half(lanes a) {
     return (lanes){_mm512_cvtph_ps(_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))};
+}
+
+/* The bits of halves: of numbers that lanes_half gave. */
+INLINE void lanes_store_halves(uint16_t *p, lanes a) {
+    enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a.v, NEAREST));
+}
+
+/* Rows become columns. */
+INLINE void lanes_transpose(lanes r[WT_LANES]) {
+    __m512 a[WT_LANES], b[WT_LANES];
+    for (int i = 0; i < 8; i++) {
+        a[2 * i] = _mm512_unpacklo_ps(r[2 * i].v, r[2 * i + 1].v);
+        a[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i].v, r[2 * i + 1].v);
+    }
+    for (int i = 0; i < WT_LANES; i += 4) { /* b[i + j]: column j of each four, of rows i to i + 3 */
+        for (int j = 0; j < 2; j++) {
+            __m512d even = _mm512_castps_pd(a[i + j]), odd = _mm512_castps_pd(a[i + j + 2]);
+            b[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(even, odd));
+            b[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(even, odd));
+        }
+    }
+    for (int j = 0; j < 4; j++) {
+        __m512 low[2], high[2]; /* columns j and j + 8, j + 4 and j + 12, of eight rows each */
+        for (int half = 0; half < 2; half++) {
+            low[half] = _mm512_shuffle_f32x4(b[8 * half + j], b[8 * half + 4 + j], 0x88);
+            high[half] = _mm512_shuffle_f32x4(b[8 * half + j], b[8 * half + 4 + j], 0xdd);
+        }
+        r[j].v = _mm512_shuffle_f32x4(low[0], low[1], 0x88);
+        r[j + 8].v = _mm512_shuffle_f32x4(low[0], low[1], 0xdd);
+        r[j + 4].v = _mm512_shuffle_f32x4(high[0], high[1], 0x88);
+        r[j + 12].v = _mm512_shuffle_f32x4(high[0], high[1], 0xdd);
+    }
 }
 
 /* table[c] of two tables of WT_CELLS, the second where y is above split[c]; c = 0..WT_CELLS - 1 as a float. */
@@ -126,9 +160,10 @@ INLINE lanes lanes_halves(int first) {
     return EACH(_mm256_cvtph_ps(_mm_add_epi16(_mm_set1_epi16((short)first), each)),
                 _mm256_cvtph_ps(_mm_add_epi16(_mm_set1_epi16((short)(first + 8)), each)));
 }
-INLINE int lanes_first(lane_mask a) {
-    return __builtin_ctz((unsigned)_mm256_movemask_ps(a.v[0]) | (unsigned)_mm256_movemask_ps(a.v[1]) << 8);
+INLINE unsigned lanes_bits(lane_mask a) {
+    return (unsigned)_mm256_movemask_ps(a.v[0]) | (unsigned)_mm256_movemask_ps(a.v[1]) << 8;
 }
+INLINE int lanes_first(lane_mask a) { return __builtin_ctz(lanes_bits(a)); }
 INLINE lanes lanes_round(lanes a) {
     enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
     return EACH(_mm256_round_ps(a.v[0], NEAREST), _mm256_round_ps(a.v[1], NEAREST));
@@ -145,6 +180,40 @@ INLINE void lanes_store_bytes(int8_t *p, lanes a) {
 INLINE lanes lanes_half(lanes a) {
     enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
     return EACH(_mm256_cvtph_ps(_mm256_cvtps_ph(a.v[0], NEAREST)), _mm256_cvtph_ps(_mm256_cvtps_ph(a.v[1], NEAREST)));
+}
+INLINE void lanes_store_halves(uint16_t *p, lanes a) {
+    enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a.v[0], NEAREST));
+    _mm_storeu_si128((__m128i *)(p + 8), _mm256_cvtps_ph(a.v[1], NEAREST));
+}
+
+/* Eight rows of eight. */
+INLINE void transpose_eight(__m256 r[8]) {
+    __m256 a[8], b[8];
+    for (int i = 0; i < 4; i++) {
+        a[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        a[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        for (int j = 0; j < 2; j++) {
+            b[i + 2 * j] = _mm256_shuffle_ps(a[i + j], a[i + j + 2], 0x44);
+            b[i + 2 * j + 1] = _mm256_shuffle_ps(a[i + j], a[i + j + 2], 0xee);
+        }
+    }
+    for (int j = 0; j < 4; j++) {
+        r[j] = _mm256_permute2f128_ps(b[j], b[j + 4], 0x20);
+        r[j + 4] = _mm256_permute2f128_ps(b[j], b[j + 4], 0x31);
+    }
+}
+INLINE void lanes_transpose(lanes r[WT_LANES]) {
+    __m256 part[2][2][8]; /* of eight rows, eight columns */
+    for (int i = 0; i < WT_LANES; i++) {
+        for (int half = 0; half < 2; half++) part[i / 8][half][i % 8] = r[i].v[half];
+    }
+    for (int i = 0; i < 4; i++) transpose_eight(part[i / 2][i % 2]);
+    for (int i = 0; i < WT_LANES; i++) {
+        for (int half = 0; half < 2; half++) r[i].v[half] = part[half][i / 8][i % 8];
+    }
 }
 INLINE __m256 lookup_half(const wt_cells *t, __m256 c, __m256 y) {
     __m256i at = _mm256_cvttps_epi32(c);
@@ -201,6 +270,12 @@ INLINE int lanes_first(lane_mask a) {
     uint8x8_t nibbles = vshrn_n_u16(vreinterpretq_u16_u8(bytes), 4); /* four bits a lane */
     return __builtin_ctzll(vget_lane_u64(vreinterpret_u64_u8(nibbles), 0)) / 4;
 }
+INLINE unsigned lanes_bits(lane_mask a) {
+    const uint32x4_t each = {1, 2, 4, 8};
+    unsigned bits = 0;
+    for (int i = 0; i < 4; i++) bits |= vaddvq_u32(vandq_u32(a.v[i], each)) << (4 * i);
+    return bits;
+}
 INLINE float lanes_largest(lanes a) {
     return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.v[0], a.v[1]), vmaxq_f32(a.v[2], a.v[3])));
 }
@@ -220,6 +295,25 @@ INLINE void lanes_store_bytes(int8_t *p, lanes a) {
     vst1q_s8(p, vcombine_s8(vmovn_s16(vcombine_s16(q[0], q[1])), vmovn_s16(vcombine_s16(q[2], q[3]))));
 }
 INLINE lanes lanes_half(lanes a) { EACH(lanes, vcvt_f32_f16(vcvt_f16_f32(a.v[i]))); }
+
+INLINE void lanes_store_halves(uint16_t *p, lanes a) {
+    for (int i = 0; i < 4; i++) vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(a.v[i])));
+}
+
+/* Columns 4 c to 4 c + 3 of the rows from 4 k on, as rows. */
+INLINE void transpose_four(const lanes r[WT_LANES], int k, int c, lanes out[WT_LANES]) {
+    float32x4x2_t even = vtrnq_f32(r[4 * k].v[c], r[4 * k + 1].v[c]);
+    float32x4x2_t odd = vtrnq_f32(r[4 * k + 2].v[c], r[4 * k + 3].v[c]);
+    for (int j = 0; j < 2; j++) {
+        out[4 * c + j].v[k] = vcombine_f32(vget_low_f32(even.val[j]), vget_low_f32(odd.val[j]));
+        out[4 * c + 2 + j].v[k] = vcombine_f32(vget_high_f32(even.val[j]), vget_high_f32(odd.val[j]));
+    }
+}
+INLINE void lanes_transpose(lanes r[WT_LANES]) {
+    lanes out[WT_LANES];
+    for (int i = 0; i < WT_LANES; i++) transpose_four(r, i / 4, i % 4, out);
+    for (int i = 0; i < WT_LANES; i++) r[i] = out[i];
+}
 
 /* Four of the WT_CELLS floats at p, by the indices of their bytes: a lookup sees 64 bytes and leaves what lies outside. */
 INLINE float32x4_t lookup_four(const float *p, uint8x16_t bytes) {
@@ -281,6 +375,11 @@ INLINE bool lanes_any(lane_mask a) {
     for (int i = 0; i < WT_LANES; i++) any |= a.v[i];
     return any != 0;
 }
+INLINE unsigned lanes_bits(lane_mask a) {
+    unsigned bits = 0;
+    for (int i = 0; i < WT_LANES; i++) bits |= (unsigned)(a.v[i] != 0) << i;
+    return bits;
+}
 INLINE float lanes_largest(lanes a) {
     float most = a.v[0];
     for (int i = 1; i < WT_LANES; i++) most = a.v[i] > most ? a.v[i] : most;
@@ -324,6 +423,25 @@ INLINE lanes lanes_half(lanes a) {
         a.v[i] = copysignf(magnitude < 0x1p-14f ? small : normal, a.v[i]);
     }
     return a;
+}
+INLINE void lanes_store_halves(uint16_t *p, lanes a) {
+    for (int i = 0; i < WT_LANES; i++) {
+        float magnitude = fabsf(a.v[i]);
+        uint32_t bits, sign;
+        memcpy(&sign, &a.v[i], sizeof sign);
+        memcpy(&bits, &magnitude, sizeof bits);
+        bits = magnitude < 0x1p-14f ? (uint32_t)(magnitude * 0x1p24f) : (bits >> 13) - ((127 - 15) << 10);
+        p[i] = (uint16_t)(bits | (sign >> 16 & 0x8000));
+    }
+}
+INLINE void lanes_transpose(lanes r[WT_LANES]) {
+    for (int i = 0; i < WT_LANES; i++) {
+        for (int j = 0; j < i; j++) {
+            float other = r[i].v[j];
+            r[i].v[j] = r[j].v[i];
+            r[j].v[i] = other;
+        }
+    }
 }
 INLINE lanes lanes_lookup(const wt_cells *t, lanes c, lanes y) {
     lanes r;

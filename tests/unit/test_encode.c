@@ -248,10 +248,11 @@ static void test_exact(void **state) {
             unsigned char block[64];
             random_weights(&rng, round % 3, x, 32);
             random_importance(&rng, round % 2, w, 32);
-            wt_encode(TYPES[t], x, w, 32, NULL, block);
+            const wt_search *search = &wt_encoder_of(TYPES[t])->search;
+            wt_encode(TYPES[t], x, w, 32, search, block);
             double ours = wt_encoding_error(TYPES[t], x, w, 32, block);
             double least = TYPES[t] == WT_Q8_0 ? best_half(x, w, 32, values, count)
-                                               : brute_force(x, w, 32, values, count, &wt_encoder_of(TYPES[t])->search);
+                                               : brute_force(x, w, 32, values, count, search);
             if (!(ours <= least * (1.0 + 1e-5)))
                 fail_msg("%s, round %d: %.9g, but a candidate has %.9g", wt_type_find(TYPES[t])->name, round, ours, least);
         }
@@ -278,6 +279,82 @@ static void test_exact_mxfp4(void **state) {
             if (error < least) least = error;
         }
         if (scale < 1e9f && !(ours <= least * (1.0 + 1e-5))) fail_msg("round %d: %.9g, best %.9g", round, ours, least);
+    }
+}
+
+/* ---- weights that all count alike ---- */
+
+/* What ggml's one pass leaves of a block: the largest weight on the lowest code, or the range from the least weight on. */
+static double one_pass_error(const float *x, int codes, bool min) {
+    float least = x[0], most = x[0], max = 0.0f;
+    double error = 0.0;
+    for (int j = 0; j < 32; j++) {
+        least = x[j] < least ? x[j] : least;
+        most = x[j] > most ? x[j] : most;
+        max = fabsf(x[j]) > fabsf(max) ? x[j] : max;
+    }
+    const float d = min ? (most - least) / (float)(codes - 1) : max / (float)(-codes / 2), from = min ? least : 0.0f;
+    const float by = d != 0.0f ? 1.0f / d : 0.0f, middle = min ? 0.5f : (float)(codes / 2) + 0.5f;
+    const double scale = (double)wt_half_to_float(wt_f32_to_f16(d));
+    const double lowest = min ? (double)wt_half_to_float(wt_f32_to_f16(least)) : -scale * (codes / 2);
+    for (int j = 0; j < 32; j++) {
+        int q = (int)((x[j] - from) * by + middle);
+        double e = (double)x[j] - (scale * (q < codes ? q : codes - 1) + lowest);
+        error += e * e;
+    }
+    return error;
+}
+
+static void test_alike(void **state) {
+    (void)state;
+    enum { BLOCKS = 37, N = 32 * BLOCKS };
+    static const struct {
+        wt_type type;
+        int codes;
+        bool min;
+    } TYPES[] = {{WT_Q4_0, 16, false}, {WT_Q4_1, 16, true}, {WT_Q5_0, 32, false}, {WT_Q5_1, 32, true}};
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 7, 0);
+    float x[N], w[N];
+    for (size_t t = 0; t < sizeof TYPES / sizeof *TYPES; t++) {
+        const wt_type type = TYPES[t].type;
+        double logs = 0.0;
+        uint64_t bytes, block;
+        assert_true(wt_type_row_bytes(type, N, &bytes) && wt_type_row_bytes(type, 32, &block));
+        unsigned char *ours = need(bytes), *other = need(bytes);
+        for (int round = 0; round < 16; round++) {
+            random_weights(&rng, round, x, N);
+            wt_encode_at(type, WT_CPU_REFERENCE, x, NULL, N, NULL, ours);
+            for (size_t b = 0; b < BLOCKS; b++) {
+                double a = wt_encoding_error(type, x + 32 * b, NULL, 32, ours + block * b);
+                double stock = one_pass_error(x + 32 * b, TYPES[t].codes, TYPES[t].min);
+                if (!(a <= stock * (1.0 + 1e-6)))
+                    fail_msg("%s, round %d, block %zu: %.9g, one pass has %.9g", wt_type_find(type)->name, round, b, a,
+                             stock);
+                if (round % 8 == 0) logs += log(a / stock);
+                wt_encode(type, x + 32 * b, NULL, 32, NULL, other); /* whatever stands beside it */
+                assert_memory_equal(other, ours + block * b, block);
+            }
+            for (int level = 0; level <= (int)wt_cpu_best(); level++) {
+                for (int j = 0; j < N; j++) w[j] = 0.75f * (float)(level % 2);
+                memset(other, 0xa5, bytes);
+                wt_encode_at(type, (wt_cpu_level)level, x, w, N, NULL, other);
+                if (memcmp(ours, other, bytes) != 0)
+                    fail_msg("%s, round %d: %s writes other bytes", wt_type_find(type)->name, round,
+                             wt_cpu_level_name((wt_cpu_level)level));
+            }
+            /* One weight that counts more: the search for such. */
+            const wt_search *search = &wt_encoder_of(type)->search;
+            for (int j = 0; j < N; j++) w[j] = j == N - 1 ? 2.0f : 1.0f;
+            wt_encode(type, x, w, N, NULL, ours);
+            wt_encode(type, x, w, N, search, other);
+            assert_memory_equal(other, ours, bytes);
+        }
+        /* Gaussian weights. */
+        if (!(logs / (2 * BLOCKS) < log(0.93)))
+            fail_msg("%s: %.4f of one pass's error on average", wt_type_find(type)->name, exp(logs / (2 * BLOCKS)));
+        free(ours);
+        free(other);
     }
 }
 
@@ -377,7 +454,7 @@ static void test_parameters(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_not_worse_than_stock), cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_exact),                cmocka_unit_test(test_exact_mxfp4),
+        cmocka_unit_test(test_exact),                cmocka_unit_test(test_exact_mxfp4), cmocka_unit_test(test_alike),
         cmocka_unit_test(test_extremes),             cmocka_unit_test(test_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
