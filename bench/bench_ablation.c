@@ -194,7 +194,7 @@ static void measure_strategy(bench *b, const char *name, const wt_strategy *s, u
 static void measure_row(bench *b, const row *r, uint64_t budget, double base) {
     wt_strategy s;
     wt_strategy_init(&s);
-    for (size_t i = 0; i < 8 && r->genes[i]; i++) {
+    for (size_t i = 0; i < sizeof r->genes / sizeof *r->genes && r->genes[i]; i++) {
         char gene[512];
         snprintf(gene, sizeof gene, "%s", r->genes[i]);
         char *value = strstr(gene, " = ");

@@ -23,6 +23,7 @@
 #include "report/document.h"
 #include "report/page.h"
 #include "report/summary.h"
+#include "survive/budget.h"
 #include "survive/verdict.h"
 
 typedef struct settings {
@@ -177,7 +178,9 @@ static int open_old(work *w, wt_error *err) {
     if (wt_rules_check(&run->rules, err) != 0 || wt_run_open_asked(run, s->allow_commands, err) != 0 || open_texts(run, err) != 0)
         return -1;
     if (wt_run_open_finals(run, err) != 0) return -1;
-    return s->minutes > 0 || s->evaluations ? wt_run_store_rules(run, err) : 0; /* for the next time, now that all is well */
+    if (s->minutes <= 0 && !s->evaluations) return 0;
+    return wt_budget_extend(run->store, err) == 0 ? wt_run_store_rules(run, err)
+                                                  : -1; /* for the next time, now that all is well */
 }
 
 /* Why it ended, and the mark of a complete verdict: what a run that goes on again says no longer. */
@@ -245,10 +248,6 @@ static int fail_empty(const work *w, wt_error *err) {
     if (strcmp(e->ended, "interrupted") == 0) {
         wt_fail(err, WT_ERR_INTERRUPTED, "stopped before the first generation was done");
         return wt_hint(err, "'wildtype evolve --resume %s' goes on", w->run.folder);
-    }
-    if (e->generations == 0) {
-        wt_fail(err, WT_ERR_ARGUMENT, "nobody was born: %s before the first generation, on %zu humans", e->ended, e->human_count);
-        return wt_hint(err, "'wildtype evolve --resume %s --evaluations N' or --minutes gives it more", w->run.folder);
     }
     wt_fail(err, WT_ERR_ARGUMENT, "nobody lives after %" PRIu64 " generations: no strategy kept the laws and the constraints", e->generations);
     return wt_hint(err, "'wildtype show %s' says what they died of", w->run.folder);

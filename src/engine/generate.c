@@ -32,12 +32,39 @@ static int32_t first_token(const wt_tokenizer *tokenizer) {
     return bos >= 0 ? bos : eos >= 0 ? eos : 0;
 }
 
-/* One step of `count` sequences through the cache: `tokens` in, logits [count, vocab] of each one's last token out. */
-static int step(wt_engine *engine, wt_kv_cache *cache, const int32_t *tokens, const size_t *lengths, size_t count,
-                float *hidden, float *states, float *logits, wt_error *err) {
+/* What it takes to write `count` sequences side by side. */
+typedef struct writer {
+    wt_engine *engine;
+    wt_kv_cache *cache;
+    float *hidden; /* [tokens of a step, width] */
+    float *states; /* [count, width] */
+    float *logits; /* [count, vocab] */
+} writer;
+
+/* For sequences of at most `length` tokens, and steps of at most `step` tokens in all; close it also after failure. */
+static int open_writer(writer *w, wt_engine *engine, size_t count, size_t length, size_t step, wt_error *err) {
+    const wt_hparams *hp = wt_model_hparams(wt_engine_model(engine));
+    *w = (writer){.engine = engine, .cache = wt_kv_cache_new(engine, count, length, err)};
+    w->hidden = wt_alloc_aligned(step, hp->width * sizeof *w->hidden, err);
+    w->states = wt_alloc_aligned(count, hp->width * sizeof *w->states, err);
+    w->logits = wt_alloc_aligned(count, hp->vocab * sizeof *w->logits, err);
+    return w->cache && w->hidden && w->states && w->logits ? 0 : -1;
+}
+
+static void close_writer(writer *w) {
+    wt_kv_cache_free(w->cache);
+    free(w->hidden);
+    free(w->states);
+    free(w->logits);
+}
+
+/* One step of `count` sequences through the cache: `tokens` in, the logits of each one's last token in w->logits. */
+static int step(writer *w, const int32_t *tokens, const size_t *lengths, size_t count, wt_error *err) {
+    wt_engine *engine = w->engine;
+    float *const hidden = w->hidden, *const states = w->states, *const logits = w->logits;
     size_t width = wt_model_hparams(wt_engine_model(engine))->width, row = 0;
-    wt_batch batch = {.tokens = tokens, .lengths = lengths, .sequences = count, .last_block = WT_ALL_BLOCKS,
-                      .cache = cache};
+    wt_batch batch = {
+        .tokens = tokens, .lengths = lengths, .sequences = count, .last_block = WT_ALL_BLOCKS, .cache = w->cache};
     if (wt_engine_run(engine, &batch, hidden, err) != 0) return -1;
     for (size_t i = 0; i < count; i++) {
         row += lengths[i];
@@ -67,19 +94,16 @@ int wt_generate(wt_engine *engine, const wt_tokenizer *tokenizer, const int32_t 
         if (prompt_len >= hp->context) return wt_hint(err, "shorten the prompt");
         return wt_hint(err, "ask for at most %zu new tokens", hp->context - prompt_len);
     }
-    wt_kv_cache *cache = wt_kv_cache_new(engine, 1, prompt_len + options->max_tokens, err);
-    float *hidden = wt_alloc_aligned(prompt_len, hp->width * sizeof *hidden, err);
-    float *states = wt_alloc_aligned(hp->width, sizeof *states, err);
-    float *logits = wt_alloc_aligned(hp->vocab, sizeof *logits, err);
+    writer w;
     int rc = -1;
-    if (!cache || !hidden || !states || !logits) goto done;
+    if (open_writer(&w, engine, 1, prompt_len + options->max_tokens, prompt_len, err) != 0) goto done;
     const int32_t *input = prompt;
     size_t length = prompt_len;
     for (size_t i = 0; i < options->max_tokens; i++) {
-        if (step(engine, cache, input, &length, 1, hidden, states, logits, err) != 0) goto done;
+        if (step(&w, input, &length, 1, err) != 0) goto done;
         wt_rng rng;
         wt_rng_init(&rng, options->seed, 0, prompt_len + i);
-        token = sample(logits, hp->vocab, options->temperature, &rng);
+        token = sample(w.logits, hp->vocab, options->temperature, &rng);
         if (wt_tokenizer_is_eog(tokenizer, token)) {
             if (!options->ignore_end) break;
             token = start; /* a new text begins */
@@ -92,10 +116,7 @@ int wt_generate(wt_engine *engine, const wt_tokenizer *tokenizer, const int32_t 
     }
     rc = 0;
 done:
-    wt_kv_cache_free(cache);
-    free(hidden);
-    free(states);
-    free(logits);
+    close_writer(&w);
     return rc;
 }
 
@@ -103,14 +124,11 @@ done:
 static int write_group(wt_engine *engine, const wt_tokenizer *tokenizer, size_t first, size_t count, size_t total,
                        size_t length, uint64_t seed, int32_t *out, const wt_progress *progress, wt_error *err) {
     const wt_hparams *hp = wt_model_hparams(wt_engine_model(engine));
-    wt_kv_cache *cache = wt_kv_cache_new(engine, count, length, err);
     size_t lengths[SIDE_BY_SIDE];
     int32_t tokens[SIDE_BY_SIDE], start = first_token(tokenizer);
-    float *hidden = wt_alloc_aligned(count, hp->width * sizeof *hidden, err);
-    float *states = wt_alloc_aligned(count, hp->width * sizeof *states, err);
-    float *logits = wt_alloc_aligned(count, hp->vocab * sizeof *logits, err);
+    writer w;
     int rc = -1;
-    if (!cache || !hidden || !states || !logits) goto done;
+    if (open_writer(&w, engine, count, length, count, err) != 0) goto done;
     for (size_t s = 0; s < count; s++) {
         lengths[s] = 1;
         tokens[s] = out[(first + s) * length] = start;
@@ -118,22 +136,19 @@ static int write_group(wt_engine *engine, const wt_tokenizer *tokenizer, size_t 
     for (size_t p = 1; p < length; p++) {
         double done = (double)(first * length + p * count);
         if (wt_progress_report(progress, "writing text", done, (double)(total * length), "tokens", err) != 0) goto done;
-        if (step(engine, cache, tokens, lengths, count, hidden, states, logits, err) != 0) goto done;
+        if (step(&w, tokens, lengths, count, err) != 0) goto done;
 #pragma omp parallel for schedule(dynamic, 1)
         for (size_t s = 0; s < count; s++) {
             wt_rng rng;
             wt_rng_init(&rng, seed, first + s, p);
-            tokens[s] = sample(logits + s * hp->vocab, hp->vocab, 1.0, &rng);
+            tokens[s] = sample(w.logits + s * hp->vocab, hp->vocab, 1.0, &rng);
             if (wt_tokenizer_is_eog(tokenizer, tokens[s])) tokens[s] = start;
             out[(first + s) * length + p] = tokens[s];
         }
     }
     rc = 0;
 done:
-    wt_kv_cache_free(cache);
-    free(hidden);
-    free(states);
-    free(logits);
+    close_writer(&w);
     return rc;
 }
 

@@ -10,6 +10,7 @@
 #include "apply/humans.h"
 #include "base/memory.h"
 #include "survive/birth.h"
+#include "survive/budget.h"
 #include "survive/race.h"
 #include "survive/selection.h"
 
@@ -35,12 +36,13 @@ typedef struct loop {
     const wt_axis *first; /* axis */
     uint64_t next_id, generation, stale, deaths, eliminated, born, block;
     uint64_t known;      /* generations that the store has from before: they happen again, whatever the clock says */
-    uint64_t finished;   /* evaluations at the last generation's end */
+    uint64_t finished;   /* evaluations that count, at the last generation's end */
     uint64_t idle;       /* generations in a row that measured nobody new */
     double best;
     wt_individual **pool; /* who races */
     size_t pool_count;
     bool hold;
+    wt_budget budget;
     char last_death[420];
     wt_error *err;
 } loop;
@@ -113,18 +115,6 @@ void wt_evolution_release(wt_evolution *e) {
 
 /* ---- the view, and the end ---- */
 
-static double spent_share(const loop *l) {
-    const wt_rules *r = l->c->rules;
-    double share = NAN, s;
-    if (r->evaluations) share = fmax(isnan(share) ? 0 : share, (double)l->c->counts.evaluations / (double)r->evaluations);
-    if (r->tokens) share = fmax(isnan(share) ? 0 : share, (double)l->c->counts.tokens / (double)r->tokens);
-    if (r->minutes > 0) {
-        s = l->calls->clock(l->calls->user) / 60 / r->minutes;
-        share = fmax(isnan(share) ? 0 : share, s);
-    }
-    return share;
-}
-
 static void view(loop *l, size_t left) {
     const wt_evolution *e = l->e;
     const wt_cache_counts cache = wt_workbench_counts(l->c->study->bench);
@@ -150,7 +140,7 @@ static void view(loop *l, size_t left) {
         .eliminated = l->eliminated,
         .encoded_hits = cache.hits + cache.misses ? (double)cache.hits / (double)(cache.hits + cache.misses) : 0,
         .state_reuse = exam.blocks > 0 ? exam.reused / exam.blocks : 0,
-        .spent = spent_share(l),
+        .spent = wt_budget_spent(&l->budget),
     };
     l->calls->view(l->calls->user, &status);
 }
@@ -160,15 +150,13 @@ static void note_death(loop *l, const wt_individual *i) {
     snprintf(l->last_death, sizeof l->last_death, "%s", i->cause);
 }
 
-/* The reason to end, at a generation's boundary; NULL: go on. */
+/* The reason to end, at a generation's boundary; NULL: go on. A first generation there always is. */
 static const char *end_reason(const loop *l) {
     const wt_rules *r = l->c->rules;
-    if (r->evaluations && l->c->counts.evaluations >= r->evaluations) return "evaluations spent";
-    if (r->tokens && l->c->counts.tokens >= r->tokens) return "tokens spent";
+    const char *spent = l->generation > 0 ? wt_budget_reason(&l->budget, l->generation < l->known) : NULL;
+    if (spent) return spent;
     if (r->patience && l->stale >= r->patience) return "no progress";
-    if (l->idle >= MOST_IDLE) return "nothing new is born";
-    if (l->generation >= l->known && r->minutes > 0 && l->calls->clock(l->calls->user) >= r->minutes * 60) return "minutes spent";
-    return NULL;
+    return l->idle >= MOST_IDLE ? "nothing new is born" : NULL;
 }
 
 static int interrupted(loop *l) {
@@ -188,6 +176,7 @@ static int measure_whole(loop *l, wt_individual *i) {
     return 0;
 }
 
+/* Plans a human, who competes where the size is about the budget's; others are swept. */
 static int add_human(loop *l, const wt_human_info *info) {
     wt_evolution *e = l->e;
     wt_error own = {0};
@@ -204,17 +193,33 @@ static int add_human(loop *l, const wt_human_info *info) {
     i->place = e->human_count;
     snprintf(i->label, sizeof i->label, "%s", info->name);
     if (wt_strategy_name(&i->strategy, i->name, l->err) != 0 || wt_contest_plan(l->c, i, l->err) != 0) return -1;
-    if (i->cause[0] || i->bytes > e->size || (double)i->bytes < HUMAN_LEAST * (double)e->size) return 0; /* swept */
+    wt_contest_rest(i);
+    if (i->cause[0] || i->bytes > e->size || (double)i->bytes < HUMAN_LEAST * (double)e->size) return 0;
     e->humans[e->human_count++] = i;
-    return measure_whole(l, i);
+    return 0;
+}
+
+/* The methods, then the presets of most bytes, as many as the rules want. */
+static void choose_humans(loop *l) {
+    wt_evolution *e = l->e;
+    size_t methods = 0;
+    while (methods < e->human_count && e->humans[methods]->budget) methods++;
+    for (size_t k = methods + 1; k < e->human_count; k++) {
+        wt_individual *x = e->humans[k];
+        size_t at = k;
+        for (; at > methods && e->humans[at - 1]->bytes < x->bytes; at--) e->humans[at] = e->humans[at - 1];
+        e->humans[at] = x;
+    }
+    if (e->human_count - methods > l->c->rules->presets) e->human_count = methods + l->c->rules->presets;
 }
 
 static int add_humans(loop *l) {
     wt_human_info info;
-    size_t count = 0;
+    wt_evolution *e = l->e;
+    size_t count = 0, measured = 0;
     if (l->c->rules->humans == WT_HUMANS_ABSENT) return 0;
     while (wt_human_at(count, &info)) count++;
-    if (!(l->e->humans = wt_calloc(count + 1, sizeof *l->e->humans, l->err))) return -1;
+    if (!(e->humans = wt_calloc(count + 1, sizeof *e->humans, l->err))) return -1;
     for (size_t k = 0; k < count; k++) {
         wt_human_at(k, &info);
         /* labelled types of no bits to speak of, and what only the newest runtimes know, compete nowhere */
@@ -222,20 +227,39 @@ static int add_humans(loop *l) {
             continue;
         if (add_human(l, &info) != 0) return -1;
     }
+    choose_humans(l);
+    const size_t chosen = e->human_count;
+    const bool all = l->c->rules->humans == WT_HUMANS_BREED; /* what follows depends on them */
+    for (e->human_count = 0; measured < chosen && (measured == 0 || all || wt_budget_has_human(&l->budget));
+         measured++) {
+        e->human_count = measured + 1;
+        if (measure_whole(l, e->humans[measured]) != 0) return -1;
+    }
+    l->budget.humans = l->c->counts.evaluations;
     return 0;
 }
 
 /* ---- one generation ---- */
 
+/* Whether the budget ends before an individual is measured at all; one of a run's there has to be. */
+static int is_over(loop *l, const wt_individual *i, bool *over) {
+    *over = false;
+    if (i->measured > 0 || i->cause[0] || (l->e->population_count == 0 && wt_budget_evaluations(&l->budget) == 0))
+        return 0;
+    return wt_budget_ends(&l->budget, i, over, l->err);
+}
+
 static int measure_call(void *user, size_t candidate, size_t first, size_t count, double *scores, wt_error *err) {
     loop *l = user;
     wt_individual *i = l->pool[candidate];
     const bool alive = !i->cause[0];
-    if (interrupted(l) != 0) return -1;
-    if (wt_contest_measure(l->c, i, first + count, err) != 0) return -1;
+    bool over = false;
+    if (interrupted(l) != 0 || is_over(l, i, &over) != 0) return -1;
+    if (!over && wt_contest_measure(l->c, i, first + count, err) != 0) return -1;
     if (alive && i->cause[0]) note_death(l, i);
     if (!l->hold) wt_contest_rest(i);
-    for (size_t k = 0; k < count; k++) scores[k] = i->cause[0] ? 1e30 : l->first->of_chunk(&i->scores[first + k]);
+    for (size_t k = 0; k < count; k++)
+        scores[k] = i->cause[0] || over ? 1e30 : l->first->of_chunk(&i->scores[first + k]);
     view(l, l->pool_count);
     return 0;
 }
@@ -278,8 +302,14 @@ static int race(loop *l, wt_race_entry *entries) {
     const wt_race_calls calls = {measure_call, may_beat_call, same_call, l};
     size_t measured;
     if (wt_race_run(&options, &calls, entries, &measured, l->err) != 0) return -1;
+    size_t ran = l->pool_count;
+    for (size_t i = 0; i < l->pool_count; i++) { /* the budget did not reach so far */
+        if (l->pool[i]->measured > 0 || l->pool[i]->cause[0]) continue;
+        measured -= entries[i].chunks;
+        ran--;
+    }
     l->e->raced_tokens += measured * l->c->search_chunks->context;
-    l->e->full_tokens += l->pool_count * chunks * l->c->search_chunks->context;
+    l->e->full_tokens += ran * chunks * l->c->search_chunks->context;
     return 0;
 }
 
@@ -317,7 +347,7 @@ static int select_population(loop *l, const wt_race_entry *entries) {
     int rc = -1;
     if (!left || !chosen) goto done;
     for (size_t i = 0; i < l->pool_count; i++) {
-        if (l->pool[i]->cause[0]) continue;
+        if (l->pool[i]->cause[0] || !l->pool[i]->measured) continue; /* the latter: the budget did not reach so far */
         if (entries[i].eliminated) {
             l->eliminated++;
             continue;
@@ -375,6 +405,10 @@ static int bear(loop *l, size_t count, double tried[WT_MADE_LIMIT]) {
         with_humans = (wt_parents){both, e->population_count + e->human_count};
     }
     for (size_t k = 0; rc == 0 && k < count; k++) {
+        bool ends = false, over = false;
+        if (l->pool_count > 0 && wt_budget_ends_births(&l->budget, (int64_t)l->next_id + 1, &ends, l->err) != 0)
+            rc = -1;
+        if (rc != 0 || ends) break;
         wt_individual *i = add_individual(l);
         if (!i || interrupted(l) != 0) {
             rc = -1;
@@ -391,7 +425,7 @@ static int bear(loop *l, size_t count, double tried[WT_MADE_LIMIT]) {
         if (i->cause[0]) {
             note_death(l, i);
         } else if (i->budget < e->size) {
-            if ((rc = measure_whole(l, i)) == 0 && !i->cause[0] &&
+            if ((rc = is_over(l, i, &over)) == 0 && !over && (rc = measure_whole(l, i)) == 0 && !i->cause[0] &&
                 wt_archive_offer(&e->archive, i, wt_individual_value(l->c, i), value_of, l->c, l->err) < 0)
                 rc = -1;
         } else if (!has_twin(l, i)) {
@@ -480,7 +514,7 @@ static int generation(loop *l) {
                      : 0;
         sweep(e);
         l->idle = l->c->counts.evaluations > evaluations ? 0 : l->idle + 1;
-        l->finished = l->c->counts.evaluations;
+        l->finished = wt_budget_evaluations(&l->budget);
         if (rc == 0) rc = record(l, l->deaths - deaths, l->eliminated - eliminated, l->born - born);
     }
     free(entries);
@@ -528,7 +562,8 @@ int wt_evolve(wt_contest *c, const wt_evolve_calls *calls, wt_evolution *e, wt_e
     if (!(e->population = wt_calloc(r->population + 1, sizeof *e->population, err))) return -1;
     wt_error own = {0};
     l.err = &own;
-    int rc = wt_store_each_generation(c->store, count_generation, &l.known, &own) == 0 ? add_humans(&l) : -1;
+    int rc = wt_budget_open(&l.budget, c, calls, &own);
+    if (rc == 0) rc = wt_store_each_generation(c->store, count_generation, &l.known, &own) == 0 ? add_humans(&l) : -1;
     sweep(e);
     const char *reason = NULL;
     while (rc == 0 && !(reason = end_reason(&l))) {

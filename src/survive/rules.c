@@ -21,6 +21,7 @@ int wt_rules_init(wt_rules *r, wt_error *err) {
                     .offspring = 12,
                     .selection = WT_SELECT_PARETO,
                     .humans = WT_HUMANS_COMPETE,
+                    .presets = 6,
                     .rule_species = true,
                     .pinned_species = true,
                     .smaller = 0.1,

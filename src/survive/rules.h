@@ -49,6 +49,7 @@ typedef struct wt_rules {
     uint64_t population, offspring; /* 8, 12 */
     wt_selection selection;
     wt_humans humans;
+    uint64_t presets;                  /* of them, besides the methods; 6 */
     bool rule_species, pinned_species; /* true, true */
     double smaller; /* share of individuals that are tried at a smaller budget, for the archive; 0.1 */
     double level;   /* of the race's error; 0.05 */

@@ -309,15 +309,14 @@ export function ancestorsOf(r: Report, from: number[]): Set<number> {
   return seen
 }
 
-/** Survivors' places, best first. */
+/** Survivors' places, in the order that was settled before the holdout text was looked at. */
 export function survivorsOf(r: Report): number[] {
   return r.doc.verdict
     .filter((row) => row.role === 'survivor' && r.place.has(row.id))
-    .sort((a, b) => (a.kld ?? Infinity) - (b.kld ?? Infinity))
     .map((row) => r.place.get(row.id) as number)
 }
 
-/** The one that the page shows before anybody chose: the best survivor, else the best measured, else the first. */
+/** The one that the page shows before anybody chose: the first survivor, else the best measured, else the first. */
 export function firstChoice(r: Report): number {
   const survivors = survivorsOf(r)
   if (survivors.length > 0) return survivors[0]

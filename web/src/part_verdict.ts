@@ -87,7 +87,7 @@ export class VerdictPart implements Part {
     this.controls = h('div', { class: 'controls' },
       radio<Humans>('Humans', [['same', 'of about this size'], ['all', 'of every size']], this.humans, (v) => { this.humans = v; if (this.report) this.fillTable(this.report) }), this.hidden)
     this.root = section('verdict', 'The verdict',
-      ['Measured on the ', term('holdout'), ', which no one searched on. Choose a row, and the rest of the page shows that individual.'],
+      ['Measured on the ', term('holdout'), ', which no one searched on; survivors in the order of the search and its ', term('playoff'), '. Choose a row, and the rest of the page shows that individual.'],
       this.sentence,
       this.controls, this.table.root, this.asked,
       h('details', { class: 'more' }, h('summary', {}, 'The run: model, text, machine, rules'), this.facts, h('h3', {}, 'Rules of survival'), this.rules))
@@ -152,7 +152,7 @@ export class VerdictPart implements Part {
     const values = rows.flatMap((row) => [row.low, row.high]).filter((x): x is number => x !== null)
     const low = Math.min(...values), high = Math.max(...values)
     this.scale = values.length === 0 ? null : scaleOver(low, high, 6, WIDTH - 6, low > 0 && high / low > 3)
-    this.table.set([...rows].sort((a, b) => ORDER[a.role] - ORDER[b.role] || (a.kld ?? Infinity) - (b.kld ?? Infinity)))
+    this.table.set([...rows].sort((a, b) => ORDER[a.role] - ORDER[b.role] || (a.role === 'survivor' ? 0 : (a.kld ?? Infinity) - (b.kld ?? Infinity))))
   }
 
   /** While there is no verdict: the best of the evolved within the size, and the humans, by what was measured on the search text. */
@@ -176,7 +176,7 @@ export class VerdictPart implements Part {
     else if (!showsVerdict(r) && any) replace(lead, `${{ searching: 'No verdict yet.', judging: 'The verdict is not complete yet.', judged: '', stopped: 'There is no complete verdict.' }[stage]} Shown is how things stand on the `,
       term('search', 'search text'), ', by which everybody was selected; on text that no one searched on, this may differ.')
     else if (!any) replace(lead, stage === 'stopped' ? 'There is no verdict: the run was stopped before it.' : 'There is no verdict yet: it comes when the search has ended.')
-    else replace(lead, 'Measured on the ', term('holdout'), ', which no one searched on. Choose a row, and the rest of the page shows that individual.')
+    else replace(lead, 'Measured on the ', term('holdout'), ', which no one searched on; survivors in the order of the search and its ', term('playoff'), '. Choose a row, and the rest of the page shows that individual.')
   }
 
   private drawAsked(r: Report): void {

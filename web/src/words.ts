@@ -48,6 +48,7 @@ export const WORDS = {
   state_reuse: ['state reuse', 'The share of the model’s blocks that did not have to run, because their outputs were known from a parent.'],
   noise: ['noise floor', 'The divergence that the runtime’s rounding of activations causes by itself. No quantization gets below it.'],
   front: ['front', 'Those that no other beats in both size and divergence.'],
+  playoff: ['play-off', 'Before the verdict, the last population is measured on more chunks of the search text: the best of many on few chunks is also the luckiest. The order of the survivors is settled by it, before the holdout text is looked at.'],
   size_limit: ['size limit', 'The largest file that a survivor may have, by the rules.'],
   memory: ['memory', 'The bytes of the file and of the cache of keys and values, at the context length that the rules name.'],
   success: ['success', 'Of the children that an operator made, the share that stayed in the next population.'],
