@@ -16,8 +16,9 @@ field() { python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); print(eva
 
 # The judge's word on a file, kept beside it.
 judge() { # MODEL FILE
-  [ -s "$2.judge" ] || { node "$results/judge.mjs" "$1" "$2" "$unseen" 256 "$chunks" > "$2.judge.part" && mv "$2.judge.part" "$2.judge"; }
-  field "$2.judge" "['kld']"
+  local word=$2.judge-$chunks
+  [ -s "$word" ] || { node "$results/judge.mjs" "$1" "$2" "$unseen" 256 "$chunks" > "$word.part" && mv "$word.part" "$word"; }
+  field "$word" "['kld']"
 }
 
 # Our own word, which agrees with the judge's within 3% and takes a tenth of the time: which preset is the best.

@@ -250,6 +250,9 @@ static int fail_empty(const work *w, wt_error *err) {
         return wt_hint(err, "'wildtype evolve --resume %s' goes on", w->run.folder);
     }
     wt_fail(err, WT_ERR_ARGUMENT, "nobody lives after %" PRIu64 " generations: no strategy kept the laws and the constraints", e->generations);
+    if (strstr(e->ended, "spent"))
+        return wt_hint(err, "'wildtype show %s' says what they died of; '--resume %s --evaluations N' goes on",
+                       w->run.folder, w->run.folder);
     return wt_hint(err, "'wildtype show %s' says what they died of", w->run.folder);
 }
 

@@ -176,7 +176,7 @@ const wt_command WT_COMMAND_RUNS = {
     .synopsis = "[FOLDER]",
     .description =
         "Lists every folder with a run of evolve: its model, the size that it was for, whether it is running, how it ended or that it was stopped, "
-        "what it spent, and the mean divergence of its best survivor beside that of the best human, both on the holdout text.\n"
+        "what it spent, and the mean divergence of its first survivor beside that of the best human, both on the holdout text.\n"
         "\n"
         "Nothing is changed, and runs that are going on are not disturbed.",
     .arguments = ARGUMENTS,

@@ -34,7 +34,7 @@ static int take_verdict(void *user, const wt_stored_verdict *v) {
         f->survivor = v->kld_mean;
         r->survivor = v->individual;
     }
-    if (human && !(v->kld_mean >= f->human)) {
+    if (human && !isnan(v->kld_mean) && !(v->kld_mean >= f->human)) {
         f->human = v->kld_mean;
         r->human = v->individual;
     }

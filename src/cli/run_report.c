@@ -105,6 +105,8 @@ static int by_role(const void *pa, const void *pb) {
     const wt_stored_verdict *a = *(const wt_stored_verdict *const *)pa, *b = *(const wt_stored_verdict *const *)pb;
     const int x = role_rank(a->role), y = role_rank(b->role);
     if (x != y) return x - y;
+    if (x == 0 && a->place != b->place)
+        return a->place < b->place ? -1 : 1; /* which was settled before holdout was looked at */
     if (a->kld_mean != b->kld_mean) return a->kld_mean < b->kld_mean ? -1 : 1;
     return a->individual < b->individual ? -1 : a->individual > b->individual;
 }

@@ -78,7 +78,7 @@ static bool alike(const float *w, size_t n) {
     for (size_t i = 0; i < n; i += WT_LANES) {
         if (lanes_any(lanes_above(lanes_abs(lanes_sub(lanes_load(w + i), first)), lanes_set(0.0f)))) return false;
     }
-    return true;
+    return n == 0 || w[0] == w[0]; /* of NaN nothing is above anything */
 }
 
 static float magnitude(const float *x, size_t n) {

@@ -385,7 +385,8 @@ char *wt_summary_json(wt_run_store *store, wt_error *err) {
         json_object_set_new(root, "ended", json_string(meta(s, "ended", buffer, sizeof buffer, "")));
         json_object_set_new(root, "generations", json_integer((json_int_t)s->last.number + 1));
         json_object_set_new(root, "evaluations", json_integer((json_int_t)s->last.evaluations));
-        json_object_set_new(root, "tokens", json_integer((json_int_t)(s->last.tokens + playoff)));
+        json_object_set_new(root, "tokens", json_integer((json_int_t)s->last.tokens));
+        json_object_set_new(root, "playoff_tokens", json_integer((json_int_t)playoff));
         json_object_set_new(root, "seconds", wt_json_real(s->last.seconds));
         json_object_set_new(root, "reproducible", json_boolean(!meta(s, "timed_axes", buffer, sizeof buffer, "")[0]));
         json_object_set_new(root, "noise", wt_json_real(strtod(meta(s, "noise", buffer, sizeof buffer, "nan"), NULL)));

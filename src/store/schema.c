@@ -62,7 +62,7 @@ const char *wt_sql_text(wt_sql sql) {
         [WT_SQL_PUT_VERDICT] = "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_REMOVE_VERDICT] = "DELETE FROM verdict WHERE individual = ?",
         [WT_SQL_VERDICTS] =
-            "SELECT * FROM verdict ORDER BY role <> 'survivor', place, kld_mean IS NULL, kld_mean, individual",
+            "SELECT * FROM verdict ORDER BY role <> 'survivor', CASE role WHEN 'survivor' THEN place ELSE 0 END, kld_mean IS NULL, kld_mean, individual",
         [WT_SQL_PUT_KNOCKOUT] = "INSERT OR REPLACE INTO knockout VALUES (?, ?, ?, ?, ?, ?, ?)",
         [WT_SQL_KNOCKOUTS] = "SELECT * FROM knockout WHERE individual = ? ORDER BY change IS NULL, change DESC, gene",
         [WT_SQL_BEGIN] = "BEGIN IMMEDIATE",

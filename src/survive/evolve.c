@@ -36,12 +36,15 @@ typedef struct loop {
     const wt_axis *first; /* axis */
     uint64_t next_id, generation, stale, deaths, eliminated, born, block;
     uint64_t known;      /* generations that the store has from before: they happen again, whatever the clock says */
-    uint64_t finished;   /* evaluations that count, at the last generation's end */
+    uint64_t last;       /* evaluations at the end of the last one of them */
+    uint64_t finished;   /* evaluations at the last generation's end */
     uint64_t idle;       /* generations in a row that measured nobody new */
     double best;
     wt_individual **pool; /* who races */
     size_t pool_count;
     bool hold;
+    bool cut,
+        hollow; /* the budget ended a generation in its middle; before anybody of it was measured, as if it had never begun */
     wt_budget budget;
     char last_death[420];
     wt_error *err;
@@ -151,12 +154,13 @@ static void note_death(loop *l, const wt_individual *i) {
 }
 
 /* The reason to end, at a generation's boundary; NULL: go on. A first generation there always is. */
-static const char *end_reason(const loop *l) {
+static int find_end(loop *l, const char **reason) {
     const wt_rules *r = l->c->rules;
-    const char *spent = l->generation > 0 ? wt_budget_reason(&l->budget, l->generation < l->known) : NULL;
-    if (spent) return spent;
-    if (r->patience && l->stale >= r->patience) return "no progress";
-    return l->idle >= MOST_IDLE ? "nothing new is born" : NULL;
+    *reason = NULL;
+    if (l->generation > 0 && wt_budget_reason(&l->budget, l->generation < l->known, reason, l->err) != 0) return -1;
+    if (!*reason && r->patience && l->stale >= r->patience) *reason = "no progress";
+    if (!*reason && l->idle >= MOST_IDLE) *reason = "nothing new is born";
+    return 0;
 }
 
 static int interrupted(loop *l) {
@@ -179,13 +183,8 @@ static int measure_whole(loop *l, wt_individual *i) {
 /* Plans a human, who competes where the size is about the budget's; others are swept. */
 static int add_human(loop *l, const wt_human_info *info) {
     wt_evolution *e = l->e;
-    wt_error own = {0};
     wt_individual *i = add_individual(l);
-    if (!i) return -1;
-    if (wt_human(&i->strategy, info->name, l->c->gguf, l->c->study->statistics != NULL, &own) != 0) {
-        if (l->err) *l->err = own;
-        return -1;
-    }
+    if (!i || wt_human(&i->strategy, info->name, l->c->gguf, l->c->study->statistics != NULL, l->err) != 0) return -1;
     i->human = true;
     i->made_by = "human";
     i->made_with = -1;
@@ -216,7 +215,7 @@ static void choose_humans(loop *l) {
 static int add_humans(loop *l) {
     wt_human_info info;
     wt_evolution *e = l->e;
-    size_t count = 0, measured = 0;
+    size_t count = 0;
     if (l->c->rules->humans == WT_HUMANS_ABSENT) return 0;
     while (wt_human_at(count, &info)) count++;
     if (!(e->humans = wt_calloc(count + 1, sizeof *e->humans, l->err))) return -1;
@@ -228,25 +227,27 @@ static int add_humans(loop *l) {
         if (add_human(l, &info) != 0) return -1;
     }
     choose_humans(l);
-    const size_t chosen = e->human_count;
-    const bool all = l->c->rules->humans == WT_HUMANS_BREED; /* what follows depends on them */
-    for (e->human_count = 0; measured < chosen && (measured == 0 || all || wt_budget_has_human(&l->budget));
-         measured++) {
-        e->human_count = measured + 1;
-        if (measure_whole(l, e->humans[measured]) != 0) return -1;
-    }
-    l->budget.humans = l->c->counts.evaluations;
+    for (size_t k = 0; k < e->human_count; k++)
+        if (measure_whole(l, e->humans[k]) != 0) return -1;
     return 0;
 }
 
 /* ---- one generation ---- */
 
-/* Whether the budget ends before an individual is measured at all; one of a run's there has to be. */
+/* Whether the budget ends before an individual is measured at all. */
 static int is_over(loop *l, const wt_individual *i, bool *over) {
     *over = false;
-    if (i->measured > 0 || i->cause[0] || (l->e->population_count == 0 && wt_budget_evaluations(&l->budget) == 0))
-        return 0;
-    return wt_budget_ends(&l->budget, i, over, l->err);
+    if (i->measured > 0 || i->cause[0]) return 0;
+    const int rc = wt_budget_ends(&l->budget, i, over, l->err);
+    l->cut |= *over;
+    return rc;
+}
+
+/* Whether nobody who races was measured and lives: without one there is nothing to end with, whatever the budget says. */
+static bool is_empty(const loop *l) {
+    for (size_t k = 0; k < l->pool_count; k++)
+        if (l->pool[k]->measured > 0 && !l->pool[k]->cause[0]) return false;
+    return true;
 }
 
 static int measure_call(void *user, size_t candidate, size_t first, size_t count, double *scores, wt_error *err) {
@@ -254,7 +255,7 @@ static int measure_call(void *user, size_t candidate, size_t first, size_t count
     wt_individual *i = l->pool[candidate];
     const bool alive = !i->cause[0];
     bool over = false;
-    if (interrupted(l) != 0 || is_over(l, i, &over) != 0) return -1;
+    if (interrupted(l) != 0 || (!is_empty(l) && is_over(l, i, &over) != 0)) return -1;
     if (!over && wt_contest_measure(l->c, i, first + count, err) != 0) return -1;
     if (alive && i->cause[0]) note_death(l, i);
     if (!l->hold) wt_contest_rest(i);
@@ -391,7 +392,7 @@ static bool has_twin(const loop *l, const wt_individual *i) {
     return false;
 }
 
-/* Children of this generation, planned; those that live and have the whole budget enter the pool, smaller ones the archive. */
+/* Children of this generation, planned; those that live and have the whole size enter the pool. */
 static int bear(loop *l, size_t count, double tried[WT_MADE_LIMIT]) {
     wt_evolution *e = l->e;
     wt_parents parents = {e->population, e->population_count};
@@ -405,10 +406,6 @@ static int bear(loop *l, size_t count, double tried[WT_MADE_LIMIT]) {
         with_humans = (wt_parents){both, e->population_count + e->human_count};
     }
     for (size_t k = 0; rc == 0 && k < count; k++) {
-        bool ends = false, over = false;
-        if (l->pool_count > 0 && wt_budget_ends_births(&l->budget, (int64_t)l->next_id + 1, &ends, l->err) != 0)
-            rc = -1;
-        if (rc != 0 || ends) break;
         wt_individual *i = add_individual(l);
         if (!i || interrupted(l) != 0) {
             rc = -1;
@@ -422,19 +419,30 @@ static int bear(loop *l, size_t count, double tried[WT_MADE_LIMIT]) {
         if (!i->cause[0] && i->budget == e->size) rc = wt_contest_makes(l->c, i, l->err);
         wt_contest_rest(i);
         if (rc != 0) break;
-        if (i->cause[0]) {
+        if (i->cause[0])
             note_death(l, i);
-        } else if (i->budget < e->size) {
-            if ((rc = is_over(l, i, &over)) == 0 && !over && (rc = measure_whole(l, i)) == 0 && !i->cause[0] &&
-                wt_archive_offer(&e->archive, i, wt_individual_value(l->c, i), value_of, l->c, l->err) < 0)
-                rc = -1;
-        } else if (!has_twin(l, i)) {
+        else if (i->budget == e->size && !has_twin(l, i))
             l->pool[l->pool_count++] = i;
-        }
         view(l, l->pool_count);
     }
     free((void *)with_humans.items);
     return rc;
+}
+
+/* Those of this generation's `count` children that were made for less than the size: they enter the archive alone. */
+static int measure_smaller(loop *l, size_t count) {
+    wt_evolution *e = l->e;
+    for (size_t k = e->count - count; k < e->count; k++) { /* children are the last ones there */
+        wt_individual *i = e->all[k];
+        bool over;
+        if (i->cause[0] || i->budget >= e->size) continue;
+        if (is_over(l, i, &over) != 0) return -1;
+        if (over) return 0;
+        if (measure_whole(l, i) != 0) return -1;
+        if (!i->cause[0] && wt_archive_offer(&e->archive, i, wt_individual_value(l->c, i), value_of, l->c, l->err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static double diversity(const wt_evolution *e) {
@@ -447,7 +455,8 @@ static double diversity(const wt_evolution *e) {
 }
 
 static int record(loop *l, uint64_t deaths, uint64_t eliminated, uint64_t born) {
-    if (l->generation < l->known) return 0; /* its row says how long it took when it happened */
+    /* its row says how long it took when it happened, unless the run had ended in its middle and goes on */
+    if (l->generation + 1 < l->known || (l->generation < l->known && l->c->counts.evaluations <= l->last)) return 0;
     const wt_cache_counts cache = wt_workbench_counts(l->c->study->bench);
     const wt_exam_counts exam = wt_exam_count(l->c->search);
     double rates[WT_MADE_LIMIT];
@@ -500,7 +509,9 @@ static int generation(loop *l) {
     if (rc == 0) rc = bear(l, children, tried);
     if (rc == 0 && l->pool_count) rc = race(l, entries);
     if (rc == 0 && l->pool_count) rc = select_population(l, entries);
-    if (rc == 0) {
+    if (rc == 0) rc = measure_smaller(l, children);
+    l->hollow = l->cut && l->c->counts.evaluations == evaluations;
+    if (rc == 0 && !l->hollow) {
         const double best = e->population_count ? wt_individual_value(l->c, e->population[0]) : INFINITY;
         const bool progress = best < (isfinite(l->best) ? l->best - fabs(l->best) * PROGRESS : INFINITY);
         l->stale = progress ? 0 : l->stale + 1;
@@ -514,7 +525,7 @@ static int generation(loop *l) {
                      : 0;
         sweep(e);
         l->idle = l->c->counts.evaluations > evaluations ? 0 : l->idle + 1;
-        l->finished = wt_budget_evaluations(&l->budget);
+        l->finished = l->c->counts.evaluations;
         if (rc == 0) rc = record(l, l->deaths - deaths, l->eliminated - eliminated, l->born - born);
     }
     free(entries);
@@ -532,7 +543,10 @@ static uint64_t size_of(const wt_contest *c) {
 }
 
 static int count_generation(void *user, const wt_stored_generation *g) {
-    if (g->number + 1 > *(uint64_t *)user) *(uint64_t *)user = g->number + 1;
+    loop *l = user;
+    if (g->number + 1 <= l->known) return 0;
+    l->known = g->number + 1;
+    l->last = g->evaluations;
     return 0;
 }
 
@@ -563,12 +577,12 @@ int wt_evolve(wt_contest *c, const wt_evolve_calls *calls, wt_evolution *e, wt_e
     wt_error own = {0};
     l.err = &own;
     int rc = wt_budget_open(&l.budget, c, calls, &own);
-    if (rc == 0) rc = wt_store_each_generation(c->store, count_generation, &l.known, &own) == 0 ? add_humans(&l) : -1;
+    if (rc == 0) rc = wt_store_each_generation(c->store, count_generation, &l, &own) == 0 ? add_humans(&l) : -1;
     sweep(e);
     const char *reason = NULL;
-    while (rc == 0 && !(reason = end_reason(&l))) {
+    while (rc == 0 && (rc = find_end(&l, &reason)) == 0 && !reason) {
         rc = generation(&l);
-        if (rc == 0) e->generations = ++l.generation;
+        if (rc == 0 && !l.hollow) e->generations = ++l.generation;
         if (rc == 0) rc = check_barren(&l);
     }
     if (rc != 0 && own.code == WT_ERR_INTERRUPTED) {

@@ -44,9 +44,19 @@ static int measure(verdict *v, wt_individual *i, double *values, char *why, size
 }
 
 /* The row of one that nothing could be measured of. */
-static int put_broken(verdict *v, const wt_individual *i, const char *role, const char *why) {
-    const wt_stored_verdict row = {.individual = i->id, .role = role, .file = "", .kld_mean = NAN, .kld_chunk_stderr = NAN, .low = NAN,
-                                   .high = NAN, .kld_p99 = NAN, .same_top = NAN, .perplexity_ratio = NAN, .note = why};
+static int put_broken(verdict *v, const wt_individual *i, const char *role, uint64_t place, const char *why) {
+    const wt_stored_verdict row = {.individual = i->id,
+                                   .role = role,
+                                   .file = "",
+                                   .kld_mean = NAN,
+                                   .kld_chunk_stderr = NAN,
+                                   .low = NAN,
+                                   .high = NAN,
+                                   .kld_p99 = NAN,
+                                   .same_top = NAN,
+                                   .perplexity_ratio = NAN,
+                                   .note = why,
+                                   .place = place};
     return wt_store_put_verdict(v->c->store, &row, v->err);
 }
 
@@ -98,7 +108,7 @@ static int judge_humans(verdict *v) {
         char why[256];
         const int rc = measure(v, h, values, why, sizeof why);
         if (rc > 0 && h == v->best_human) v->best_human = NULL;
-        if (rc < 0 || (rc > 0 ? put_broken(v, h, "human", why)
+        if (rc < 0 || (rc > 0 ? put_broken(v, h, "human", 0, why)
                               : put(v, h, "human", "", h == v->best_human ? "the best human on the search text" : "", 0,
                                     values)) != 0)
             return -1;
@@ -149,7 +159,7 @@ static int judge(verdict *v, wt_individual *i, uint64_t place) {
     char path[4096], file[32], note[256], why[256];
     const int rc = measure(v, i, v->values, why, sizeof why);
     note_judged(v, i);
-    if (rc > 0) return put_broken(v, i, "rejected", why);
+    if (rc > 0) return put_broken(v, i, "rejected", place, why);
     if (rc < 0 || compare(v, note, sizeof note) != 0) return -1;
     if (broken(v, i, why, sizeof why)) return put(v, i, "rejected", "", why, place, v->values);
     snprintf(file, sizeof file, "%s.gguf", i->name);

@@ -11,7 +11,7 @@ export const WORDS = {
   perplexity_ratio: ['perplexity ratio', 'Perplexity (how surprised the model is by the text) over the exact model’s. 1 is no loss; lower is better.'],
   survivor: ['survivor', 'A strategy that met every constraint on the holdout text, which no one searched on, and that no other beats on every axis.'],
   human: ['human', 'A hand-made competitor: a llama.cpp preset or a known method, measured in the same arena by the same rules.'],
-  rejected: ['rejected', 'A finalist that failed on the holdout text: it broke a constraint there, or another turned out better.'],
+  rejected: ['rejected', 'A finalist that failed on the holdout text: it broke a constraint there, or could not be measured.'],
   holdout: ['holdout text', 'The text that nothing may look at while the search goes on. The verdict is measured on it, once, at the end.'],
   verdict: ['verdict', 'Who survived: finalists and humans measured on the holdout text, once, after the search.'],
   best: ['best', 'The best of the population, on the search text, by what races compare: divergence in nats per token, unless the rules name another axis first.'],
