@@ -74,6 +74,14 @@ static void pin_all(wt_strategy *s, const wt_plan *plan) {
             die();
 }
 
+static size_t text_length(const wt_strategy *s) {
+    char *text = wt_strategy_print(s, &err);
+    if (!text) die();
+    const size_t length = strlen(text);
+    free(text);
+    return length;
+}
+
 static bool fits(bench *b, const wt_strategy *s) {
     const wt_plan_options options = {.budget = b->size};
     wt_plan plan;
@@ -182,7 +190,13 @@ static void search(bench *b) {
     if (wt_strategy_parse(&parent.strategy, START, strlen(START), "start", &err) != 0) die();
     b->scope.types = parent.strategy.genes[WT_GENE_ALLOC_TYPES].types;
     if (wt_plan_make(&plan, b->study.bench, &parent.strategy, &options, NULL, &err) != 0) die();
+    const size_t before = text_length(&parent.strategy);
     pin_all(&parent.strategy, &plan);
+    wt_rng rng; /* the pins' names are bytes of the file too */
+    wt_rng_init(&rng, b->seed, UINT64_MAX, 0);
+    wt_pins_shrink(&parent.strategy.genes[WT_GENE_ALLOC_PINS].pins, &b->scope,
+                   (double)plan.file_bytes + (double)(text_length(&parent.strategy) - before) + 64 - (double)b->size,
+                   &rng);
     wt_plan_release(&plan);
     parent.kld = measure(b, &parent.strategy, b->looks[STAGES - 1]);
     printf("start: %.6f\n", parent.kld);
