@@ -14,30 +14,7 @@
 
 #include "store/store.h"
 #include "store/store_private.h"
-
-static char folder[64], file[80];
-static wt_error err;
-
-static int set_up(void **state) {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/wt-store-XXXXXX");
-    if (!mkdtemp(folder)) return -1;
-    snprintf(file, sizeof file, "%s/run.db", folder);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
-static wt_run_store *open_store(wt_store_mode mode) {
-    wt_run_store *s = wt_store_open(folder, mode, &err);
-    if (!s) fail_msg("%s", err.message);
-    return s;
-}
+#include "support/store_folder.h"
 
 /* SQL behind the store's back. The first column of the first row as a text, "" without one. */
 static const char *sql(const char *text) {

@@ -10,9 +10,7 @@
 
 #include "store/store.h"
 #include "support/studied.h"
-
-static char folder[64], file[80];
-static wt_error err;
+#include "support/store_folder.h"
 
 /* What version 1 was. Frozen: files of it are out there. */
 static const char VERSION_1[] =
@@ -42,21 +40,6 @@ static const char VERSION_1[] =
     "INSERT INTO verdict VALUES (1, 'survivor', 'a.gguf', 0.5, 0.01, 0.4, 0.6, 2.0, 0.9, 1.5, 'noted');"
     "INSERT INTO knockout VALUES (1, 'alloc.price', 'sens', 0.25, 0.125, 0.5), (1, 'encode.passes', '0', 0.75, 0.5, 1.0);";
 
-static int set_up(void **state) {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/wt-schema-XXXXXX");
-    if (!mkdtemp(folder)) return -1;
-    snprintf(file, sizeof file, "%s/run.db", folder);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
 static void execute(const char *text) {
     sqlite3 *db;
     char *said = NULL;
@@ -84,12 +67,6 @@ static const char *ask(const char *query) {
     sqlite3_finalize(st);
     sqlite3_close(db);
     return answer;
-}
-
-static wt_run_store *open_store(wt_store_mode mode) {
-    wt_run_store *s = wt_store_open(folder, mode, &err);
-    if (!s) fail_msg("%s", err.message);
-    return s;
 }
 
 static void refuse(wt_store_mode mode, wt_code code, const char *said, const char *hint) {
