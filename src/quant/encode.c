@@ -62,6 +62,7 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
     const wt_encode_kernels *k = wt_encode_kernels_at(level);
     if (!row->encode || !info) return;
     const bool even = !search && row->even && (!w || k->alike(w, n));
+    const bool squares = !search && row->squares && w && k->squares(x, w, n);
     if (!search) search = &row->traits.search;
     if (info->block == 1) { /* nothing to search for, and every float is to stay what it is */
         row->encode(k, x, w, n, search, dst);
@@ -76,7 +77,7 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
         } else {
             k->prepare(x + i, size, WT_LARGEST, weights);
             prepare_importance(k, w ? w + i : NULL, size, importance);
-            row->encode(k, weights, importance, size, search, to);
+            (squares ? row->squares : row->encode)(k, weights, importance, size, search, to);
         }
         to += size / info->block * info->block_bytes;
     }

@@ -65,8 +65,9 @@ static void find_ranges(const wt_encode_kernels *k, const float *x, const float 
     assign(k, x, blocks, shape, &grid, 0, true, f);
 }
 
+/* brief: with little search, of types without minima. */
 static void encode(const k_type *type, const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                   const wt_search *search, void *dst) {
+                   const wt_search *search, bool brief, void *dst) {
     const wt_super *shape = &type->shape;
     size_t together = WT_LANES / shape->runs;
     unsigned char *to = dst;
@@ -78,7 +79,10 @@ static void encode(const k_type *type, const wt_encode_kernels *k, const float *
         if (type->minima) {
             find_ranges(k, x, w, blocks, shape, type->hi, search, &f);
         } else {
-            wt_search_super(k, x, w, blocks, shape, &codes, search, f.d, f.scales);
+            if (brief)
+                wt_search_super_short(k, x, w, blocks, shape, &codes, f.d, f.scales);
+            else
+                wt_search_super(k, x, w, blocks, shape, &codes, search, f.d, f.scales);
             assign(k, x, blocks, shape, &codes.grid, type->lo, false, &f);
         }
         for (size_t b = 0; b < blocks; b++, to += type->bytes) {
@@ -172,10 +176,10 @@ static void pack_q6_k(const block_codes *c, void *to) {
 /* ---- types ---- */
 
 #define ENCODER(name, ...)                                                                                             \
+    static const k_type TYPE_##name = {.bytes = sizeof(wt_block_##name), .pack = pack_##name, __VA_ARGS__};            \
     static void encode_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
                               const wt_search *search, void *dst) {                                                    \
-        static const k_type TYPE = {.bytes = sizeof(wt_block_##name), .pack = pack_##name, __VA_ARGS__};               \
-        encode(&TYPE, k, x, w, n, search, dst);                                                                        \
+        encode(&TYPE_##name, k, x, w, n, search, false, dst);                                                          \
     }
 
 ENCODER(q2_k, .hi = 3, .minima = true,
@@ -185,12 +189,24 @@ ENCODER(q4_k, .hi = 15, .minima = true, .shape = {.runs = 8, .run = 32, .hi = 63
 ENCODER(q5_k, .hi = 31, .minima = true, .shape = {.runs = 8, .run = 32, .hi = 63, .plain = {-0.5f, 0.1f, 16}})
 ENCODER(q6_k, .lo = -32, .hi = 31, .shape = {.runs = 16, .run = 16, .lo = -128, .hi = 127})
 
+/*
+ * Weights that count as their squares, as ggml weighs without importance, where it descends from one start only. The few
+ * candidates find most of what the full search does.
+ */
+static void squares_q3_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                         void *dst) {
+    static const wt_search FEW = {.lo = -0.6f, .hi = 0.9f, .steps = 4, .bias = 1.0f};
+    (void)search;
+    encode(&TYPE_q3_k, k, x, w, n, &FEW, true, dst);
+}
+
 void wt_encoders_k(wt_encoder_row *table) {
     const wt_search scales = {.lo = -1.8f, .hi = 1.8000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search ranges = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     table[WT_Q2_K] = (wt_encoder_row){.encode = encode_q2_k, .traits = {.exists = true, .search = ranges}};
-    table[WT_Q3_K] = (wt_encoder_row){.encode = encode_q3_k, .traits = {.exists = true, .search = scales}};
+    table[WT_Q3_K] = (wt_encoder_row){
+        .encode = encode_q3_k, .traits = {.exists = true, .search = scales}, .squares = squares_q3_k};
     table[WT_Q4_K] = (wt_encoder_row){.encode = encode_q4_k, .traits = {.exists = true, .search = ranges}};
     table[WT_Q5_K] = (wt_encoder_row){.encode = encode_q5_k, .traits = {.exists = true, .search = ranges}};
     table[WT_Q6_K] = (wt_encoder_row){.encode = encode_q6_k, .traits = {.exists = true, .search = scales}};

@@ -22,6 +22,7 @@ typedef struct wt_encoder_row {
     wt_encode_fn encode;
     wt_encoder traits;
     wt_encode_even_fn even; /* NULL: `encode` */
+    wt_encode_fn squares;   /* where the weights' squares are their importance and no search is given; NULL: `encode` */
 } wt_encoder_row;
 
 /* Weights x [n] and importance w [n], or NULL, as encoders get them, n <= 256, a whole number of runs of 16. */

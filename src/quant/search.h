@@ -60,6 +60,13 @@ typedef struct wt_super {
 void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, const wt_super *shape,
                      const wt_codes *codes, const wt_search *search, uint16_t *d, int *scales);
 
+/*
+ * The same with little search: the codes that ggml has without importance (it descends), and one fit of what the candidates
+ * give, each with the integer scales beside its own; the better one's d refitted once.
+ */
+void wt_search_super_short(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
+                           const wt_super *shape, const wt_codes *codes, uint16_t *d, int *scales);
+
 /* Super-blocks of runs d scales[j] q - dmin mins[j], q in 0..code_hi, scales and mins in 0..shape->hi; not for symmetric ones. */
 void wt_search_super_min(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
                          const wt_super *shape, float code_hi, const wt_search *search, uint16_t *d, uint16_t *dmin,

@@ -377,3 +377,29 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
     for (size_t b = 0; b < blocks; b++) d[b] = wt_search_half(best.d[b]);
     for (size_t j = 0; j < blocks * shape->runs; j++) scales[j] = (int)best.runs.code[j];
 }
+
+void wt_search_super_short(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
+                           const wt_super *shape, const wt_codes *codes, uint16_t *d, int *scales) {
+    supers s = {.k = k, .shape = shape, .grid = &codes->grid, .blocks = blocks};
+    targets t;
+    chain best, next;
+    k->spread(x, blocks * shape->runs, shape->run, s.x);
+    k->spread(w, blocks * shape->runs, shape->run, s.w);
+    find_targets(&s, codes, &t);
+    for (size_t b = 0; b < blocks; b++) {
+        size_t at = b * shape->runs;
+        scale_by_extreme(shape, t.descended + at, 1.0f, &best.d[b], best.runs.code + at);
+        scale_by_fit(k, shape, t.best + at, t.curvature + at, true, 1.0f, &next.d[b], next.runs.code + at);
+    }
+    evaluate(&s, 1, &best);
+    evaluate(&s, 1, &next);
+    for (size_t b = 0; b < blocks; b++) take_better(&s, &best, &next, b);
+    memcpy(next.runs.code, best.runs.code, sizeof next.runs.code);
+    for (size_t b = 0; b < blocks; b++) next.d[b] = half_of(best.refit[b]);
+    evaluate(&s, 1, &next);
+    for (size_t b = 0; b < blocks; b++) {
+        take_better(&s, &best, &next, b);
+        d[b] = wt_search_half(best.d[b]);
+    }
+    for (size_t j = 0; j < blocks * shape->runs; j++) scales[j] = (int)best.runs.code[j];
+}
