@@ -65,25 +65,25 @@ static void find_ranges(const wt_encode_kernels *k, const float *x, const float 
     assign(k, x, blocks, shape, &grid, 0, true, f);
 }
 
-/* brief: with little search, of types without minima. */
+/* few: NULL, or for types without minima the candidates of a short search. */
 static void encode(const k_type *type, const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                   const wt_search *search, bool brief, void *dst) {
+                   const wt_search *search, const wt_codes *few, void *dst) {
     const wt_super *shape = &type->shape;
     size_t together = WT_LANES / shape->runs;
     unsigned char *to = dst;
     wt_codes codes;
     found f;
-    if (!type->minima) wt_codes_init(&codes, (float)type->lo, (float)type->hi, NULL, false, search);
+    if (!type->minima && !few) wt_codes_init(&codes, (float)type->lo, (float)type->hi, NULL, false, search);
     for (size_t i = 0, blocks; i < n / WT_SUPER; i += blocks, x += blocks * WT_SUPER, w += blocks * WT_SUPER) {
         blocks = n / WT_SUPER - i < together ? n / WT_SUPER - i : together;
         if (type->minima) {
             find_ranges(k, x, w, blocks, shape, type->hi, search, &f);
         } else {
-            if (brief)
-                wt_search_super_short(k, x, w, blocks, shape, &codes, f.d, f.scales);
+            if (few)
+                wt_search_super_short(k, x, w, blocks, shape, few, f.d, f.scales);
             else
                 wt_search_super(k, x, w, blocks, shape, &codes, search, f.d, f.scales);
-            assign(k, x, blocks, shape, &codes.grid, type->lo, false, &f);
+            assign(k, x, blocks, shape, few ? &few->grid : &codes.grid, type->lo, false, &f);
         }
         for (size_t b = 0; b < blocks; b++, to += type->bytes) {
             size_t at = b * shape->runs;
@@ -179,7 +179,7 @@ static void pack_q6_k(const block_codes *c, void *to) {
     static const k_type TYPE_##name = {.bytes = sizeof(wt_block_##name), .pack = pack_##name, __VA_ARGS__};            \
     static void encode_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
                               const wt_search *search, void *dst) {                                                    \
-        encode(&TYPE_##name, k, x, w, n, search, false, dst);                                                          \
+        encode(&TYPE_##name, k, x, w, n, search, NULL, dst);                                                           \
     }
 
 ENCODER(q2_k, .hi = 3, .minima = true,
@@ -195,9 +195,13 @@ ENCODER(q6_k, .lo = -32, .hi = 31, .shape = {.runs = 16, .run = 16, .lo = -128, 
  */
 static void squares_q3_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
                          void *dst) {
-    static const wt_search FEW = {.lo = -0.6f, .hi = 0.9f, .steps = 4, .bias = 1.0f};
-    (void)search;
-    encode(&TYPE_q3_k, k, x, w, n, &FEW, true, dst);
+    static const wt_codes FEW = {.grid = {-4.0f, 3.0f, NULL, WT_INTEGERS},
+                                 .low = 3,
+                                 .count = 6,
+                                 .far = 3,
+                                 .filled = WT_LANES,
+                                 .top = {-3.6f, -4.3f, -4.7f, 2.9f, 3.4f, -4.0f}};
+    encode(&TYPE_q3_k, k, x, w, n, search, &FEW, dst);
 }
 
 void wt_encoders_k(wt_encoder_row *table) {

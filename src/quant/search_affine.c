@@ -160,12 +160,13 @@ static const signed char NEAR[16][2] = {{0, 0},  {-1, 0}, {1, 0},  {0, -1}, {0, 
 static void evaluate(const supers *s, size_t count, chain *c) {
     size_t runs = s->shape->runs;
     wt_pair_lanes *r = &c->runs;
-    for (size_t lane = 0; lane < WT_LANES; lane++) {
-        size_t from = lane % (s->blocks * runs);
-        r->d[lane] = c->d[from / runs];
-        r->dmin[lane] = c->dmin[from / runs];
-        r->scale[lane] = r->scale[from];
-        r->min[lane] = r->min[from];
+    for (size_t lane = 0, b = 0; lane < WT_LANES; lane += runs, b = b + 1 < s->blocks ? b + 1 : 0) {
+        for (size_t j = 0; j < runs; j++) {
+            r->d[lane + j] = c->d[b];
+            r->dmin[lane + j] = c->dmin[b];
+            r->scale[lane + j] = r->scale[b * runs + j];
+            r->min[lane + j] = r->min[b * runs + j];
+        }
     }
     s->k->try_pairs(s->x, s->w, s->shape->run, s->hi, (float)s->shape->hi, NEAR, count, r);
     memset(c->form, 0, sizeof c->form);

@@ -230,10 +230,11 @@ static float clamp_code(const wt_super *shape, float code) {
 /* The exact error of a chain's d, each run at the best of the codes up to `reach` away from its own. */
 static void evaluate(const supers *s, int reach, chain *c) {
     size_t runs = s->shape->runs;
-    for (size_t lane = 0; lane < WT_LANES; lane++) {
-        size_t from = lane % (s->blocks * runs);
-        c->runs.d[lane] = c->d[from / runs];
-        c->runs.code[lane] = c->runs.code[from];
+    for (size_t lane = 0, b = 0; lane < WT_LANES; lane += runs, b = b + 1 < s->blocks ? b + 1 : 0) {
+        for (size_t j = 0; j < runs; j++) {
+            c->runs.d[lane + j] = c->d[b];
+            c->runs.code[lane + j] = c->runs.code[b * runs + j];
+        }
     }
     s->k->try_codes(s->x, s->w, s->shape->run, s->grid, (float)s->shape->lo, (float)s->shape->hi, reach, &c->runs);
     for (size_t b = 0; b < s->blocks; b++) {
