@@ -33,10 +33,11 @@ typedef struct wt_encoder {
 const wt_encoder *wt_encoder_of(wt_type type);
 
 /*
- * Encodes n weights (a whole number of blocks of one row) from x to dst (any alignment). `search` NULL: the default. Where
- * all weights count alike, that of the types which stock tools then round in one pass (Q4_0, Q4_1, Q5_0, Q5_1) is a few
- * candidates that take no longer, and so is Q3_K's where w is x squared, as stock tools weigh it without importance; a search that is given is made whatever the weights. w [n] are
- * finite and >= 0 (NULL: all 1); a block whose weights are all 0 is encoded as if they were 1. x is finite. Thread-safe.
+ * Encodes n weights (a whole number of blocks of one row) from x to dst (any alignment). `search` NULL: the default, which
+ * is a few candidates that take no longer than stock tools' one pass where these do no search either: Q4_0, Q4_1, Q5_0 and
+ * Q5_1 where all weights count alike, Q3_K where w is x squared, which stands for no importance. A search that is given is
+ * made whatever the weights. w [n] are finite and >= 0 (NULL: all 1); a block whose weights are all 0 is encoded as if they
+ * were 1. x is finite. Thread-safe.
  */
 void wt_encode(wt_type type, const float *x, const float *w, size_t n, const wt_search *search, void *dst);
 

@@ -209,8 +209,8 @@ void wt_encoders_k(wt_encoder_row *table) {
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search ranges = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     table[WT_Q2_K] = (wt_encoder_row){.encode = encode_q2_k, .traits = {.exists = true, .search = ranges}};
-    table[WT_Q3_K] = (wt_encoder_row){
-        .encode = encode_q3_k, .traits = {.exists = true, .search = scales}, .squares = squares_q3_k};
+    table[WT_Q3_K] =
+        (wt_encoder_row){.encode = encode_q3_k, .traits = {.exists = true, .search = scales}, .squares = squares_q3_k};
     table[WT_Q4_K] = (wt_encoder_row){.encode = encode_q4_k, .traits = {.exists = true, .search = ranges}};
     table[WT_Q5_K] = (wt_encoder_row){.encode = encode_q5_k, .traits = {.exists = true, .search = ranges}};
     table[WT_Q6_K] = (wt_encoder_row){.encode = encode_q6_k, .traits = {.exists = true, .search = scales}};

@@ -194,12 +194,13 @@ void wt_encoders_legacy(wt_encoder_row *table) {
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search spans = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     const wt_search bytes = {.lo = -0.7f, .hi = 0.7f, .steps = 15, .bias = 1.0f};
-    table[WT_Q4_0] = (wt_encoder_row){.encode = encode_q4_0, .traits = {.exists = true, .search = scales}, .even = even_q4_0};
-    table[WT_Q4_1] = (wt_encoder_row){
-        .encode = encode_q4_1, .traits = {.exists = true, .search = spans}, .even = even_q4_1};
-    table[WT_Q5_0] = (wt_encoder_row){
-        .encode = encode_q5_0, .traits = {.exists = true, .search = scales}, .even = even_q5_0};
-    table[WT_Q5_1] = (wt_encoder_row){
-        .encode = encode_q5_1, .traits = {.exists = true, .search = spans}, .even = even_q5_1};
+    table[WT_Q4_0] =
+        (wt_encoder_row){.encode = encode_q4_0, .traits = {.exists = true, .search = scales}, .even = even_q4_0};
+    table[WT_Q4_1] =
+        (wt_encoder_row){.encode = encode_q4_1, .traits = {.exists = true, .search = spans}, .even = even_q4_1};
+    table[WT_Q5_0] =
+        (wt_encoder_row){.encode = encode_q5_0, .traits = {.exists = true, .search = scales}, .even = even_q5_0};
+    table[WT_Q5_1] =
+        (wt_encoder_row){.encode = encode_q5_1, .traits = {.exists = true, .search = spans}, .even = even_q5_1};
     table[WT_Q8_0] = (wt_encoder_row){.encode = encode_q8_0, .traits = {.exists = true, .search = bytes}};
 }

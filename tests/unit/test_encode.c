@@ -160,6 +160,66 @@ static void test_variants(void **state) {
     }
 }
 
+/* ---- Q3_K where w is x squared: the short search ---- */
+
+static double error_of(wt_type type, const void *blocks, const float *x, const float *w, size_t n) {
+    double sum = 0.0;
+    float *values = need(n * sizeof *values);
+    wt_codec_of(type)->decode(blocks, values, n);
+    for (size_t i = 0; i < n; i++) {
+        const double e = (double)x[i] - (double)values[i];
+        assert_true(isfinite(values[i]));
+        sum += (double)w[i] * e * e;
+    }
+    free(values);
+    return sum;
+}
+
+static void test_squares(void **state) {
+    (void)state;
+    enum { N = 512, ROUNDS = 64 };
+    static const float SCALES[] = {1.0f, 1e-3f, 1e3f, 1e-20f, 1e15f};
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 7, 0);
+    const wt_search full = wt_encoder_of(WT_Q3_K)->search;
+    uint64_t bytes;
+    assert_true(wt_type_row_bytes(WT_Q3_K, N, &bytes));
+    unsigned char *expected = need(bytes), *got = need(bytes);
+    double short_logs = 0.0;
+    int compared = 0, differ = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        const float scale = SCALES[round % 5];
+        float x[N], w[N];
+        random_weights(&rng, round, x, N);
+        for (size_t i = 0; i < N; i++) x[i] *= scale;
+        if (round % 8 == 7) memset(x + N / 2, 0, sizeof x / 2); /* a block of zeros, whose weights are all 0 */
+        for (size_t i = 0; i < N; i++) w[i] = x[i] * x[i];
+        wt_encode_at(WT_Q3_K, WT_CPU_REFERENCE, x, w, N, NULL, expected);
+        for (int level = 1; level <= (int)wt_cpu_best(); level++) {
+            memset(got, 0xa5, bytes);
+            wt_encode_at(WT_Q3_K, (wt_cpu_level)level, x, w, N, NULL, got);
+            if (memcmp(expected, got, bytes) != 0)
+                fail_msg("round %d: %s writes other bytes", round, wt_cpu_level_name((wt_cpu_level)level));
+        }
+        const double by_short = error_of(WT_Q3_K, expected, x, w, N);
+        wt_encode_at(WT_Q3_K, WT_CPU_REFERENCE, x, w, N, &full, got);
+        differ += memcmp(expected, got, bytes) != 0;
+        const double by_full = error_of(WT_Q3_K, got, x, w, N);
+        if (scale < 1e-10f || !(by_full > 0.0)) continue; /* no scale in half precision is so small */
+        short_logs += log(by_short / by_full);
+        compared++;
+        w[0] += w[0] * 0.5f + 1.0f; /* no squares: the full search, as if it were given */
+        wt_encode_at(WT_Q3_K, WT_CPU_REFERENCE, x, w, N, NULL, expected);
+        wt_encode_at(WT_Q3_K, WT_CPU_REFERENCE, x, w, N, &full, got);
+        assert_memory_equal(expected, got, bytes);
+    }
+    assert_true(differ > 0); /* it was the short one */
+    assert_true(compared > ROUNDS / 2);
+    assert_true(exp(short_logs / compared) < 1.03);
+    free(expected);
+    free(got);
+}
+
 /* ---- exact on the candidates: against trying them all in double precision ---- */
 
 static double nearest_error(const float *x, const float *w, size_t n, double scale, const double *values, int count) {
@@ -453,9 +513,14 @@ static void test_parameters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_not_worse_than_stock), cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_exact),                cmocka_unit_test(test_exact_mxfp4), cmocka_unit_test(test_alike),
-        cmocka_unit_test(test_extremes),             cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_not_worse_than_stock),
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_squares),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_exact_mxfp4),
+        cmocka_unit_test(test_alike),
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
