@@ -82,9 +82,11 @@ static bool alike(const float *w, size_t n) {
 }
 
 static bool squares(const float *x, const float *w, size_t n) {
+    const lanes least = lanes_set(0x1p-149f), none = lanes_set(0.0f), one = lanes_set(1.0f);
     for (size_t i = 0; i < n; i += WT_LANES) {
-        lanes v = lanes_load(x + i), off = lanes_abs(lanes_sub(lanes_load(w + i), lanes_mul(v, v)));
-        if (lanes_any(lanes_above(off, lanes_set(0.0f)))) return false;
+        const lanes v = lanes_load(x + i), off = lanes_abs(lanes_sub(lanes_load(w + i), lanes_mul(v, v)));
+        /* nothing is above NaN, which squares beyond the range make of themselves */
+        if (lanes_any(lanes_above(lanes_select(lanes_above(least, off), none, one), none))) return false;
     }
     return true;
 }
