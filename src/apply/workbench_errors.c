@@ -62,24 +62,45 @@ static double diagonal_form(const float *e, size_t rows, size_t cols, const floa
     return sum;
 }
 
+/* Rows that go through the Gram matrix side by side: with two columns' sums of theirs the registers are full. */
+enum { SIDE = 8 };
+
+/* to [count <= 2, SIDE] = half of what columns c .. c + count - 1 make of a strip e [cols, SIDE]: G's row from the diagonal on, which counts half. */
+static void form_columns(const double *e, const double *gram, size_t cols, size_t c, size_t count, double *to) {
+    const double *g = gram + c * cols, *h = count > 1 ? g + cols : g;
+    double first[SIDE], second[SIDE];
+    const size_t last = c + count - 1;
+    for (size_t r = 0; r < SIDE; r++) first[r] = 0.5 * g[c] * e[c * SIDE + r];
+    for (size_t r = 0; r < SIDE && count > 1; r++) first[r] += g[last] * e[last * SIDE + r];
+    for (size_t r = 0; r < SIDE; r++) second[r] = 0.5 * h[last] * e[last * SIDE + r];
+    for (size_t d = last + 1; d < cols; d++) {
+        const double one = g[d], two = h[d], *other = e + d * SIDE;
+        for (size_t r = 0; r < SIDE; r++) first[r] += one * other[r];
+        for (size_t r = 0; r < SIDE; r++) second[r] += two * other[r];
+    }
+    memcpy(to, first, sizeof first);
+    if (count > 1) memcpy(to + SIDE, second, sizeof second);
+}
+
 /*
- * sum over rows of e G e. Rows lie side by side [cols, rows], so that a row of G goes by once for all of them and their sums are
- * independent of each other; G is symmetric, and half of it is read.
+ * sum over rows of e G e. Rows lie side by side in strips [cols, SIDE] that the nearer caches hold, so that their sums are independent of
+ * each other; G is symmetric, and half of it is read. The sums are added column by column.
  */
 static int gram_form(const float *e, size_t rows, size_t cols, const double *gram, double *out, wt_error *err) {
-    double *across = wt_alloc_aligned(cols + 1, rows * sizeof(double), err), *products = across + cols * rows;
+    const size_t strips = (rows + SIDE - 1) / SIDE, strip = cols * SIDE;
+    double *across = wt_alloc_aligned(2 * strips, strip * sizeof(double), err), *products = across + strips * strip;
     if (!across) return -1;
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < cols; c++) across[c * rows + r] = e[r * cols + c];
+    for (size_t r = 0; r < strips * SIDE; r++)
+        for (size_t c = 0; c < cols; c++) across[r / SIDE * strip + c * SIDE + r % SIDE] = r < rows ? e[r * cols + c] : 0.0;
+    for (size_t s = 0; s < strips; s++)
+        for (size_t c = 0; c < cols; c += 2)
+            form_columns(across + s * strip, gram, cols, c, cols - c < 2 ? 1 : 2, products + s * strip + c * SIDE);
     double sum = 0;
     for (size_t c = 0; c < cols; c++) {
-        const double *g = gram + c * cols, *own = across + c * rows;
-        for (size_t r = 0; r < rows; r++) products[r] = 0.5 * g[c] * own[r];
-        for (size_t d = c + 1; d < cols; d++) {
-            const double factor = g[d], *other = across + d * rows;
-            for (size_t r = 0; r < rows; r++) products[r] += factor * other[r];
+        for (size_t r = 0; r < rows; r++) {
+            const size_t at = r / SIDE * strip + c * SIDE + r % SIDE;
+            sum += 2 * across[at] * products[at];
         }
-        for (size_t r = 0; r < rows; r++) sum += 2 * own[r] * products[r];
     }
     free(across);
     *out = sum;
