@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/feedback_private.h"
 #include "apply/sensitivity.h"
 #include "apply/workbench_private.h"
 #include "base/memory.h"
@@ -62,44 +63,31 @@ static double diagonal_form(const float *e, size_t rows, size_t cols, const floa
     return sum;
 }
 
-/* Rows that go through the Gram matrix side by side: with two columns' sums of theirs the registers are full. */
-enum { SIDE = 8 };
-
-/* to [count <= 2, SIDE] = half of what columns c .. c + count - 1 make of a strip e [cols, SIDE]: G's row from the diagonal on, which counts half. */
-static void form_columns(const double *e, const double *gram, size_t cols, size_t c, size_t count, double *to) {
-    const double *g = gram + c * cols, *h = count > 1 ? g + cols : g;
-    double first[SIDE], second[SIDE];
-    const size_t last = c + count - 1;
-    for (size_t r = 0; r < SIDE; r++) first[r] = 0.5 * g[c] * e[c * SIDE + r];
-    for (size_t r = 0; r < SIDE && count > 1; r++) first[r] += g[last] * e[last * SIDE + r];
-    for (size_t r = 0; r < SIDE; r++) second[r] = 0.5 * h[last] * e[last * SIDE + r];
-    for (size_t d = last + 1; d < cols; d++) {
-        const double one = g[d], two = h[d], *other = e + d * SIDE;
-        for (size_t r = 0; r < SIDE; r++) first[r] += one * other[r];
-        for (size_t r = 0; r < SIDE; r++) second[r] += two * other[r];
-    }
-    memcpy(to, first, sizeof first);
-    if (count > 1) memcpy(to + SIDE, second, sizeof second);
-}
-
 /*
- * sum over rows of e G e. Rows lie side by side in strips [cols, SIDE] that the nearer caches hold, so that their sums are independent of
- * each other; G is symmetric, and half of it is read. The sums are added column by column.
+ * sum over rows of e G e. Rows lie side by side in strips [cols, SIDE], and so do columns of G, which is symmetric: of each the part above the
+ * diagonal counts twice. Their products are a tile of the kernels of error feedback.
  */
 static int gram_form(const float *e, size_t rows, size_t cols, const double *gram, double *out, wt_error *err) {
+    enum { SIDE = WT_FEEDBACK_SIDE };
+    const wt_feedback_kernels *kernels = wt_feedback_kernels_at(wt_cpu_chosen());
     const size_t strips = (rows + SIDE - 1) / SIDE, strip = cols * SIDE;
-    double *across = wt_alloc_aligned(2 * strips, strip * sizeof(double), err), *products = across + strips * strip;
+    double *across = wt_alloc_aligned(strips + 1, strip * sizeof(double), err), *columns = across + strips * strip;
     if (!across) return -1;
     for (size_t r = 0; r < strips * SIDE; r++)
         for (size_t c = 0; c < cols; c++) across[r / SIDE * strip + c * SIDE + r % SIDE] = r < rows ? e[r * cols + c] : 0.0;
-    for (size_t s = 0; s < strips; s++)
-        for (size_t c = 0; c < cols; c += 2)
-            form_columns(across + s * strip, gram, cols, c, cols - c < 2 ? 1 : 2, products + s * strip + c * SIDE);
     double sum = 0;
-    for (size_t c = 0; c < cols; c++) {
-        for (size_t r = 0; r < rows; r++) {
-            const size_t at = r / SIDE * strip + c * SIDE + r % SIDE;
-            sum += 2 * across[at] * products[at];
+    for (size_t c = 0; c < cols; c += SIDE) {
+        const size_t width = cols - c < SIDE ? cols - c : SIDE, end = c + width;
+        for (size_t j = 0; j < SIDE; j++) {
+            const double *g = gram + (c + j) * cols;
+            for (size_t k = 0; k < end; k++) columns[k * SIDE + j] = j >= width || k > c + j ? 0.0 : k == c + j ? 0.5 * g[k] : g[k];
+        }
+        for (size_t s = 0; s < strips; s++) {
+            const double *own = across + s * strip;
+            double products[SIDE * SIDE];
+            kernels->products(own, columns, end, products);
+            for (size_t i = 0; i < SIDE; i++)
+                for (size_t j = 0; j < width; j++) sum += 2 * own[(c + j) * SIDE + i] * products[i * SIDE + j];
         }
     }
     free(across);
@@ -143,6 +131,7 @@ static int take_sample(wt_workbench *b, sample *s, const wt_transform *t, size_t
         return -1;
     const size_t rows = s->full.site->rows, cols = s->full.site->cols;
     s->rows = (rows + every - 1) / every;
+    if (every > 1 && s->rows > WT_SAMPLE_MOST) s->rows = WT_SAMPLE_MOST;
     if (s->rows < WT_SAMPLE_LEAST) s->rows = rows < WT_SAMPLE_LEAST ? rows : WT_SAMPLE_LEAST;
     if (!(s->x = wt_alloc_aligned(s->rows, cols * sizeof(float), err))) return -1;
     for (size_t r = 0; r < s->rows; r++) /* evenly spread */
