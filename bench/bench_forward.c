@@ -17,7 +17,7 @@
 #include "base/threads.h"
 #include "engine/divergence.h"
 #include "engine/forward.h"
-#include "quant/codec.h"
+#include "random_llama.h"
 
 #define ROWS 2048
 
@@ -38,84 +38,6 @@ static double now(void) {
 static void die(const char *what, const wt_error *err) {
     fprintf(stderr, "bench_forward: %s: %s\n", what, err->message);
     exit(1);
-}
-
-/* ---- models with random weights ---- */
-
-/* A tensor of normal draws; a pool of 64 Ki of them is enough for timing and quick to make. */
-static void write_random(wt_gguf_writer *w, uint64_t cols, uint64_t rows, wt_rng *rng) {
-    enum { POOL = 1 << 16 };
-    static float pool[POOL];
-    wt_error err;
-    if (pool[0] == 0.0f) {
-        for (int i = 0; i < POOL; i++) pool[i] = (float)wt_rng_normal(rng);
-    }
-    uint16_t *row = malloc(cols * 2);
-    float scale = 1.0f / sqrtf((float)cols), one = 1.0f;
-    for (uint64_t r = 0; r < rows; r++) {
-        uint64_t at = wt_rng_below(rng, POOL);
-        for (uint64_t c = 0; c < cols; c++) row[c] = wt_f32_to_f16(scale * pool[(at + c) % POOL]);
-        if (wt_gguf_writer_data(w, row, cols * 2, &err) != 0) die("writing", &err);
-    }
-    for (uint64_t c = 0; rows == 0 && c < cols; c++) {
-        if (wt_gguf_writer_data(w, &one, 4, &err) != 0) die("writing", &err);
-    }
-    free(row);
-}
-
-typedef struct shape {
-    const char *name;
-    uint64_t cols, rows; /* rows 0: a vector of ones */
-} shape;
-
-static void make_model(const char *path, uint32_t width, uint32_t layers) {
-    wt_error err = {0};
-    const uint32_t heads = width / 64, kv = heads / 4 ? heads / 4 : 1, ffn = width * 3, vocab = 2048;
-    const shape block[] = {{"attn_norm", width, 0},          {"attn_q", width, width},  {"attn_k", width, kv * 64},
-                           {"attn_v", width, kv * 64},       {"attn_output", width, width}, {"ffn_norm", width, 0},
-                           {"ffn_gate", width, ffn},         {"ffn_up", width, ffn},    {"ffn_down", ffn, width}};
-    wt_gguf_writer *w = wt_gguf_writer_open(path, &err);
-    if (!w) die(path, &err);
-    wt_str *strs = wt_calloc(vocab, sizeof *strs, &err);
-    static char names[2048][16];
-    for (uint32_t i = 0; i < vocab; i++) {
-        snprintf(names[i], sizeof names[i], i >= 3 && i < 259 ? "<0x%02X>" : "t%u", i >= 3 && i < 259 ? i - 3 : i);
-        strs[i] = (wt_str){names[i], strlen(names[i])};
-    }
-    int rc = wt_gguf_writer_set_str(w, "general.architecture", "llama", &err) |
-             wt_gguf_writer_set_u32(w, "llama.block_count", layers, &err) |
-             wt_gguf_writer_set_u32(w, "llama.context_length", 4096, &err) |
-             wt_gguf_writer_set_u32(w, "llama.embedding_length", width, &err) |
-             wt_gguf_writer_set_u32(w, "llama.feed_forward_length", ffn, &err) |
-             wt_gguf_writer_set_u32(w, "llama.attention.head_count", heads, &err) |
-             wt_gguf_writer_set_u32(w, "llama.attention.head_count_kv", kv, &err) |
-             wt_gguf_writer_set_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-5f, &err) |
-             wt_gguf_writer_set_str(w, "tokenizer.ggml.model", "llama", &err) |
-             wt_gguf_writer_set_strs(w, "tokenizer.ggml.tokens", strs, vocab, &err);
-    float *scores = wt_calloc(vocab, sizeof *scores, &err);
-    rc |= wt_gguf_writer_set_array(w, "tokenizer.ggml.scores", WT_KV_F32, scores, vocab, &err);
-    const uint64_t embedding[] = {width, vocab}, norm[] = {width};
-    rc |= wt_gguf_writer_add_tensor(w, "token_embd.weight", WT_F16, embedding, 2, &err);
-    rc |= wt_gguf_writer_add_tensor(w, "output_norm.weight", WT_F32, norm, 1, &err);
-    for (uint32_t l = 0; l < layers; l++) {
-        for (size_t i = 0; i < sizeof block / sizeof *block; i++) {
-            char name[64];
-            snprintf(name, sizeof name, "blk.%u.%s.weight", l, block[i].name);
-            const uint64_t dims[] = {block[i].cols, block[i].rows};
-            rc |= wt_gguf_writer_add_tensor(w, name, block[i].rows ? WT_F16 : WT_F32, dims, block[i].rows ? 2 : 1, &err);
-        }
-    }
-    if (rc != 0) die(path, &err);
-    wt_rng rng;
-    wt_rng_init(&rng, 1, width, 0);
-    write_random(w, width, vocab, &rng);
-    write_random(w, width, 0, &rng);
-    for (uint32_t l = 0; l < layers; l++) {
-        for (size_t i = 0; i < sizeof block / sizeof *block; i++) write_random(w, block[i].cols, block[i].rows, &rng);
-    }
-    if (wt_gguf_writer_finish(w, &err) != 0) die(path, &err);
-    free(strs);
-    free(scores);
 }
 
 /* ---- timing ---- */
@@ -264,7 +186,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; first == argc && i < sizeof widths / sizeof *widths; i++) {
         char path[512];
         snprintf(path, sizeof path, "%s/random-%u.gguf", keep ? keep : "/tmp", widths[i]);
-        make_model(path, widths[i], widths[i] >= 2048 ? 2 : 4);
+        wt_error err = {0};
+        if (random_llama_write(path, widths[i], widths[i] >= 2048 ? 2 : 4, &err) != 0) die(path, &err);
         bench_model(path, json, only_quick, i + 1 == sizeof widths / sizeof *widths);
         if (!keep) unlink(path);
     }

@@ -20,7 +20,7 @@ typedef struct wt_feedback wt_feedback;
  * 0.3 for an embedding that is also the head, where errors count on both ways. All zero: no column knows of another.
  * priority [cols]: columns with the highest come first, or NULL: as they stand; NaN counts as least. Groups of 256 columns are taken as
  * wholes in the order of their best column, within them groups of 32, of 8 and of 4 likewise, so that one order serves every
- * type. Fails where a value is not finite. Single-threaded: call it for several inputs in parallel. Memory: cols² doubles while
+ * type. Fails where a value is not finite. On all threads, or called from a parallel region on the calling one alone. Memory: cols² doubles while
  * it works, and 1.5 cols² floats and 2.3 KiB a column, which stay.
  */
 wt_feedback *wt_feedback_new(const double *gram, size_t cols, double damp, const float *priority, wt_error *err);

@@ -2,10 +2,10 @@
  * The order of columns and the factor of the damped Gram matrix. Columns keep to their groups of 256, pieces of 32, vectors of 8 and
  * halves of vectors, because blocks of some type share scales or codes among each: one order then serves every type.
  */
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 
+#include "apply/cholesky.h"
 #include "apply/feedback_private.h"
 #include "base/checked.h"
 #include "base/memory.h"
@@ -98,12 +98,9 @@ static int factor(const wt_feedback *f, const double *gram, double mean, double 
             for (size_t j = 0; j <= i; j++) a[i * n + j] = mean > 0.0 ? row[f->order[n - 1 - j]] / mean : i == j;
             a[i * n + i] += *damp;
         }
-        /* Upper by columns is lower by rows. */
-        lapack_int info = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', (lapack_int)n, a, (lapack_int)n);
-        if (info == 0) return 0;
-        if (!(*damp < 1.0))
-            return wt_fail(err, WT_ERR_FORMAT, "the Gram matrix is not positive semidefinite: LAPACK's dpotrf gives %d",
-                           (int)info);
+        const int broken = wt_cholesky(a, n, err);
+        if (broken <= 0) return broken;
+        if (!(*damp < 1.0)) return wt_fail(err, WT_ERR_FORMAT, "the Gram matrix is not positive semidefinite");
     }
 }
 

@@ -1,7 +1,7 @@
 /* The products of error feedback in plain C; every variant adds in the same order, without fusing, and gives the same bits. */
 #include "apply/feedback_private.h"
 
-enum { LANES = WT_FEEDBACK_LANES };
+enum { LANES = WT_FEEDBACK_LANES, SIDE = WT_FEEDBACK_SIDE };
 
 static void accumulate(const float *e, size_t n, const float *p, size_t stride, size_t width, float *s) {
     for (size_t j = 0; j < width; j++, s += LANES) {
@@ -15,7 +15,16 @@ static void accumulate(const float *e, size_t n, const float *p, size_t stride, 
     }
 }
 
-static const wt_feedback_kernels PLAIN = {accumulate};
+static void products(const double *x, const double *y, size_t n, double *sum) {
+    for (size_t i = 0; i < SIDE; i++) {
+        double own[SIDE] = {0};
+        for (size_t k = 0; k < n; k++)
+            for (size_t j = 0; j < SIDE; j++) own[j] += x[k * SIDE + i] * y[k * SIDE + j];
+        for (size_t j = 0; j < SIDE; j++) sum[i * SIDE + j] = own[j];
+    }
+}
+
+static const wt_feedback_kernels PLAIN = {accumulate, products};
 
 const wt_feedback_kernels *wt_feedback_kernels_at(wt_cpu_level level) {
 #if defined(__x86_64__)

@@ -1,9 +1,9 @@
-/* 32 rows in two registers, eight columns at a time. */
+/* 32 rows in two registers, eight columns at a time; a tile of the factor in eight. */
 #include <immintrin.h>
 
 #include "apply/feedback_private.h"
 
-enum { LANES = WT_FEEDBACK_LANES };
+enum { LANES = WT_FEEDBACK_LANES, SIDE = WT_FEEDBACK_SIDE };
 
 static inline __attribute__((always_inline)) void some(const float *e, size_t n, const float *p, size_t stride,
                                                        int columns, float *s) {
@@ -33,4 +33,14 @@ static void accumulate(const float *e, size_t n, const float *p, size_t stride, 
     if (j < width) some(e, n, p + j, stride, 1, s + LANES * j);
 }
 
-const wt_feedback_kernels wt_feedback_kernels_avx512 = {accumulate};
+static void products(const double *x, const double *y, size_t n, double *sum) {
+    __m512d rows[SIDE];
+    for (int i = 0; i < SIDE; i++) rows[i] = _mm512_setzero_pd();
+    for (size_t k = 0; k < n; k++) {
+        const __m512d a = _mm512_loadu_pd(y + k * SIDE);
+        for (int i = 0; i < SIDE; i++) rows[i] = _mm512_add_pd(rows[i], _mm512_mul_pd(_mm512_set1_pd(x[k * SIDE + (size_t)i]), a));
+    }
+    for (int i = 0; i < SIDE; i++) _mm512_storeu_pd(sum + i * SIDE, rows[i]);
+}
+
+const wt_feedback_kernels wt_feedback_kernels_avx512 = {accumulate, products};

@@ -26,6 +26,7 @@ enum {
     WT_FEEDBACK_NARROW = 32, /* of a piece of a group: a block of the legacy types, and what is updated at a time */
     WT_FEEDBACK_VECTOR = 8,  /* of a vector of a codebook; always whole in a piece */
     WT_FEEDBACK_LANES = 32,  /* rows that are rounded side by side */
+    WT_FEEDBACK_SIDE = 8,    /* of a tile of the factor */
     WT_FEEDBACK_RUNS = WT_FEEDBACK_WIDE / 16
 };
 
@@ -58,10 +59,12 @@ static inline float wt_feedback_inverse(float scale) {
     return isfinite(inverse) ? inverse : 0.0f;
 }
 
-/* The products, for WT_FEEDBACK_LANES rows at a time. */
+/* The products: of rounding, for WT_FEEDBACK_LANES rows at a time, and of the factor, a tile at a time. */
 typedef struct wt_feedback_kernels {
     /* s[j][lane] += sum over i < n, in order, of e[i][lane] * p[i * stride + j], j < width. */
     void (*accumulate)(const float *e, size_t n, const float *p, size_t stride, size_t width, float *s);
+    /* sum [SIDE, SIDE] = sum over k < n, in order, of x[k][i] * y[k][j]; x, y [n, SIDE]. */
+    void (*products)(const double *x, const double *y, size_t n, double *sum);
 } wt_feedback_kernels;
 
 const wt_feedback_kernels *wt_feedback_kernels_at(wt_cpu_level level);

@@ -49,9 +49,10 @@ int wt_workbench_errors_sampled(wt_workbench *bench, const wt_transform *t, size
 int wt_workbench_probe_error(wt_workbench *bench, const wt_site_tensor *site, const wt_encoding *encoding, double *error,
                              wt_error *err);
 
-/* Rows that are sampled: one of so many, but no fewer than WT_SAMPLE_LEAST. */
+/* Rows that are sampled: one of so many, but no fewer than WT_SAMPLE_LEAST, nor more than WT_SAMPLE_MOST, whose mean error is known well enough. */
 #define WT_SAMPLE_EVERY 16
 #define WT_SAMPLE_LEAST 24
+#define WT_SAMPLE_MOST 64
 
 /* Matrix i of a transformed model as `type`, encoded or from the cache; the caller lets it go. */
 wt_encoded *wt_workbench_encode(wt_workbench *bench, const wt_transform *t, size_t i, const wt_encoding *encoding,

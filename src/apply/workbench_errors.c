@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/feedback_private.h"
 #include "apply/sensitivity.h"
 #include "apply/workbench_private.h"
 #include "base/memory.h"
@@ -63,23 +64,31 @@ static double diagonal_form(const float *e, size_t rows, size_t cols, const floa
 }
 
 /*
- * sum over rows of e G e. Rows lie side by side [cols, rows], so that a row of G goes by once for all of them and their sums are
- * independent of each other; G is symmetric, and half of it is read.
+ * sum over rows of e G e. Rows lie side by side in strips [cols, SIDE], and so do columns of G, which is symmetric: of each the part above the
+ * diagonal counts twice. Their products are a tile of the kernels of error feedback.
  */
 static int gram_form(const float *e, size_t rows, size_t cols, const double *gram, double *out, wt_error *err) {
-    double *across = wt_alloc_aligned(cols + 1, rows * sizeof(double), err), *products = across + cols * rows;
+    enum { SIDE = WT_FEEDBACK_SIDE };
+    const wt_feedback_kernels *kernels = wt_feedback_kernels_at(wt_cpu_chosen());
+    const size_t strips = (rows + SIDE - 1) / SIDE, strip = cols * SIDE;
+    double *across = wt_alloc_aligned(strips + 1, strip * sizeof(double), err), *columns = across + strips * strip;
     if (!across) return -1;
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < cols; c++) across[c * rows + r] = e[r * cols + c];
+    for (size_t r = 0; r < strips * SIDE; r++)
+        for (size_t c = 0; c < cols; c++) across[r / SIDE * strip + c * SIDE + r % SIDE] = r < rows ? e[r * cols + c] : 0.0;
     double sum = 0;
-    for (size_t c = 0; c < cols; c++) {
-        const double *g = gram + c * cols, *own = across + c * rows;
-        for (size_t r = 0; r < rows; r++) products[r] = 0.5 * g[c] * own[r];
-        for (size_t d = c + 1; d < cols; d++) {
-            const double factor = g[d], *other = across + d * rows;
-            for (size_t r = 0; r < rows; r++) products[r] += factor * other[r];
+    for (size_t c = 0; c < cols; c += SIDE) {
+        const size_t width = cols - c < SIDE ? cols - c : SIDE, end = c + width;
+        for (size_t j = 0; j < SIDE; j++) {
+            const double *g = gram + (c + j) * cols;
+            for (size_t k = 0; k < end; k++) columns[k * SIDE + j] = j >= width || k > c + j ? 0.0 : k == c + j ? 0.5 * g[k] : g[k];
         }
-        for (size_t r = 0; r < rows; r++) sum += 2 * own[r] * products[r];
+        for (size_t s = 0; s < strips; s++) {
+            const double *own = across + s * strip;
+            double products[SIDE * SIDE];
+            kernels->products(own, columns, end, products);
+            for (size_t i = 0; i < SIDE; i++)
+                for (size_t j = 0; j < width; j++) sum += 2 * own[(c + j) * SIDE + i] * products[i * SIDE + j];
+        }
     }
     free(across);
     *out = sum;
@@ -122,6 +131,7 @@ static int take_sample(wt_workbench *b, sample *s, const wt_transform *t, size_t
         return -1;
     const size_t rows = s->full.site->rows, cols = s->full.site->cols;
     s->rows = (rows + every - 1) / every;
+    if (every > 1 && s->rows > WT_SAMPLE_MOST) s->rows = WT_SAMPLE_MOST;
     if (s->rows < WT_SAMPLE_LEAST) s->rows = rows < WT_SAMPLE_LEAST ? rows : WT_SAMPLE_LEAST;
     if (!(s->x = wt_alloc_aligned(s->rows, cols * sizeof(float), err))) return -1;
     for (size_t r = 0; r < s->rows; r++) /* evenly spread */

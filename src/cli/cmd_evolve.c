@@ -188,6 +188,18 @@ static int forget_end(work *w, wt_error *err) {
     return wt_store_set(w->run.store, "ended", "", err) == 0 && wt_store_set(w->run.store, "noise", "", err) == 0 ? 0 : -1;
 }
 
+/* `seconds`: what the exact model took for the search part. */
+static int announce_cost(const work *w, double seconds, wt_error *err) {
+    const wt_run_session *run = &w->run;
+    const wt_rule_constraint *bytes = wt_rules_constraint(&run->rules, "bytes");
+    wt_encoding_cost encoding;
+    if (wt_encoding_cost_measure(run->session.gguf, wt_model_hparams(run->session.model), run->study.statistics, run->contest.scope.types,
+                                 *bytes->max, run->rules.feedback == WT_FEEDBACK_ALLOWED, &encoding, err) != 0)
+        return -1;
+    wt_evolve_cost_announce(run, seconds, &encoding);
+    return 0;
+}
+
 static int open_run(work *w, wt_error *err) {
     const settings *s = w->options;
     double before = 0, started;
@@ -198,7 +210,8 @@ static int open_run(work *w, wt_error *err) {
     if (wt_run_open_study(&w->run, err) != 0) return -1;
     started = wt_clock();
     if (wt_run_open_arena(&w->run, err) != 0) return -1;
-    wt_evolve_cost_announce(&w->run, wt_clock() - started);
+    const double seconds = wt_clock() - started;
+    if (announce_cost(w, seconds, err) != 0) return -1;
     return s->resume ? forget_end(w, err) : 0;
 }
 

@@ -120,36 +120,49 @@ static const char *format_seconds(char buf[32], double s) {
     return buf;
 }
 
-/* Only a clock bounds a search in time: what encoding takes, often more than measuring, shows when strategies are there. Seconds, 0: no such end. */
-static void format_search(char *text, size_t size, double measuring, double clock) {
+/* "3 s to 40 s": without error feedback, and with it; or the one where they are the same. */
+static const char *format_range(char buf[80], double least, double most) {
     char a[32], b[32];
-    if (measuring > 0 && (clock == 0 || measuring < clock))
-        snprintf(text, size, "about %s of measuring if nobody is sent home, and encoding, which may take longer%s%s", format_seconds(a, measuring),
-                 clock > 0 ? "; at most about " : "", clock > 0 ? format_seconds(b, clock) : "");
+    if (most > least)
+        snprintf(buf, 80, "%s to %s", format_seconds(a, least), format_seconds(b, most));
+    else
+        format_seconds(buf, least);
+    return buf;
+}
+
+/* What bounds the search: so many evaluations of `least` to `most` seconds each (0: no such end), a clock, or neither. */
+static void format_search(char *text, size_t size, double evaluations, double least, double most, double clock) {
+    char a[80], b[32];
+    const char *all = format_range(a, evaluations * least, evaluations * most);
+    if (evaluations > 0 && (clock == 0 || evaluations * least < clock))
+        snprintf(text, size, "about %s if nobody is sent home%s%s", all, clock > 0 ? ", at most about " : "", clock > 0 ? format_seconds(b, clock) : "");
     else if (clock > 0)
-        snprintf(text, size, "at most about %s", format_seconds(b, clock));
+        snprintf(text, size, "at most about %s and the evaluation that is under way then", format_seconds(b, clock));
     else
         snprintf(text, size, "until it makes no progress");
 }
 
-void wt_evolve_cost_announce(const wt_run_session *run, double seconds) {
+void wt_evolve_cost_announce(const wt_run_session *run, double seconds, const wt_encoding_cost *encoding) {
     const wt_rules *r = &run->rules;
     const wt_hparams *hp = wt_model_hparams(run->session.model);
     const double head = (double)hp->vocab * hp->width, tokens = (double)run->texts.search.count * (double)run->texts.search.context;
     uint64_t largest;
     double blocks = (double)weights_of(run->session.gguf, &largest) - (hp->tied_head ? 1 : 2) * head;
     wt_evolve_cost c;
-    char least[32], most[32], one[32], search[160];
+    char least[32], most[32], one[32], plain[32], fed[32], with[64] = "", search[200];
     if (blocks < head / 8) blocks = head / 8;
     wt_evolve_cost_count(run, &c);
     const double share = (double)run->texts.search.scored / (double)run->texts.search.context;
     const double each = seconds * (1 + 2 * share * head / blocks);
-    double measuring = 0;
-    if (r->evaluations) measuring = each * (double)r->evaluations;
-    if (r->tokens && tokens > 0 && (measuring == 0 || each * (double)r->tokens / tokens < measuring))
-        measuring = each * (double)r->tokens / tokens;
-    format_search(search, sizeof search, measuring, 60 * r->minutes);
-    wt_note("memory: at least %s, at most %s with full caches; an evaluation on all chunks: about %s and encoding; the search: %s, then the "
-            "verdict",
-            wt_format_bytes(least, c.least), wt_format_bytes(most, c.most), format_seconds(one, each), search);
+    double evaluations = (double)r->evaluations;
+    if (r->tokens && tokens > 0 && (evaluations == 0 || (double)r->tokens / tokens < evaluations)) evaluations = (double)r->tokens / tokens;
+    const double longest = each + (encoding->feedback > encoding->plain ? encoding->feedback : encoding->plain);
+    if (encoding->feedback > 0) snprintf(with, sizeof with, ", %s with error feedback", format_seconds(fed, encoding->feedback));
+    format_search(search, sizeof search, evaluations, each + encoding->plain, longest, 60 * r->minutes);
+    wt_note("memory: at least %s, at most %s with full caches; an evaluation on all chunks: about %s to measure and, where nothing is reused, "
+            "%s to encode%s; the search: %s, then the verdict",
+            wt_format_bytes(least, c.least), wt_format_bytes(most, c.most), format_seconds(one, each), format_seconds(plain, encoding->plain),
+            with, search);
+    if (encoding->feedback > 0 && r->minutes > 0 && longest > 60 * r->minutes)
+        wt_note("an evaluation with error feedback takes longer than the search may: rules with 'feedback: absent' do without");
 }

@@ -2,6 +2,7 @@
 #ifndef WT_CLI_EVOLVE_COST_H
 #define WT_CLI_EVOLVE_COST_H
 
+#include "cli/encoding_cost.h"
 #include "cli/run_session.h"
 
 typedef struct wt_evolve_cost {
@@ -19,9 +20,9 @@ void wt_evolve_cost_count(const wt_run_session *run, wt_evolve_cost *cost);
 int wt_evolve_cost_check(const wt_run_session *run, wt_error *err);
 
 /*
- * Notes memory, seconds of a whole evaluation but for encoding, and what bounds the search. `seconds`: what the exact model took for the search part; an evaluation
- * adds the head, twice.
+ * Notes memory, what an evaluation takes, and what bounds the search. `seconds`: what the exact model took for the search part; an evaluation
+ * adds the head, twice, and `encoding`.
  */
-void wt_evolve_cost_announce(const wt_run_session *run, double seconds);
+void wt_evolve_cost_announce(const wt_run_session *run, double seconds, const wt_encoding_cost *encoding);
 
 #endif

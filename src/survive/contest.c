@@ -81,6 +81,8 @@ int wt_contest_open(wt_contest *c, wt_error *err) {
     }
     /* types of the cache cost fidelity and save nothing but memory: dead weight where nobody asks for it */
     if (!wt_rules_value(c->rules, "memory")) c->scope.frozen |= 1u << WT_GENE_CACHE_K | 1u << WT_GENE_CACHE_V;
+    if (c->rules->feedback == WT_FEEDBACK_ABSENT)
+        c->scope.frozen |= 1u << WT_GENE_FEEDBACK_DAMP | 1u << WT_GENE_FEEDBACK_ORDER | 1u << WT_GENE_FEEDBACK_REFIT;
     if (wt_scope_set_model(&c->scope, c->gguf, err) != 0 || set_types(c, err) != 0) return -1;
     c->counts.tokens += c->study->tokens;
     if (open_finals(c, err) != 0) return -1;

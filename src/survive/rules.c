@@ -17,6 +17,7 @@ int wt_rules_init(wt_rules *r, wt_error *err) {
                     .playoff = 2,
                     .final_chunks = 4,
                     .runtime = WT_RUNTIME_LLAMA_CPP_CPU,
+                    .feedback = WT_FEEDBACK_ALLOWED,
                     .population = 8,
                     .offspring = 12,
                     .selection = WT_SELECT_PARETO,

@@ -22,6 +22,7 @@ typedef struct wt_rule_constraint {
 } wt_rule_constraint;
 
 typedef enum wt_selection { WT_SELECT_PARETO, WT_SELECT_LEXICASE, WT_SELECT_SCORE } wt_selection;
+typedef enum wt_feedback_rule { WT_FEEDBACK_ALLOWED, WT_FEEDBACK_ABSENT } wt_feedback_rule;
 typedef enum wt_humans { WT_HUMANS_COMPETE, WT_HUMANS_BREED, WT_HUMANS_ABSENT } wt_humans;
 typedef enum wt_runtime { WT_RUNTIME_LLAMA_CPP_CPU, WT_RUNTIME_EXACT } wt_runtime;
 
@@ -44,6 +45,7 @@ typedef struct wt_rules {
     wt_runtime runtime;
     char **types; /* that strategies may use; none: the usual ones */
     unsigned type_count;
+    wt_feedback_rule feedback;
     uint64_t max_memory; /* of this program, bytes; 0: half of what is free */
     /* the competition */
     uint64_t population, offspring; /* 8, 12 */

@@ -4,6 +4,7 @@
 
 static const char *const RUNTIMES[] = {"llama.cpp-cpu", "exact", NULL};
 static const char *const SELECTIONS[] = {"pareto", "lexicase", "score", NULL};
+static const char *const FEEDBACK[] = {"allowed", "absent", NULL};
 static const char *const HUMANS[] = {"compete", "breed", "absent", NULL};
 
 #define AT(member) offsetof(wt_rules, member)
@@ -51,6 +52,9 @@ static const wt_rule_key KEYS[] = {
      "What is valued: a list of {axis, weight}; the first one is what races compare. None: kld alone, the mean divergence."},
     {"", "types", WT_KEY_TYPES, 0, 0, 0, NULL,
      "The block types that strategies may use. None: all that llama.cpp has known for long."},
+    {"", "feedback", WT_KEY_CHOICE, AT(feedback), 0, 0, FEEDBACK,
+     "Error feedback in strategies: allowed or absent (humans keep theirs). It is what gains most, and it takes time that grows with the weights times "
+     "their columns: on models of billions of weights most of an evaluation, as the note before a run says."},
     {"", "memory_context", WT_KEY_COUNT, AT(memory_context), 0, MANY, NULL,
      "Tokens for which memory counts the cache of keys and values. 0: what the model was trained for."},
     {"", "max_memory", WT_KEY_SIZE, AT(max_memory), 0, 0, NULL,

@@ -39,21 +39,40 @@ case $(cat "$err") in
 *Sanitizer* | '') ;;
 *) expect_number 'memory that was announced and taken' "$least > 0 && $least <= 1.3 * 1024 * $peak && 1024 * $peak <= $most" ;;
 esac
-expect_err '^note: memory: .* an evaluation on all chunks: about [0-9.e-]+ (s|min|h) and encoding; the search: about [0-9.e-]+ s of measuring if nobody is sent home, and encoding, which may take longer, then the verdict$'
+time='[0-9.e+-]+ (s|min|h)'
+expect_err "^note: memory: .* an evaluation on all chunks: about $time to measure and, where nothing is reused, $time to encode, $time with error feedback; the search: about $time to $time if nobody is sent home, then the verdict\$"
 expect_number 'the note before the first generation' "$(grep -n '^note: memory' "$err" | cut -d: -f1) < $(grep -n '^generation 0' "$err" | cut -d: -f1)"
 expect_equal 'notes of the cost' 1 "$(grep -c '^note: memory' "$err")"
 
-# Three evaluations are three times one, up to the two digits that are shown.
-number() { sed -n "s/^note: memory: .*$1 about \([0-9.e-]*\) s.*/\1/p" "$err"; }
-expect_number 'three evaluations' "$(number 'the search:') > 2.6 * $(number 'on all chunks:') && $(number 'the search:') < 3.4 * $(number 'on all chunks:')"
+# Three evaluations are three times one, measured and encoded, without error feedback and with it, up to the two digits that are shown. Feedback
+# takes longer.
+seconds() { sed -En "s/^note: memory: .*$1([0-9.e+-]+) s.*/\\1/p" "$err"; }
+measured=$(seconds 'on all chunks: about ') plain=$(seconds 'nothing is reused, ') feedback=$(seconds ' s to encode, ')
+expect_number 'encoding' "$plain > 0 && $feedback > $plain"
+near() { expect_number "$1" "$2 > 0.85 * $3 && $2 < 1.15 * $3"; }
+near 'three evaluations' "$(seconds 'the search: about ')" "3 * ($measured + $plain)"
+near 'three evaluations with error feedback' "$(seconds 'the search: about [0-9.e+-]+ s to ')" "3 * ($measured + $feedback)"
 
 # What bounds a search: a clock, or what it measures, or neither.
 rules 'minutes: 0.01'
 wt evolve --rules "$scratch/rules.yaml" -o "$scratch/clock"
-expect_err 'the search: at most about 0.6 s, then the verdict$'
+expect_err 'the search: at most about 0.6 s and the evaluation that is under way then, then the verdict$'
 rules 'evaluations: 1, minutes: 300'
 wt evolve --rules "$scratch/rules.yaml" -o "$scratch/both"
-expect_err 'the search: about .* s of measuring .*; at most about 5.0 h, then the verdict$'
+expect_err 'the search: about .* if nobody is sent home, at most about 5.0 h, then the verdict$'
+
+# Without error feedback nobody has it, and it costs nothing; an evaluation that takes longer than the search may is said.
+texts() { "$CLI_SQL" "$1/run.db" "SELECT count(*) FROM individual WHERE text LIKE '%feedback.damp%'"; }
+expect_number 'strategies with error feedback' "$(texts "$scratch/run") > 0"
+rules 'evaluations: 8, minutes: 0'
+echo 'feedback: absent' >>"$scratch/rules.yaml"
+wt evolve --rules "$scratch/rules.yaml" -o "$scratch/without"
+expect_status 0
+expect_equal 'strategies with error feedback where it is absent' 0 "$(texts "$scratch/without")"
+expect_err "where nothing is reused, $time to encode; the search: about $time if nobody is sent home, then the verdict\$"
+rules 'minutes: 0.00001'
+wt evolve --rules "$scratch/rules.yaml" -o "$scratch/short"
+expect_err "^note: an evaluation with error feedback takes longer than the search may: .*'feedback: absent'"
 
 # ---- refused ----
 refused() { # message, hint

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "apply/cholesky.h"
 #include "apply/feedback_private.h"
 #include "base/rng.h"
 #include "base/threads.h"
@@ -501,6 +502,69 @@ static void kernels_give_the_same_bits(void **state) {
     }
 }
 
+static void tiles_of_the_factor_give_the_same_bits(void **state) {
+    (void)state;
+    enum { MOST = 41, SIDE = WT_FEEDBACK_SIDE };
+    static double x[MOST * SIDE], y[MOST * SIDE], plain[SIDE * SIDE], other[SIDE * SIDE];
+    wt_rng rng;
+    wt_rng_init(&rng, 14, 0, 0);
+    for (size_t i = 0; i < MOST * SIDE; i++) x[i] = wt_rng_normal(&rng), y[i] = wt_rng_normal(&rng);
+    for (size_t n = 0; n <= MOST; n++) {
+        wt_feedback_kernels_at(WT_CPU_REFERENCE)->products(x, y, n, plain);
+        for (size_t at = 0; at < SIDE * SIDE; at++) {
+            double sum = 0;
+            for (size_t k = 0; k < n; k++) sum += x[k * SIDE + at / SIDE] * y[k * SIDE + at % SIDE];
+            assert_true(plain[at] == sum);
+        }
+        for (int level = 1; level <= (int)wt_cpu_best(); level++) {
+            wt_feedback_kernels_at((wt_cpu_level)level)->products(x, y, n, other);
+            assert_memory_equal(plain, other, sizeof plain);
+        }
+    }
+}
+
+/* L times its transpose is the matrix again, at sizes around those of strips and blocks, and on any number of threads. */
+static void factors_of_all_sizes(void **state) {
+    (void)state;
+    wt_error err = {0};
+    static const size_t SIZES[] = {1, 2, 7, 8, 9, 127, 128, 129, 136, 200, 256, 300, 521};
+    const int before = wt_threads_get();
+    for (size_t s = 0; s < sizeof SIZES / sizeof *SIZES; s++) {
+        const size_t n = SIZES[s], rows = n + 3;
+        double *a = need(n * n, sizeof *a), *l = need(n * n, sizeof *l), *again = need(n * n, sizeof *again);
+        float *x = weights(rows * n, 15);
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j <= i; j++) {
+                double sum = i == j ? 1e-3 : 0;
+                for (size_t r = 0; r < rows; r++) sum += (double)x[r * n + i] * x[r * n + j] / (double)rows;
+                a[i * n + j] = sum;
+            }
+        }
+        memcpy(l, a, n * n * sizeof *a);
+        memcpy(again, a, n * n * sizeof *a);
+        wt_threads_set(1);
+        assert_int_equal(wt_cholesky(l, n, &err), 0);
+        wt_threads_set(3);
+        assert_int_equal(wt_cholesky(again, n, &err), 0);
+        assert_memory_equal(l, again, n * n * sizeof *l);
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j <= i; j++) {
+                double sum = 0;
+                for (size_t k = 0; k <= j; k++) sum += l[i * n + k] * l[j * n + k];
+                assert_true(fabs(sum - a[i * n + j]) < 1e-12 * (1 + fabs(a[i * n + j])));
+            }
+        }
+        memcpy(l, a, n * n * sizeof *a);
+        l[n * n - 1] -= 2 * (fabs(a[n * n - 1]) + 1); /* the last pivot is below 0 */
+        assert_int_equal(wt_cholesky(l, n, &err), 1);
+        free(a);
+        free(l);
+        free(again);
+        free(x);
+    }
+    wt_threads_set(before);
+}
+
 /* ---- what is degenerate, and what is refused ---- */
 
 static void degenerate_matrices(void **state) {
@@ -595,6 +659,8 @@ int main(void) {
         cmocka_unit_test(scales_are_the_best_there_are),
         cmocka_unit_test(threads_and_pieces_change_nothing),
         cmocka_unit_test(kernels_give_the_same_bits),
+        cmocka_unit_test(tiles_of_the_factor_give_the_same_bits),
+        cmocka_unit_test(factors_of_all_sizes),
         cmocka_unit_test(degenerate_matrices),
         cmocka_unit_test(refusals),
     };
