@@ -11,7 +11,7 @@
 /* Weights of the matrices of a model of `width` (a multiple of 64) and so many layers. */
 uint64_t random_llama_weights(uint32_t width, uint32_t layers);
 
-/* Writes it; the same file for the same numbers. 0 or -1. */
+/* Writes it to `path`; the same file for the same numbers. -1, with `err` filled and no file left, where it cannot be written. */
 int random_llama_write(const char *path, uint32_t width, uint32_t layers, wt_error *err);
 
 #endif

@@ -32,8 +32,9 @@ wt_workbench *wt_workbench_new(const wt_gguf *gguf, const wt_workbench_options *
     if ((b->calibration.statistics && wt_statistics_check(b->calibration.statistics, gguf, err) != 0) ||
         check_gram(b, err) != 0 || !(b->model = wt_model_from_gguf(gguf, err)) ||
         !(b->features = wt_features_new(gguf, &features, err)) ||
-        !(b->encoded = wt_encoded_cache_new(options->encoded_bytes ? options->encoded_bytes : (size_t)256 << 20, err)) ||
-        !(b->factors = wt_factors_new(options->factor_bytes ? options->factor_bytes : (size_t)512 << 20, err)) ||
+        !(b->encoded =
+              wt_encoded_cache_new(options->encoded_bytes ? options->encoded_bytes : (size_t)256 << 20, err)) ||
+        !(b->factors = wt_factors_new(options->factor_bytes ? options->factor_bytes : WT_FACTOR_BYTES, err)) ||
         !(b->errors = wt_bench_errors_new(err))) {
         wt_workbench_free(b);
         return NULL;

@@ -11,6 +11,9 @@
 
 typedef struct wt_workbench wt_workbench;
 
+#define WT_FACTOR_BYTES                                                                                                \
+    ((size_t)512 << 20) /* of factors of error feedback that are kept, where nothing else is asked */
+
 typedef struct wt_workbench_options {
     wt_calibration calibration; /* of the model, or empty */
     const wt_chunks *chunks;    /* that sensitivity is measured on; NULL: strategies that ask for it fail */
@@ -18,7 +21,7 @@ typedef struct wt_workbench_options {
     void (*note)(void *user, const char *text); /* as in wt_features_options */
     void *note_user;
     size_t encoded_bytes;       /* encoded tensors that are kept; 0: a quarter of a gigabyte */
-    size_t factor_bytes;        /* factors of error feedback that are kept; 0: half a gigabyte */
+    size_t factor_bytes;        /* factors of error feedback that are kept; 0: WT_FACTOR_BYTES */
 } wt_workbench_options;
 
 /* The file, and what `options` points to, must outlive the workbench. Fails where statistics or Gram matrices are another model's. */

@@ -25,8 +25,8 @@ enum {
 #define NEAR 1.5
 
 /* Factors of error feedback that a workbench keeps; of larger models each is made twice, for the plan and for encoding. */
-#define KEPT ((double)((size_t)512 << 20))
-#define FACTOR_BYTES 6.0 /* of cols², apply/feedback.h */
+#define KEPT ((double)WT_FACTOR_BYTES)
+#define BYTES_AN_ENTRY 6.0 /* of cols², apply/feedback.h */
 
 /* Rows of as many columns, over all matrices. */
 typedef struct width {
@@ -190,7 +190,7 @@ static int time_feedback(sampling *s, const width *w, double *seconds) {
 static double all_factors(const sampling *s, const wt_hparams *hp) {
     const double wide = hp->width, query = (double)hp->n_heads * hp->head_dim, ffn = hp->ffn, layers = hp->n_layers;
     const double seconds = layers * (2 * factor_seconds(s, wide) + factor_seconds(s, query) + factor_seconds(s, ffn)) + factor_seconds(s, wide);
-    const double bytes = FACTOR_BYTES * (layers * (2 * wide * wide + query * query + ffn * ffn) + wide * wide);
+    const double bytes = BYTES_AN_ENTRY * (layers * (2 * wide * wide + query * query + ffn * ffn) + wide * wide);
     return bytes > KEPT ? 2 * seconds : seconds;
 }
 

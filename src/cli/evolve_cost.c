@@ -137,7 +137,7 @@ static void format_search(char *text, size_t size, double evaluations, double le
     if (evaluations > 0 && (clock == 0 || evaluations * least < clock))
         snprintf(text, size, "about %s if nobody is sent home%s%s", all, clock > 0 ? ", at most about " : "", clock > 0 ? format_seconds(b, clock) : "");
     else if (clock > 0)
-        snprintf(text, size, "at most about %s and the evaluation that is under way then", format_seconds(b, clock));
+        snprintf(text, size, "at most about %s, plus the evaluation under way", format_seconds(b, clock));
     else
         snprintf(text, size, "until it makes no progress");
 }

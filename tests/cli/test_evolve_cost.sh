@@ -40,23 +40,24 @@ case $(cat "$err") in
 *) expect_number 'memory that was announced and taken' "$least > 0 && $least <= 1.3 * 1024 * $peak && 1024 * $peak <= $most" ;;
 esac
 time='[0-9.e+-]+ (s|min|h)'
-expect_err "^note: memory: .* an evaluation on all chunks: about $time to measure and, where nothing is reused, $time to encode, $time with error feedback; the search: about $time to $time if nobody is sent home, then the verdict\$"
+expect_err "^note: memory: .* an evaluation on all chunks: about $time to measure and, where nothing is reused, $time to encode, $time with error feedback; the search: about $time( to $time)? if nobody is sent home, then the verdict\$"
 expect_number 'the note before the first generation' "$(grep -n '^note: memory' "$err" | cut -d: -f1) < $(grep -n '^generation 0' "$err" | cut -d: -f1)"
 expect_equal 'notes of the cost' 1 "$(grep -c '^note: memory' "$err")"
 
-# Three evaluations are three times one, measured and encoded, without error feedback and with it, up to the two digits that are shown. Feedback
-# takes longer.
+# Three evaluations are three times one, measured and encoded, without error feedback and, where that took longer, with it, up to the two digits
+# that are shown.
 seconds() { sed -En "s/^note: memory: .*$1([0-9.e+-]+) s.*/\\1/p" "$err"; }
 measured=$(seconds 'on all chunks: about ') plain=$(seconds 'nothing is reused, ') feedback=$(seconds ' s to encode, ')
-expect_number 'encoding' "$plain > 0 && $feedback > $plain"
+expect_number 'encoding' "$plain > 0 && $feedback > 0"
 near() { expect_number "$1" "$2 > 0.85 * $3 && $2 < 1.15 * $3"; }
 near 'three evaluations' "$(seconds 'the search: about ')" "3 * ($measured + $plain)"
-near 'three evaluations with error feedback' "$(seconds 'the search: about [0-9.e+-]+ s to ')" "3 * ($measured + $feedback)"
+longest=$(seconds 'the search: about [0-9.e+-]+ s to ')
+near 'three evaluations with error feedback' "${longest:-$(seconds 'the search: about ')}" "3 * ($measured + ($feedback > $plain ? $feedback : $plain))"
 
 # What bounds a search: a clock, or what it measures, or neither.
 rules 'minutes: 0.01'
 wt evolve --rules "$scratch/rules.yaml" -o "$scratch/clock"
-expect_err 'the search: at most about 0.6 s and the evaluation that is under way then, then the verdict$'
+expect_err 'the search: at most about 0.6 s, plus the evaluation under way, then the verdict$'
 rules 'evaluations: 1, minutes: 300'
 wt evolve --rules "$scratch/rules.yaml" -o "$scratch/both"
 expect_err 'the search: about .* if nobody is sent home, at most about 5.0 h, then the verdict$'
