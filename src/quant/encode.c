@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "quant/encode_kernels.h"
+#include "quant/importance.h"
 
 static wt_encoder_row table[WT_TYPE_LIMIT];
 
@@ -55,6 +56,17 @@ void wt_encode_prepare(const float *x, const float *w, size_t n, float *weights,
     prepare_importance(k, w, n, importance);
 }
 
+/* Whether weights count as stock tools have it without importance, to the bit. */
+static bool is_plain(wt_type type, const float *x, const float *w, size_t n) {
+    float plain[PIECE];
+    for (size_t i = 0, size; i < n; i += size) {
+        size = n - i < PIECE ? n - i : PIECE;
+        wt_importance_stock(type, x + i, NULL, size, plain);
+        if (memcmp(plain, w + i, size * sizeof *w) != 0) return false;
+    }
+    return true;
+}
+
 void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float *w, size_t n, const wt_search *search,
                   void *dst) {
     const wt_encoder_row *row = row_of(type);
@@ -62,8 +74,8 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
     const wt_encode_kernels *k = wt_encode_kernels_at(level);
     if (!row->encode || !info) return;
     const bool even = !search && row->even && (!w || k->alike(w, n));
-    const bool squares = !search && row->squares && w && k->squares(x, w, n);
-    if (!search) search = &row->traits.search;
+    const bool plain = !search && row->plain && w && is_plain(type, x, w, n);
+    if (!search) search = row->brief.steps ? &row->brief : &row->traits.search;
     if (info->block == 1) { /* nothing to search for, and every float is to stay what it is */
         row->encode(k, x, w, n, search, dst);
         return;
@@ -77,7 +89,7 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
         } else {
             k->prepare(x + i, size, WT_LARGEST, weights);
             prepare_importance(k, w ? w + i : NULL, size, importance);
-            (squares ? row->squares : row->encode)(k, weights, importance, size, search, to);
+            (plain ? row->plain : row->encode)(k, weights, importance, size, search, to);
         }
         to += size / info->block * info->block_bytes;
     }

@@ -26,7 +26,7 @@ typedef struct wt_search {
 typedef struct wt_encoder {
     bool exists;           /* false for types that are not quantized into (integers, F64) */
     bool needs_importance; /* so few bits that stock tools refuse to encode without an importance matrix */
-    wt_search search;      /* the default search of weights that do not all count alike */
+    wt_search search;      /* thorough: what strategies start from */
 } wt_encoder;
 
 /* The encoder of a type, never NULL. Thread-safe. */
@@ -34,10 +34,10 @@ const wt_encoder *wt_encoder_of(wt_type type);
 
 /*
  * Encodes n weights (a whole number of blocks of one row) from x to dst (any alignment). `search` NULL: the default, which
- * is a few candidates that take no longer than stock tools' one pass where these do no search either: Q4_0, Q4_1, Q5_0 and
- * Q5_1 where all weights count alike, Q3_K where w is x squared, which stands for no importance. A search that is given is
- * made whatever the weights. w [n] are finite and >= 0 (NULL: all 1); a block whose weights are all 0 is encoded as if they
- * were 1. x is finite. Thread-safe.
+ * is short enough to be faster than stock tools: a few candidates for Q4_0, Q4_1, Q5_0 and Q5_1 where all weights count alike
+ * and for Q2_K to Q5_K where w is what stock tools make of x without importance (to the bit); fewer than traits.search has for Q3_K and
+ * Q6_K. A search that is given is made whatever the weights. w [n] are finite and >= 0 (NULL: all 1); a block whose weights are
+ * all 0 is encoded as if they were 1. x is finite. Thread-safe.
  */
 void wt_encode(wt_type type, const float *x, const float *w, size_t n, const wt_search *search, void *dst);
 

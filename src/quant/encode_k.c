@@ -65,25 +65,29 @@ static void find_ranges(const wt_encode_kernels *k, const float *x, const float 
     assign(k, x, blocks, shape, &grid, 0, true, f);
 }
 
-/* few: NULL, or for types without minima the candidates of a short search. */
+/* little: a short search, for types without minima of the candidates `few`. */
 static void encode(const k_type *type, const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                   const wt_search *search, const wt_codes *few, void *dst) {
+                   const wt_search *search, bool little, const wt_codes *few, void *dst) {
     const wt_super *shape = &type->shape;
     size_t together = WT_LANES / shape->runs;
     unsigned char *to = dst;
     wt_codes codes;
     found f;
-    if (!type->minima && !few) wt_codes_init(&codes, (float)type->lo, (float)type->hi, NULL, false, search);
+    if (!type->minima && !little) wt_codes_init(&codes, (float)type->lo, (float)type->hi, NULL, false, search);
     for (size_t i = 0, blocks; i < n / WT_SUPER; i += blocks, x += blocks * WT_SUPER, w += blocks * WT_SUPER) {
         blocks = n / WT_SUPER - i < together ? n / WT_SUPER - i : together;
-        if (type->minima) {
+        if (type->minima && little) {
+            const wt_grid grid = {0.0f, (float)type->hi, NULL, WT_INTEGERS};
+            wt_search_super_min_short(k, x, w, blocks, shape, (float)type->hi, f.d, f.dmin, f.scales, f.mins);
+            assign(k, x, blocks, shape, &grid, 0, true, &f);
+        } else if (type->minima) {
             find_ranges(k, x, w, blocks, shape, type->hi, search, &f);
         } else {
-            if (few)
+            if (little)
                 wt_search_super_short(k, x, w, blocks, shape, few, f.d, f.scales);
             else
                 wt_search_super(k, x, w, blocks, shape, &codes, search, f.d, f.scales);
-            assign(k, x, blocks, shape, few ? &few->grid : &codes.grid, type->lo, false, &f);
+            assign(k, x, blocks, shape, little ? &few->grid : &codes.grid, type->lo, false, &f);
         }
         for (size_t b = 0; b < blocks; b++, to += type->bytes) {
             size_t at = b * shape->runs;
@@ -179,7 +183,7 @@ static void pack_q6_k(const block_codes *c, void *to) {
     static const k_type TYPE_##name = {.bytes = sizeof(wt_block_##name), .pack = pack_##name, __VA_ARGS__};            \
     static void encode_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
                               const wt_search *search, void *dst) {                                                    \
-        encode(&TYPE_##name, k, x, w, n, search, NULL, dst);                                                           \
+        encode(&TYPE_##name, k, x, w, n, search, false, NULL, dst);                                                    \
     }
 
 ENCODER(q2_k, .hi = 3, .minima = true,
@@ -193,25 +197,35 @@ ENCODER(q6_k, .lo = -32, .hi = 31, .shape = {.runs = 16, .run = 16, .lo = -128, 
  * Weights that count as their squares, as ggml weighs without importance, where it descends from one start only. The few
  * candidates find most of what the full search does.
  */
-static void squares_q3_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
-                         void *dst) {
+static void plain_q3_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
+                       void *dst) {
     static const wt_codes FEW = {.grid = {-4.0f, 3.0f, NULL, WT_INTEGERS},
                                  .low = 3,
                                  .count = 6,
                                  .far = 3,
                                  .filled = WT_LANES,
                                  .top = {-3.6f, -4.3f, -4.7f, 2.9f, 3.4f, -4.0f}};
-    encode(&TYPE_q3_k, k, x, w, n, search, &FEW, dst);
+    encode(&TYPE_q3_k, k, x, w, n, search, true, &FEW, dst);
 }
+
+#define PLAIN(name)                                                                                                    \
+    static void plain_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                     \
+                             const wt_search *search, void *dst) {                                                     \
+        encode(&TYPE_##name, k, x, w, n, search, true, NULL, dst);                                                     \
+    }
+PLAIN(q2_k)
+PLAIN(q4_k)
+PLAIN(q5_k)
 
 void wt_encoders_k(wt_encoder_row *table) {
     const wt_search scales = {.lo = -1.8f, .hi = 1.8000001f, .steps = 37, .passes = 2, .bias = 1.0f};
+    const wt_search brief = {.lo = -1.2f, .hi = 1.2000001f, .steps = 25, .passes = 1, .bias = 1.0f};
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search ranges = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
-    table[WT_Q2_K] = (wt_encoder_row){.encode = encode_q2_k, .traits = {.exists = true, .search = ranges}};
+    table[WT_Q2_K] = (wt_encoder_row){.encode = encode_q2_k, .traits = {true, false, ranges}, .plain = plain_q2_k};
     table[WT_Q3_K] =
-        (wt_encoder_row){.encode = encode_q3_k, .traits = {.exists = true, .search = scales}, .squares = squares_q3_k};
-    table[WT_Q4_K] = (wt_encoder_row){.encode = encode_q4_k, .traits = {.exists = true, .search = ranges}};
-    table[WT_Q5_K] = (wt_encoder_row){.encode = encode_q5_k, .traits = {.exists = true, .search = ranges}};
-    table[WT_Q6_K] = (wt_encoder_row){.encode = encode_q6_k, .traits = {.exists = true, .search = scales}};
+        (wt_encoder_row){.encode = encode_q3_k, .traits = {true, false, scales}, .plain = plain_q3_k, .brief = brief};
+    table[WT_Q4_K] = (wt_encoder_row){.encode = encode_q4_k, .traits = {true, false, ranges}, .plain = plain_q4_k};
+    table[WT_Q5_K] = (wt_encoder_row){.encode = encode_q5_k, .traits = {true, false, ranges}, .plain = plain_q5_k};
+    table[WT_Q6_K] = (wt_encoder_row){.encode = encode_q6_k, .traits = {true, false, scales}, .brief = brief};
 }

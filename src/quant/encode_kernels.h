@@ -145,7 +145,6 @@ struct wt_encode_kernels {
     void (*prepare_importance)(const float *w, size_t n, float by, float little, float *out);
     float (*largest)(const float *w, size_t n); /* of 0 and w */
     bool (*alike)(const float *w, size_t n);    /* all the same */
-    bool (*squares)(const float *x, const float *w, size_t n); /* w = x x, to the bit */
 
     /* The largest magnitude, and the weight that has it, the first of them. */
     float (*magnitude)(const float *x, size_t n);

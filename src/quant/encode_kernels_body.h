@@ -81,16 +81,6 @@ static bool alike(const float *w, size_t n) {
     return n == 0 || w[0] == w[0]; /* of NaN nothing is above anything */
 }
 
-static bool squares(const float *x, const float *w, size_t n) {
-    const lanes least = lanes_set(0x1p-149f), none = lanes_set(0.0f), one = lanes_set(1.0f);
-    for (size_t i = 0; i < n; i += WT_LANES) {
-        const lanes v = lanes_load(x + i), off = lanes_abs(lanes_sub(lanes_load(w + i), lanes_mul(v, v)));
-        /* nothing is above NaN, which squares beyond the range make of themselves */
-        if (lanes_any(lanes_above(lanes_select(lanes_above(least, off), none, one), none))) return false;
-    }
-    return true;
-}
-
 static float magnitude(const float *x, size_t n) {
     lanes most = lanes_set(0.0f);
     for (size_t i = 0; i < n; i += WT_LANES) most = lanes_max(lanes_abs(lanes_load(x + i)), most);
@@ -604,7 +594,7 @@ static void try_pairs(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, 
 
 #define WT_ENCODE_KERNELS                                                                                              \
     {                                                                                                                  \
-        prepare, prepare_importance, largest, alike, squares, magnitude, extreme, least, least_half, symmetric,        \
-            closed_form, spread, scan, try_scales, try_codes, best_start, descend, fit, try_ranges, try_pairs, assign, \
-            even_scales, even_ranges, even_pack                                                                        \
+        prepare, prepare_importance, largest, alike, magnitude, extreme, least, least_half, symmetric, closed_form,    \
+            spread, scan, try_scales, try_codes, best_start, descend, fit, try_ranges, try_pairs, assign, even_scales, \
+            even_ranges, even_pack                                                                                     \
     }

@@ -41,20 +41,41 @@ static void weigh_activations(const rule *r, const float *x, const float *h, siz
     }
 }
 
+/* mean_square of the next 8 runs of 32, whose sums need not wait for each other. */
+static void mean_squares(const float *x, float out[8]) {
+    float sums[8] = {0.0f};
+    for (size_t i = 0; i < 32; i++) {
+        for (size_t run = 0; run < 8; run++) sums[run] += x[32 * run + i] * x[32 * run + i];
+    }
+    for (size_t run = 0; run < 8; run++) out[run] = sums[run] / 32.0f;
+}
+
 static void weigh_weights(const rule *r, const float *x, size_t n, float *w) {
-    float spread = 0.0f;
-    if (r->without == EVEN) { /* apart, so that it is a fill: their encoder takes little longer */
+    switch (r->without) { /* loops apart: encoders take little longer than these where there is no importance */
+    case EVEN:
         for (size_t i = 0; i < n; i++) w[i] = 1.0f;
         return;
-    }
-    if (r->without == SQUARE) { /* the same: Q3_K's encoder takes little longer then */
+    case SQUARE:
         for (size_t i = 0; i < n; i++) w[i] = x[i] * x[i];
         return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (r->without == SPREAD && i % 32 == 0) spread = sqrtf(mean_square(x + i, 32));
-        if (r->without == FLOOR && i % r->span == 0) spread = 0.25f * (r->factor * mean_square(x + i, r->span));
-        w[i] = spread + (r->without == FLOOR ? x[i] * x[i] : fabsf(x[i]));
+    case MAGNITUDE:
+        for (size_t i = 0; i < n; i++) w[i] = fabsf(x[i]);
+        return;
+    case SPREAD:
+        for (size_t start = 0; start < n; start += 256) {
+            float squares[8];
+            mean_squares(x + start, squares);
+            for (size_t run = 0; run < 8; run++) {
+                const float spread = sqrtf(squares[run]);
+                for (size_t i = start + 32 * run; i < start + 32 * run + 32; i++) w[i] = spread + fabsf(x[i]);
+            }
+        }
+        return;
+    case FLOOR:
+        for (size_t start = 0; start < n; start += r->span) {
+            const float least = 0.25f * (r->factor * mean_square(x + start, r->span));
+            for (size_t i = start; i < start + r->span; i++) w[i] = least + x[i] * x[i];
+        }
     }
 }
 

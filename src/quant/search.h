@@ -62,7 +62,7 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
 
 /*
  * The same with little search: the codes that ggml has without importance (it descends), and one fit of what the candidates
- * give, each with the integer scales beside its own; the better one's d refitted once.
+ * give, with the integer scales beside its own; the better one's d refitted once.
  */
 void wt_search_super_short(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
                            const wt_super *shape, const wt_codes *codes, uint16_t *d, int *scales);
@@ -71,6 +71,11 @@ void wt_search_super_short(const wt_encode_kernels *k, const float *x, const flo
 void wt_search_super_min(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
                          const wt_super *shape, float code_hi, const wt_search *search, uint16_t *d, uint16_t *dmin,
                          int *scales, int *mins);
+
+/* The same with little search: ggml's choice without importance, and one fit of the better targets; the better one refitted once. */
+void wt_search_super_min_short(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
+                               const wt_super *shape, float code_hi, uint16_t *d, uint16_t *dmin, int *scales,
+                               int *mins);
 
 /* The cells of up to 32 ascending values; no two points between neighbours may be nearer than a cell is wide. */
 void wt_cells_of(wt_cells *cells, const int8_t *values, int count);

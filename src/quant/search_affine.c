@@ -262,30 +262,70 @@ static void take_fit(targets *t, const wt_fit_lanes *fit, float *error) {
     }
 }
 
+/* ggml's fit without importance. */
+static wt_fit_lanes plain_fit(const wt_super *shape) {
+    return (wt_fit_lanes){.first = shape->plain.first,
+                          .step = shape->plain.step,
+                          .steps = shape->plain.steps,
+                          .absolute = shape->plain.absolute};
+}
+
+static void take_first(targets *t, const wt_fit_lanes *fit) {
+    wt_lanes error;
+    for (int i = 0; i < WT_LANES; i++) error[i] = INFINITY;
+    take_fit(t, fit, error);
+}
+
 /*
  * Each run's own scale and minimum: as ggml looks without importance, as it looks with it (upward), and the best of all
  * and what looking downward finds.
  */
 static void find_targets(supers *s, const wt_search *search, targets *plain, targets *up, targets *best) {
     const wt_super *shape = s->shape;
-    wt_lanes error;
-    wt_fit_lanes first = candidates(search, false, 0.0f), down = candidates(search, true, 0.0f);
-    wt_fit_lanes other = {.first = shape->plain.first,
-                          .step = shape->plain.step,
-                          .steps = shape->plain.steps,
-                          .absolute = shape->plain.absolute};
+    wt_fit_lanes first = candidates(search, false, 0.0f), down = candidates(search, true, 0.0f),
+                 other = plain_fit(shape);
     s->k->fit(s->x, s->w, shape->run, s->hi, &first);
     s->k->fit(s->x, s->w, shape->run, s->hi, &down);
     s->k->fit(s->x, s->w, shape->run, s->hi, &other);
     memcpy(s->sum_w, first.sum_w, sizeof s->sum_w);
     memcpy(s->sum_x, first.sum_x, sizeof s->sum_x);
-    for (int i = 0; i < WT_LANES; i++) error[i] = INFINITY;
-    take_fit(plain, &other, error);
-    for (int i = 0; i < WT_LANES; i++) error[i] = INFINITY;
-    take_fit(up, &first, error);
+    take_first(plain, &other);
+    take_first(up, &first);
     *best = *up;
-    take_fit(best, &down, error);
-    if (!other.absolute) take_fit(best, &other, error);
+    take_fit(best, &down, first.error);
+    if (!other.absolute) take_fit(best, &other, first.error);
+}
+
+/* d, dmin and the runs' codes of block b, the largest of each target on its highest code. */
+static void scale_block(const supers *s, const targets *t, size_t b, float bias, chain *c) {
+    const size_t at = b * s->shape->runs;
+    c->d[b] = half_of(scale_by_largest(s->shape, t->scale + at, c->runs.scale + at) * bias);
+    c->dmin[b] = half_of(scale_by_largest(s->shape, t->min + at, c->runs.min + at));
+}
+
+/* The best one goes on, refitted, while that helps. */
+static void improve(const supers *s, size_t pairs, int passes, float bias, chain *best) {
+    bool active[WT_MAX_SUPERS], any = true;
+    chain next;
+    for (size_t b = 0; b < s->blocks; b++) active[b] = true;
+    for (int pass = 0; pass < passes && any; pass++) {
+        any = false;
+        next = *best;
+        for (size_t b = 0; b < s->blocks; b++) refit_block(&next, b, bias);
+        evaluate(s, pairs, &next);
+        for (size_t b = 0; b < s->blocks; b++) any |= active[b] = active[b] && take_better(s, best, &next, b);
+    }
+}
+
+static void write_out(const supers *s, const chain *best, uint16_t *d, uint16_t *dmin, int *scales, int *mins) {
+    for (size_t b = 0; b < s->blocks; b++) {
+        d[b] = wt_search_half(best->d[b]);
+        dmin[b] = wt_search_half(best->dmin[b]);
+    }
+    for (size_t j = 0; j < s->blocks * s->shape->runs; j++) {
+        scales[j] = (int)best->runs.scale[j];
+        mins[j] = (int)best->runs.min[j];
+    }
 }
 
 void wt_search_super_min(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
@@ -304,34 +344,52 @@ void wt_search_super_min(const wt_encode_kernels *k, const float *x, const float
     for (int way = 0; way < CHAINS; way++) {
         for (size_t b = 0; b < blocks; b++) {
             float *code = next.runs.scale + b * shape->runs, *min = next.runs.min + b * shape->runs;
-            float to = way == 0   ? scale_by_largest(shape, plain.scale + b * shape->runs, code)
-                       : way == 1 ? scale_of(&s, &fitted, b, UP_SCALE, code)
+            if (way == 0) {
+                scale_block(&s, &plain, b, search->bias, &next);
+                continue;
+            }
+            float to = way == 1   ? scale_of(&s, &fitted, b, UP_SCALE, code)
                        : way == 2 ? scale_of(&s, &fitted, b, BEST_SCALE, code)
                                   : scale_by_largest(shape, best.scale + b * shape->runs, code);
             next.d[b] = half_of(to * search->bias);
-            next.dmin[b] = half_of(way == 0 ? scale_by_largest(shape, plain.min + b * shape->runs, min)
-                                            : scale_of(&s, &fitted, b, way == 1 ? UP_MIN : BEST_MIN, min));
+            next.dmin[b] = half_of(scale_of(&s, &fitted, b, way == 1 ? UP_MIN : BEST_MIN, min));
         }
         evaluate(&s, ALL, &next);
         if (way == 0) least = next;
         for (size_t b = 0; b < blocks; b++) take_better(&s, &least, &next, b);
     }
-    /* The best one goes on. */
-    bool active[WT_MAX_SUPERS], any = true;
-    for (size_t b = 0; b < blocks; b++) active[b] = true;
-    for (int pass = 0; pass < search->passes && any; pass++) {
-        any = false;
-        next = least;
-        for (size_t b = 0; b < blocks; b++) refit_block(&next, b, search->bias);
-        evaluate(&s, ALL, &next);
-        for (size_t b = 0; b < blocks; b++) any |= active[b] = active[b] && take_better(&s, &least, &next, b);
-    }
+    improve(&s, ALL, search->passes, search->bias, &least);
+    write_out(&s, &least, d, dmin, scales, mins);
+}
+
+void wt_search_super_min_short(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
+                               const wt_super *shape, float code_hi, uint16_t *d, uint16_t *dmin, int *scales,
+                               int *mins) {
+    enum { PAIRS = 9 };
+    static const wt_search SOME = {.lo = -0.9f, .hi = 0.9000001f, .steps = 19};
+    supers s = {.k = k, .shape = shape, .blocks = blocks, .hi = code_hi};
+    wt_fit_lanes plain = plain_fit(shape), down = candidates(&SOME, true, 0.0f);
+    targets stock, best;
+    scaled fitted;
+    chain least, next;
+    k->spread(x, blocks * shape->runs, shape->run, s.x);
+    k->spread(w, blocks * shape->runs, shape->run, s.w);
+    k->fit(s.x, s.w, shape->run, code_hi, &plain);
+    k->fit(s.x, s.w, shape->run, code_hi, &down);
+    memcpy(s.sum_w, plain.sum_w, sizeof s.sum_w);
+    memcpy(s.sum_x, plain.sum_x, sizeof s.sum_x);
+    take_first(&stock, &plain);
+    take_first(&best, &down);
+    if (!plain.absolute) take_fit(&best, &plain, down.error);
+    scale_by_fit(&s, &best, &best, &fitted);
     for (size_t b = 0; b < blocks; b++) {
-        d[b] = wt_search_half(least.d[b]);
-        dmin[b] = wt_search_half(least.dmin[b]);
+        scale_block(&s, &stock, b, 1.0f, &least);
+        next.d[b] = half_of(scale_of(&s, &fitted, b, BEST_SCALE, next.runs.scale + b * shape->runs));
+        next.dmin[b] = half_of(scale_of(&s, &fitted, b, BEST_MIN, next.runs.min + b * shape->runs));
     }
-    for (size_t j = 0; j < blocks * shape->runs; j++) {
-        scales[j] = (int)least.runs.scale[j];
-        mins[j] = (int)least.runs.min[j];
-    }
+    evaluate(&s, PAIRS, &least);
+    evaluate(&s, PAIRS, &next);
+    for (size_t b = 0; b < blocks; b++) take_better(&s, &least, &next, b);
+    improve(&s, PAIRS, 1, 1.0f, &least);
+    write_out(&s, &least, d, dmin, scales, mins);
 }

@@ -332,6 +332,7 @@ static void find_targets(const supers *s, const wt_codes *codes, targets *t) {
 void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, const wt_super *shape,
                      const wt_codes *codes, const wt_search *search, uint16_t *d, int *scales) {
     enum { CHAINS = 4 };
+    const int reach = search->passes > 1 ? 2 : 1; /* a search of little refinement does not look far either */
     supers s = {.k = k, .shape = shape, .grid = &codes->grid, .blocks = blocks};
     targets t;
     chain best, next;
@@ -352,7 +353,7 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
             default: scale_by_extreme(shape, t.descended + at, search->bias, to, code); break;
             }
         }
-        evaluate(&s, 2, &next);
+        evaluate(&s, reach, &next);
         if (way == 0) best = next;
         for (size_t b = 0; b < blocks; b++) take_better(&s, &best, &next, b);
     }
@@ -392,12 +393,12 @@ void wt_search_super_short(const wt_encode_kernels *k, const float *x, const flo
         scale_by_extreme(shape, t.descended + at, 1.0f, &best.d[b], best.runs.code + at);
         scale_by_fit(k, shape, t.best + at, t.curvature + at, true, 1.0f, &next.d[b], next.runs.code + at);
     }
-    evaluate(&s, 1, &best);
+    evaluate(&s, 0, &best);
     evaluate(&s, 1, &next);
     for (size_t b = 0; b < blocks; b++) take_better(&s, &best, &next, b);
     memcpy(next.runs.code, best.runs.code, sizeof next.runs.code);
     for (size_t b = 0; b < blocks; b++) next.d[b] = half_of(best.refit[b]);
-    evaluate(&s, 1, &next);
+    evaluate(&s, 0, &next);
     for (size_t b = 0; b < blocks; b++) {
         take_better(&s, &best, &next, b);
         d[b] = wt_search_half(best.d[b]);
