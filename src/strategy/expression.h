@@ -168,7 +168,7 @@ typedef struct wt_step {
 } wt_step;
 
 /*
- * A verified flat program; a plain value. Its places: the leaves, which are numbers and inputs, then the slots, which
+ * A verified flat program; a plain value. Its places: the leaves, which are inputs and then numbers, and the slots, which
  * steps write; place `places` is the result, which the last step writes. There are two lists of steps for the same
  * function: `careful` ones saturate after each operation, `fast` ones only where they must while no input is beyond
  * fast_limit, and do up to three operations in one.
@@ -176,9 +176,10 @@ typedef struct wt_step {
 typedef struct wt_program {
     wt_step careful[WT_PROGRAM_STEPS], fast[WT_PROGRAM_STEPS];
     struct {
-        uint8_t is_input, input, spread; /* spread: a number of which fast steps read a tile, not one value */
+        uint8_t input, spread; /* an input's; a number's: whether fast steps read a tile of it, not one value */
         float number;
-    } leaves[WT_PROGRAM_PLACES]; /* [places - slots] */
+    } leaves[WT_PROGRAM_PLACES]; /* [places - slots]; inputs are the first `rows` */
+    size_t rows;
     size_t careful_count, fast_count, slots, fast_slots, places; /* fast steps use the first fast_slots */
     float fast_limit;
     uint64_t inputs; /* bit i: input i is read; others may be NULL when it runs */

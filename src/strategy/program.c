@@ -24,6 +24,7 @@ typedef struct compiler {
     wt_program *p;
     wt_step *steps;
     size_t count, used, leaves;     /* steps so far; slots that hold something now */
+    const wt_expr_node *leaf[WT_PROGRAM_PLACES]; /* [leaves] */
     bool clamps[WT_EXPR_MAX_NODES]; /* ADD, SUB and MUL that have to saturate */
     uint8_t spans[WT_EXPR_MAX_NODES];
 } compiler;
@@ -84,19 +85,13 @@ static bool check_bounds(compiler *c, float limit, bool mark) {
 /* Numbers and inputs that stand there already are shared. */
 static uint8_t leaf_place(compiler *c, size_t at) {
     const wt_expr_node *node = &c->e->nodes[at];
-    const bool is_input = node->op == WT_OP_VARIABLE;
     size_t i = 0;
     for (; i < c->leaves; i++) {
-        if (c->p->leaves[i].is_input != is_input) continue;
-        if (is_input ? c->p->leaves[i].input == node->variable : c->p->leaves[i].number == node->number) break;
+        if (c->leaf[i]->op != node->op) continue;
+        if (node->op == WT_OP_VARIABLE ? c->leaf[i]->variable == node->variable : c->leaf[i]->number == node->number)
+            break;
     }
-    if (i == c->leaves) {
-        c->p->leaves[i].is_input = is_input;
-        c->p->leaves[i].input = is_input ? node->variable : 0;
-        c->p->leaves[i].number = is_input ? 0.0f : node->number;
-        if (is_input) c->p->inputs |= UINT64_C(1) << node->variable;
-        c->leaves++;
-    }
+    if (i == c->leaves) c->leaf[c->leaves++] = node;
     return (uint8_t)(LEAF + i);
 }
 
@@ -112,7 +107,7 @@ static int fusible(const compiler *c, size_t at) {
 
 /* Places that a step does not read are LEAF: it exists. */
 static void push(compiler *c, int code, uint8_t first, uint8_t second, uint8_t third) {
-    c->steps[c->count++] = (wt_step){(uint16_t)code, first, second, third, LEAF};
+    c->steps[c->count++] = (wt_step){.code = (uint16_t)code, .a = first, .b = second, .c = third, .d = LEAF};
 }
 
 /* The register waits in a slot. */
@@ -129,7 +124,7 @@ static uint8_t put_away(compiler *c) {
 }
 
 static bool is_number(const compiler *c, uint8_t place) {
-    return place >= LEAF && !c->p->leaves[place - LEAF].is_input;
+    return place >= LEAF && c->leaf[place - LEAF]->op == WT_OP_NUMBER;
 }
 
 /* The pair that a fused operator on two places is; those of products may change sides. */
@@ -151,7 +146,7 @@ static void apply(compiler *c, int op, uint8_t place) {
     if (code == WT_STEP_LOAD) {
         uint8_t first = op < 5 ? last->a : place, second = op < 5 ? place : last->a;
         const wt_pair pair = pair_of(c, op < 5 ? op : 1, &first, &second);
-        *last = (wt_step){(uint16_t)WT_STEP_LOAD_2(pair), first, second, LEAF, LEAF};
+        *last = (wt_step){.code = (uint16_t)WT_STEP_LOAD_2(pair), .a = first, .b = second, .c = LEAF, .d = LEAF};
     } else if (code >= WT_STEP_LOAD_2(0) && code <= WT_STEP_LOAD_2(WT_PAIR_MAX)) {
         last->code = (uint16_t)WT_STEP_LOAD_3(code - WT_STEP_LOAD_2(0), op);
         last->c = place;
@@ -323,11 +318,13 @@ static void generate_if(compiler *c, size_t at) {
         first = place_of(c, picked);
     }
     generate(c, stays);
-    push(c,
-         !square ? WT_STEP_PICK(comparison, pair)
-                 : WT_STEP_PICK_SQUARE(turned && comparison < 2 ? comparison + 4 : comparison, pair),
-         a, b, first);
-    c->steps[c->count - 1].d = second;
+    const int squares = turned && comparison < 2 ? comparison + 4 : comparison;
+    if (square && pair == WT_PAIR_MUL && (first == a || second == a)) { /* products may change sides */
+        push(c, WT_STEP_PICK_OWN(squares), a, b, first == a ? second : first);
+    } else {
+        push(c, square ? WT_STEP_PICK_SQUARE(squares, pair) : WT_STEP_PICK(comparison, pair), a, b, first);
+        c->steps[c->count - 1].d = second;
+    }
     c->used = used;
 }
 
@@ -373,6 +370,7 @@ static int operands(int code, bool *loads) {
     if (code >= WT_STEP_JOIN_OUT(0, 0)) return 2;
     if (code >= WT_STEP_APPLY_OUT(0)) return 1;
     if (code >= WT_STEP_KEEP_2(0)) return 2;
+    if (code >= WT_STEP_PICK_OWN(0)) return 3;
     if (code >= WT_STEP_PICK(0, 0)) return (code - WT_STEP_PICK(0, 0)) % 8 == WT_PAIR_FIRST ? 3 : 4;
     if (code >= WT_STEP_JOIN_3(0, 0, 0)) return 3;
     if (code >= WT_STEP_JOIN(0, 0) && code < WT_STEP_LOAD_4(0, 0, 0)) return 2;
@@ -398,6 +396,8 @@ static bool reads_number(int code, int which) {
         return which == 0 && code >= WT_STEP_APPLY_NUMBER_OUT(0);
     } else if (code >= WT_STEP_KEEP_2(0)) {
         first = code - WT_STEP_KEEP_2(0);
+    } else if (code >= WT_STEP_PICK_OWN(0)) {
+        return false;
     } else if (code >= WT_STEP_PICK(0, 0)) {
         second = (code - WT_STEP_PICK(0, 0)) % 8;
     } else if (code >= WT_STEP_JOIN_3(0, 0, 0)) {
@@ -417,18 +417,39 @@ static bool reads_number(int code, int which) {
     return (which == 0 && first == WT_PAIR_SCALE) || (which == 2 && second == WT_PAIR_SCALE);
 }
 
-/* Leaves come first, slots behind them. */
-static void number_places(wt_program *p, wt_step *steps, size_t count) {
-    const int leaves = (int)(p->places - p->slots);
+/* Inputs come first, numbers behind them: `places` tells where each leaf is. */
+static void number_leaves(const compiler *c, uint8_t places[WT_PROGRAM_PLACES]) {
+    wt_program *p = c->p;
+    size_t count = 0;
+    for (int numbers = 0; numbers < 2; numbers++) {
+        for (size_t i = 0; i < c->leaves; i++) {
+            const wt_expr_node *node = c->leaf[i];
+            if ((node->op == WT_OP_NUMBER) != numbers) continue;
+            places[i] = (uint8_t)count;
+            if (numbers) {
+                p->leaves[count++].number = node->number;
+            } else {
+                p->leaves[count++].input = node->variable;
+                p->inputs |= UINT64_C(1) << node->variable;
+            }
+        }
+        if (!numbers) p->rows = count;
+    }
+    p->places = p->slots + count;
+}
+
+/* Places of steps as they are when run: leaves come first, slots behind them. */
+static void number_places(wt_program *p, const uint8_t leaf[WT_PROGRAM_PLACES], wt_step *steps, size_t count) {
+    const size_t leaves = p->places - p->slots;
     for (size_t i = 0; i < count; i++) {
         uint8_t *places[] = {&steps[i].a, &steps[i].b, &steps[i].c, &steps[i].d};
         bool loads;
         const int reads = operands(steps[i].code, &loads);
         for (int k = 0; k < 4; k++) {
-            const int place = *places[k];
-            *places[k] = (uint8_t)(place >= LEAF ? place - LEAF : place + leaves);
-            if (steps == p->fast && k < reads && place >= LEAF && !reads_number(steps[i].code, k))
-                p->leaves[place - LEAF].spread = true;
+            const bool is_leaf = *places[k] >= LEAF;
+            *places[k] = is_leaf ? leaf[*places[k] - LEAF] : (uint8_t)(*places[k] + leaves);
+            if (steps == p->fast && k < reads && is_leaf && *places[k] >= p->rows && !reads_number(steps[i].code, k))
+                p->leaves[*places[k]].spread = true;
         }
     }
     steps[count - 1].d = (uint8_t)p->places;
@@ -448,9 +469,10 @@ int wt_program_compile(wt_program *program, const wt_expr *e, const wt_domain *d
         program->fast_limit *= 2.0f;
     memset(c.clamps, true, sizeof c.clamps);
     program->careful_count = generate_all(&c, program->careful);
-    program->places = program->slots + c.leaves;
-    number_places(program, program->fast, program->fast_count);
-    number_places(program, program->careful, program->careful_count);
+    uint8_t places[WT_PROGRAM_PLACES] = {0}; /* those that a step does not read are LEAF, which is always there */
+    number_leaves(&c, places);
+    number_places(program, places, program->fast, program->fast_count);
+    number_places(program, places, program->careful, program->careful_count);
     if (!wt_program_verify(program))
         return wt_fail(err, WT_ERR_ARGUMENT, "the expression of a %s has no program", domain->name);
     return 0;
@@ -479,7 +501,7 @@ static bool verify_steps(const wt_program *p, const wt_step *steps, size_t count
         if (ends && steps[i].d != p->places) return false;
         for (int k = 0; k < (ends ? 3 : 4); k++) {
             if (places[k] >= end || (k < reads && !written[places[k]])) return false;
-            const bool number = places[k] < leaves && !p->leaves[places[k]].is_input;
+            const bool number = places[k] >= p->rows && places[k] < leaves;
             if (k >= reads || steps != p->fast) continue;
             if (reads_number(code, k) ? !number : number && !p->leaves[places[k]].spread) return false;
         }
@@ -494,9 +516,9 @@ bool wt_program_verify(const wt_program *p) {
     if (p->slots > WT_PROGRAM_SLOTS || p->fast_slots > p->slots || p->places <= p->slots ||
         p->places > WT_PROGRAM_PLACES)
         return false;
-    for (size_t i = 0; i < p->places - p->slots; i++) {
-        if (p->leaves[i].input >= WT_EXPR_MAX_INPUTS) return false;
-        if (p->leaves[i].is_input && !(p->inputs >> p->leaves[i].input & 1)) return false;
+    if (p->rows > p->places - p->slots) return false;
+    for (size_t i = 0; i < p->rows; i++) {
+        if (p->leaves[i].input >= WT_EXPR_MAX_INPUTS || !(p->inputs >> p->leaves[i].input & 1)) return false;
     }
     return p->fast_limit > 0.0f && verify_steps(p, p->fast, p->fast_count, p->fast_slots) &&
            verify_steps(p, p->careful, p->careful_count, p->slots);

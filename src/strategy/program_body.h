@@ -146,6 +146,10 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     }
 }
 
+INLINE vec choose_own(int comparison, vec x, vec y, vec factor, vec no) {
+    return choose(comparison, x * x, y, x * factor, no);
+}
+
 #define PLAIN_STEPS(X)                                                                                                 \
     X(do_load, WT_STEP_LOAD, A)                                                                                        \
     X(do_load_abs, WT_STEP_LOAD_ABS, vec_abs(A))                                                                       \
@@ -186,6 +190,7 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
 #define LOAD_4(X, p, o, q) X(load_##p##_##o##_##q, WT_STEP_LOAD_4(p, o, q), fused(o, AB(p), CD(q)))
 #define JOIN_3(X, o, p, o2) X(join_##o##_##p##_##o2, WT_STEP_JOIN_3(o, p, o2), fused(o, T, fused(o2, AB(p), C)))
 #define PICK(X, c, p) X(pick_##c##_##p, WT_STEP_PICK(c, p), choose(c, A, B, CD(p), T))
+#define PICK_OWN(X, c) X(pick_own_##c, WT_STEP_PICK_OWN(c), choose_own(c, A, B, C, T))
 #define PICK_SQUARE(X, c, p) X(pick_square_##c##_##p, WT_STEP_PICK_SQUARE(c, p), choose(c, AB(3), B, CD(p), T))
 
 #define EACH_3(F, X, ...) F(X, __VA_ARGS__, 0) F(X, __VA_ARGS__, 1) F(X, __VA_ARGS__, 2)
@@ -230,7 +235,9 @@ INLINE vec choose(int comparison, vec x, vec y, vec yes, vec no) {
     EACH_8(PICK_SQUARE, X, 2)                                                                                          \
     EACH_8(PICK_SQUARE, X, 3)                                                                                          \
     EACH_8(PICK_SQUARE, X, 4)                                                                                          \
-    EACH_8(PICK_SQUARE, X, 5)
+    EACH_8(PICK_SQUARE, X, 5)                                                                                          \
+    PICK_OWN(X, 0)                                                                                                     \
+    PICK_OWN(X, 1) PICK_OWN(X, 2) PICK_OWN(X, 3) PICK_OWN(X, 4) PICK_OWN(X, 5)
 
 #define KEEP_2(X, p) X(keep_##p, WT_STEP_KEEP_2(p), AB(p))
 #define KEEPING_STEPS(X) KEEP_2(X, 0) KEEP_2(X, 1) KEEP_2(X, 2) KEEP_2(X, 3) KEEP_2(X, 4) KEEP_2(X, 5) KEEP_2(X, 6)
@@ -300,8 +307,8 @@ INLINE void lay_out_slots(machine *m, size_t count) {
 static void lay_out_careful(machine *m) {
     const wt_program *p = m->program;
     lay_out_slots(m, p->slots);
-    for (size_t i = 0; i < p->places - p->slots; i++) {
-        if (p->leaves[i].is_input || p->leaves[i].spread) continue;
+    for (size_t i = p->rows; i < p->places - p->slots; i++) {
+        if (p->leaves[i].spread) continue;
         m->table.at[i] = (uintptr_t)(m->arena + i * TILE);
         fill(m->arena + i * TILE, vec_set(p->leaves[i].number));
     }
@@ -397,21 +404,12 @@ INLINE void run_stretch(machine *m, size_t k, size_t tiles) {
 
 /* Where the leaves, the result and the slots of fast steps are of a run to `out`. */
 INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float *out) {
-    const size_t leaves = p->places - p->slots;
     size_t unknown = 0;
     int32_t most = 0;
-    for (size_t i = 0; i < leaves; i++) {
-        float *const tile = m->arena + i * TILE;
-        if (!p->leaves[i].is_input) {
-            m->table.at[i] = (uintptr_t)&p->leaves[i].number;
-            m->table.moves[i] = 0;
-            if (!p->leaves[i].spread) continue;
-            m->table.at[i] = (uintptr_t)tile;
-            fill(tile, vec_set(p->leaves[i].number));
-            continue;
-        }
-        const wt_row *row = &inputs[p->leaves[i].input]; /* a program of numbers alone is run with no inputs at all */
+    for (size_t i = 0; i < p->rows; i++) {
+        const wt_row *row = &inputs[p->leaves[i].input];
         if (row->scalar) {
+            float *const tile = m->arena + i * TILE;
             m->table.at[i] = (uintptr_t)tile;
             m->table.moves[i] = 0;
             fill(tile, vec_admit(vec_set(row->values[0])));
@@ -420,8 +418,15 @@ INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float
             m->table.at[i] = (uintptr_t)row->values;
             m->table.moves[i] = SIZE_MAX;
             most = greater(bits_of(row->most), most);
-            if (!(row->most > 0.0f)) m->places[unknown++] = (uint8_t)i;
+            m->places[unknown] = (uint8_t)i;
+            unknown += !(row->most > 0.0f);
         }
+    }
+    for (size_t i = p->rows; i < p->places - p->slots; i++) {
+        float *const tile = m->arena + i * TILE;
+        m->table.at[i] = p->leaves[i].spread ? (uintptr_t)tile : (uintptr_t)&p->leaves[i].number;
+        m->table.moves[i] = 0;
+        if (p->leaves[i].spread) fill(tile, vec_set(p->leaves[i].number));
     }
     m->table.at[p->places] = (uintptr_t)out;
     m->table.moves[p->places] = SIZE_MAX;
@@ -434,7 +439,7 @@ INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float
 /* Whether the result goes where a row is. */
 static bool in_place(const machine *m) {
     const wt_program *p = m->program;
-    for (size_t i = 0; i < p->places - p->slots; i++) {
+    for (size_t i = 0; i < p->rows; i++) {
         if (m->table.at[i] == m->table.at[p->places]) return true;
     }
     return false;

@@ -64,11 +64,12 @@ typedef enum wt_pair {
 #define WT_STEP_PICK(comparison, pair) (297 + (comparison)*8 + (pair)) /* a comparison b ? (c pair d) : register */
 #define WT_STEP_PICK_SQUARE(comparison, pair)                                                                          \
     (329 + (comparison)*8 + (pair))         /* a*a comparison b ? (c pair d) : register */
-#define WT_STEP_KEEP_2(pair) (377 + (pair)) /* a pair b to d, which is a slot; up to MAX; leaves the register */
-#define WT_STEP_APPLY_OUT(op) (384 + (op))
-#define WT_STEP_APPLY_NUMBER_OUT(op) (390 + (op))
-#define WT_STEP_JOIN_OUT(op, pair) (396 + (op)*7 + (pair))
-#define WT_STEP_END 438
+#define WT_STEP_PICK_OWN(comparison) (377 + (comparison)) /* a*a comparison b ? a*c : register: one load of a */
+#define WT_STEP_KEEP_2(pair) (383 + (pair)) /* a pair b to d, which is a slot; up to MAX; leaves the register */
+#define WT_STEP_APPLY_OUT(op) (390 + (op))
+#define WT_STEP_APPLY_NUMBER_OUT(op) (396 + (op))
+#define WT_STEP_JOIN_OUT(op, pair) (402 + (op)*7 + (pair))
+#define WT_STEP_END 444
 
 void wt_program_run_reference(const wt_program *program, const wt_row *inputs, size_t n, float *out);
 void wt_program_run_avx2(const wt_program *program, const wt_row *inputs, size_t n, float *out);
