@@ -189,15 +189,24 @@ static int forget_end(work *w, wt_error *err) {
 }
 
 /* `seconds`: what the exact model took for the search part. */
-static int announce_cost(const work *w, double seconds, wt_error *err) {
-    const wt_run_session *run = &w->run;
+static int announce_cost(work *w, double seconds, wt_error *err) {
+    wt_run_session *run = &w->run;
     const wt_rule_constraint *bytes = wt_rules_constraint(&run->rules, "bytes");
     wt_encoding_cost encoding;
-    if (wt_encoding_cost_measure(run->session.gguf, wt_model_hparams(run->session.model), run->study.statistics, run->contest.scope.types,
-                                 *bytes->max, run->rules.feedback == WT_FEEDBACK_ALLOWED, &encoding, err) != 0)
+    if (wt_encoding_cost_measure(run->session.gguf, wt_model_hparams(run->session.model), run->study.statistics,
+                                 run->contest.scope.types, *bytes->max, run->rules.feedback != WT_FEEDBACK_ABSENT,
+                                 &encoding, err) != 0)
         return -1;
-    wt_evolve_cost_announce(run, seconds, &encoding);
-    return 0;
+    const bool fits = wt_evolve_cost_announce(run, seconds, &encoding);
+    if (run->rules.feedback != WT_FEEDBACK_AUTO) return 0;
+    run->rules.feedback = fits ? WT_FEEDBACK_ALLOWED : WT_FEEDBACK_ABSENT;
+    if (!fits) {
+        wt_note(
+            "error feedback is left out, as hardly an evaluation with it fits into the search: more --minutes, or rules with 'feedback: allowed', have it");
+        wt_contest_leave_feedback(&run->contest);
+        if (wt_store_set(run->store, "left_out", "feedback", err) != 0) return -1;
+    }
+    return wt_run_store_rules(run, err); /* goes on as it began */
 }
 
 static int open_run(work *w, wt_error *err) {

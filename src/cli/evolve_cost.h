@@ -21,8 +21,8 @@ int wt_evolve_cost_check(const wt_run_session *run, wt_error *err);
 
 /*
  * Notes memory, what an evaluation takes, and what bounds the search. `seconds`: what the exact model took for the search part; an evaluation
- * adds the head, twice, and `encoding`.
+ * adds the head, twice, and `encoding`. Returns whether enough evaluations with error feedback fit into the minutes.
  */
-void wt_evolve_cost_announce(const wt_run_session *run, double seconds, const wt_encoding_cost *encoding);
+bool wt_evolve_cost_announce(const wt_run_session *run, double seconds, const wt_encoding_cost *encoding);
 
 #endif

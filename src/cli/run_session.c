@@ -45,6 +45,16 @@ static int write_texts(wt_run_session *run, size_t context, wt_error *err) {
     return wt_texts_deal(&run->texts, &run->rules, context, tokens, count, err);
 }
 
+/* The model's own chunks among those of the text; a model that has no token to begin with writes none. */
+static int mix_texts(wt_run_session *run, size_t context, wt_error *err) {
+    const size_t count = wt_texts_own(&run->texts, &run->rules);
+    if (count == 0 || wt_tokenizer_bos(run->session.tokenizer) < 0) return 0;
+    int32_t *own = wt_text_write(&run->session, false, count, context, run->rules.seed, err);
+    if (own) wt_texts_mix(&run->texts, &run->rules, own);
+    free(own);
+    return own ? 0 : -1;
+}
+
 static int cut_texts(wt_run_session *run, size_t context, wt_error *err) {
     const wt_rules *r = &run->rules;
     size_t len = 0, holdout_len = 0;
@@ -56,7 +66,7 @@ static int cut_texts(wt_run_session *run, size_t context, wt_error *err) {
     free(text);
     free(holdout);
     snprintf(run->text_name, sizeof run->text_name, "%s", base_name(r->text));
-    return rc;
+    return rc == 0 ? mix_texts(run, context, err) : -1;
 }
 
 /* A run goes on only with what it began with. */
@@ -190,6 +200,7 @@ static int read_rules(wt_run_session *run, wt_error *err) {
         run->rules.playoff = 0;
         run->rules.presets = UINT64_MAX;
     }
+    if (rc == 0 && !strstr(rules, "\n  own:")) run->rules.own = 0; /* likewise */
     free(rules);
     if (rc != 0) run->rules = (wt_rules){0};
     return rc;

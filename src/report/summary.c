@@ -202,7 +202,7 @@ static void print_survivors(const summary *s, FILE *f) {
 }
 
 static void print_story(summary *s, FILE *f) {
-    char a[512], b[512];
+    char a[512], b[512], c[64];
     double raced = strtod(meta(s, "raced_tokens", a, sizeof a, "0"), NULL), full = strtod(meta(s, "full_tokens", b, sizeof b, "0"), NULL);
     fprintf(f, "\n## How it went\n\n- Model: %s", meta(s, "model", a, sizeof a, "?"));
     fprintf(f, "; text: %s\n", meta(s, "text", a, sizeof a, "?"));
@@ -231,7 +231,10 @@ static void print_story(summary *s, FILE *f) {
     if (timed[0])
         fprintf(f, "- Not reproducible: the run values times or outside commands (%s)\n", timed);
     else if (repeat[0])
-        fprintf(f, "- Reproducible: the same rules with `budget: {evaluations: %s, minutes: 0}` give the same survivors to the byte\n", repeat);
+        fprintf(
+            f,
+            "- Reproducible: the same rules with %s`budget: {evaluations: %s, minutes: 0}` give the same survivors to the byte\n",
+            meta(s, "left_out", c, sizeof c, "")[0] ? "`feedback: absent` and " : "", repeat);
     fprintf(f, "- Environment: %s", meta(s, "cpu", a, sizeof a, "?"));
     fprintf(f, ", %s threads", meta(s, "threads", a, sizeof a, "?"));
     fprintf(f, ", wildtype %s, seed %s\n", meta(s, "version", a, sizeof a, "?"), meta(s, "seed", b, sizeof b, "?"));

@@ -65,6 +65,10 @@ static int open_finals(wt_contest *c, wt_error *err) {
     return (c->finals = wt_finals_new(&options, err)) ? 0 : -1;
 }
 
+void wt_contest_leave_feedback(wt_contest *c) {
+    c->scope.frozen |= 1u << WT_GENE_FEEDBACK_DAMP | 1u << WT_GENE_FEEDBACK_ORDER | 1u << WT_GENE_FEEDBACK_REFIT;
+}
+
 int wt_contest_open(wt_contest *c, wt_error *err) {
     const wt_exam_options options = {
         .activations = activations_of(c->rules),
@@ -81,8 +85,7 @@ int wt_contest_open(wt_contest *c, wt_error *err) {
     }
     /* types of the cache cost fidelity and save nothing but memory: dead weight where nobody asks for it */
     if (!wt_rules_value(c->rules, "memory")) c->scope.frozen |= 1u << WT_GENE_CACHE_K | 1u << WT_GENE_CACHE_V;
-    if (c->rules->feedback == WT_FEEDBACK_ABSENT)
-        c->scope.frozen |= 1u << WT_GENE_FEEDBACK_DAMP | 1u << WT_GENE_FEEDBACK_ORDER | 1u << WT_GENE_FEEDBACK_REFIT;
+    if (c->rules->feedback == WT_FEEDBACK_ABSENT) wt_contest_leave_feedback(c);
     if (wt_scope_set_model(&c->scope, c->gguf, err) != 0 || set_types(c, err) != 0) return -1;
     c->counts.tokens += c->study->tokens;
     if (open_finals(c, err) != 0) return -1;

@@ -69,6 +69,8 @@ typedef struct wt_contest {
 
 /* Fills what depends on the others: the scope by the rules' types, the search exam (which runs the exact model). */
 int wt_contest_open(wt_contest *c, wt_error *err);
+/* Nobody who is born from now on has error feedback. */
+void wt_contest_leave_feedback(wt_contest *c);
 void wt_contest_close(wt_contest *c); /* what it made itself: exams and scope */
 
 /*

@@ -22,7 +22,8 @@ typedef struct wt_rule_constraint {
 } wt_rule_constraint;
 
 typedef enum wt_selection { WT_SELECT_PARETO, WT_SELECT_LEXICASE, WT_SELECT_SCORE } wt_selection;
-typedef enum wt_feedback_rule { WT_FEEDBACK_ALLOWED, WT_FEEDBACK_ABSENT } wt_feedback_rule;
+/* AUTO: absent where the search is too short for it. A run that has begun is one of the other two. */
+typedef enum wt_feedback_rule { WT_FEEDBACK_AUTO, WT_FEEDBACK_ALLOWED, WT_FEEDBACK_ABSENT } wt_feedback_rule;
 typedef enum wt_humans { WT_HUMANS_COMPETE, WT_HUMANS_BREED, WT_HUMANS_ABSENT } wt_humans;
 typedef enum wt_runtime { WT_RUNTIME_LLAMA_CPP_CPU, WT_RUNTIME_EXACT } wt_runtime;
 
@@ -31,6 +32,7 @@ typedef struct wt_rules {
     char *text, *holdout_text, *other_text, *tasks; /* files; text NULL: the model writes its own; holdout_text NULL: a part of text */
     double calibrate, search, holdout; /* shares of the text; 0.5, 0.3, 0.2 */
     uint64_t context;                  /* tokens of a chunk; 0: the training context, at most 512 */
+    double own;                        /* share of their chunks that the model writes itself, holdout apart; 0.33 */
     uint64_t calibrate_chunks, search_chunks, holdout_chunks; /* at most; 64, 48, 64 */
     double playoff;                                           /* chunks of the play-off for each of the search's; 2 */
     uint64_t final_chunks; /* at most, of each text that finalists alone are measured on; 4 */

@@ -4,7 +4,7 @@
 
 static const char *const RUNTIMES[] = {"llama.cpp-cpu", "exact", NULL};
 static const char *const SELECTIONS[] = {"pareto", "lexicase", "score", NULL};
-static const char *const FEEDBACK[] = {"allowed", "absent", NULL};
+static const char *const FEEDBACK[] = {"auto", "allowed", "absent", NULL};
 static const char *const HUMANS[] = {"compete", "breed", "absent", NULL};
 
 #define AT(member) offsetof(wt_rules, member)
@@ -23,6 +23,9 @@ static const wt_rule_key KEYS[] = {
     {"text", "search", WT_KEY_NUMBER, AT(search), 0.01, 0.98, NULL, "The share behind it that strategies compete on."},
     {"text", "holdout", WT_KEY_NUMBER, AT(holdout), 0.01, 0.98, NULL,
      "The share at the end that nobody looks at before the verdict."},
+    {"text", "own", WT_KEY_NUMBER, AT(own), 0, 0.9, NULL,
+     "The share of the chunks, those of the holdout apart, that the model writes itself in place of the text's: what is chosen on one author's text alone "
+     "fits that author. 0: none, for a model that is to serve texts like this one only."},
     {"text", "context", WT_KEY_COUNT, AT(context), 0, 1 << 24, NULL,
      "Tokens of a chunk. 0: what the model was trained for, at most 512."},
     {"text", "calibrate_chunks", WT_KEY_COUNT, AT(calibrate_chunks), 1, MANY, NULL,
@@ -53,8 +56,9 @@ static const wt_rule_key KEYS[] = {
     {"", "types", WT_KEY_TYPES, 0, 0, 0, NULL,
      "The block types that strategies may use. None: all that llama.cpp has known for long."},
     {"", "feedback", WT_KEY_CHOICE, AT(feedback), 0, 0, FEEDBACK,
-     "Error feedback in strategies: allowed or absent (humans keep theirs). It is what gains most, and it takes time that grows with the weights times "
-     "their columns: on models of billions of weights most of an evaluation, as the note before a run says."},
+     "Error feedback in strategies: allowed, absent (humans keep theirs), or auto: absent where fewer than four evaluations with it fit into the "
+     "budget's minutes. It is what gains most, and it takes time that grows with the weights times their columns: on models of billions of weights "
+     "most of an evaluation, as the note before a run says."},
     {"", "memory_context", WT_KEY_COUNT, AT(memory_context), 0, MANY, NULL,
      "Tokens for which memory counts the cache of keys and values. 0: what the model was trained for."},
     {"", "max_memory", WT_KEY_SIZE, AT(max_memory), 0, 0, NULL,

@@ -160,6 +160,26 @@ int wt_texts_cut_search(wt_chunks *chunks, const wt_rules *r, size_t context, ui
     return wt_hint(err, "it takes about %zu bytes of text in all", (size_t)((double)(context * BYTES_PER_TOKEN) / (r->search / whole)));
 }
 
+/* Of the first k chunks of a part, how many are the model's. */
+static size_t own_of(const wt_rules *r, size_t k) { return (size_t)(r->own * (double)k + 1e-9); }
+
+size_t wt_texts_own(const wt_texts *t, const wt_rules *r) {
+    return own_of(r, t->calibrate.count) + own_of(r, t->search.count) + own_of(r, t->playoff.count);
+}
+
+void wt_texts_mix(wt_texts *t, const wt_rules *r, const int32_t *own) {
+    wt_chunks *parts[] = {&t->calibrate, &t->search, &t->playoff};
+    for (int i = 0; i < 3; i++) {
+        const size_t context = parts[i]->context;
+        for (size_t k = 0; k < parts[i]->count; k++) {
+            if (own_of(r, k + 1) == own_of(r, k)) continue;
+            memcpy(parts[i]->tokens + k * context, own, context * sizeof *own);
+            own += context;
+        }
+    }
+    t->hash = hash_of(t);
+}
+
 size_t wt_texts_wanted(const wt_rules *r) { return r->calibrate_chunks + r->search_chunks + r->holdout_chunks; }
 
 int wt_texts_deal(wt_texts *t, const wt_rules *r, size_t context, int32_t *tokens, size_t count, wt_error *err) {

@@ -28,8 +28,14 @@ int wt_texts_deal(wt_texts *texts, const wt_rules *rules, size_t context, int32_
  */
 int wt_texts_cut_search(wt_chunks *chunks, const wt_rules *rules, size_t context, uint64_t most, const wt_tokenizer *tokenizer, const char *text,
                         size_t len, wt_error *err);
-/* How many chunks of its own the model has to write for the rules. */
+/* How many chunks of its own the model has to write for the rules, where there is no text. */
 size_t wt_texts_wanted(const wt_rules *rules);
+/*
+ * How many it writes where there is one, and puts them [wt_texts_own, context] among those of calibrate, search and play-off, evenly, in place of the
+ * text's; `texts` has been cut.
+ */
+size_t wt_texts_own(const wt_texts *texts, const wt_rules *rules);
+void wt_texts_mix(wt_texts *texts, const wt_rules *rules, const int32_t *own);
 void wt_texts_release(wt_texts *texts);
 
 /* The share of b's words whose following passage of 64 characters stands in a too; *where (may be NULL) the first of them. -1 without memory. */

@@ -58,10 +58,16 @@ for minutes in 0.0001 0.03; do
     expect_status 0
     expect_same "$run" 'a run that a clock ended ends elsewhere when it is gone through again'
     rules "evaluations: $count, minutes: 0" 'presets: 1'
+    [ -z "$(query "$run" "SELECT value FROM meta WHERE key = 'left_out'")" ] || echo 'feedback: absent' >>"$scratch/rules.yaml" # as its summary says
     wt evolve --rules "$scratch/rules.yaml" --quiet -o "$run-repeated"
     expect_status 0
     expect_same "$run-repeated" "$count evaluations are not what the clock gave"
 done
+# no more are planned than can be measured
+born=$(query "$scratch/clock-0.0001" "SELECT value FROM meta WHERE key = 'first_births'")
+expect_number 'children of the first generation' "$born >= 1 && $born < 12"
+expect_equal 'children that were stored' "$born" "$(query "$scratch/clock-0.0001" "SELECT count(*) FROM individual WHERE kind = 'evolved'")"
+expect_equal 'children of a run that is not short of time' 12 "$(query "$scratch/clock-0.0001-repeated" "SELECT value FROM meta WHERE key = 'first_births'")"
 expect_equal 'nobody but the first, and humans' 4 "$(query "$scratch/clock-0.0001" "SELECT value FROM meta WHERE key = 'repeat_evaluations'")"
 wt evolve --resume "$run" --evaluations $((count + 2)) --quiet
 expect_status 0

@@ -73,6 +73,13 @@ expect_equal 'strategies with error feedback where it is absent' 0 "$(texts "$sc
 expect_err "where nothing is reused, $time to encode; the search: about $time if nobody is sent home, then the verdict\$"
 rules 'minutes: 0.00001'
 wt evolve --rules "$scratch/rules.yaml" -o "$scratch/short"
+expect_err "^note: error feedback is left out, .*'feedback: allowed'"
+expect_number 'the rule that was stored' "$("$CLI_SQL" "$scratch/short/run.db" "SELECT value LIKE '%feedback: absent%' FROM meta WHERE key = 'rules'") == 1"
+expect_equal 'strategies with error feedback where there is no time' 0 "$(texts "$scratch/short")"
+checks=$((checks + 1))
+grep -q 'same rules with `feedback: absent` and `budget' "$scratch/short/summary.md" || fail "summary.md does not say how to repeat it: $(grep Reproducible "$scratch/short/summary.md")"
+echo 'feedback: allowed' >>"$scratch/rules.yaml"
+wt evolve --rules "$scratch/rules.yaml" -o "$scratch/slow"
 expect_err "^note: an evaluation with error feedback takes longer than the search may: .*'feedback: absent'"
 
 # ---- refused ----
