@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "engine/generate.h"
 #include "measure/exam.h"
 #include "survive/texts.h"
 
@@ -155,6 +156,20 @@ static void generation(bench *b, child *parent, uint64_t number) {
 
 /* ---- the program ---- */
 
+/* The model's own writing among the text's chunks, as in a run. */
+static void mix_texts(bench *b, const wt_rules *rules, const wt_model *model, const wt_tokenizer *tokenizer,
+                      size_t context) {
+    const size_t count = wt_texts_own(&b->texts, rules);
+    const wt_engine_options options = {.context = context, .resident_bytes = (size_t)1 << 30};
+    if (count == 0 || wt_tokenizer_bos(tokenizer) < 0) return;
+    int32_t *own = wt_calloc(count * context, sizeof *own, &err);
+    wt_engine *writer = own ? wt_engine_open(model, &options, &err) : NULL;
+    if (!writer || wt_self_write(writer, tokenizer, count, context, b->seed, own, NULL, &err) != 0) die();
+    wt_texts_mix(&b->texts, rules, own);
+    wt_engine_close(writer);
+    free(own);
+}
+
 static void prepare(bench *b) {
     size_t len;
     wt_rules rules;
@@ -167,6 +182,7 @@ static void prepare(bench *b) {
     if (!tokenizer || !model) die();
     const uint32_t trained = wt_model_hparams(model)->context, context = trained && trained < 512 ? trained : 512;
     if (wt_texts_cut(&b->texts, &rules, context, tokenizer, text, len, NULL, 0, &err) != 0) die();
+    mix_texts(b, &rules, model, tokenizer, context);
     const wt_study_options study = {.chunks = &b->texts.calibrate, .dataset = b->text, .cache = cache};
     if (wt_study_open(&b->study, b->gguf, &study, NULL, &err) != 0) die();
     const wt_exam_options exam = {.activations = WT_ACTIVATIONS_Q8, .batch_tokens = 8 * context, .state_bytes = (size_t)512 << 20};

@@ -106,6 +106,9 @@ static int choose_size(work *w, wt_error *err) {
     return wt_rules_bound(&w->run.rules, "bytes", NULL, &bytes, err);
 }
 
+/* Evaluations with error feedback that a search has to have time for, and children that a first generation has whatever the time. */
+enum { LEAST_FED = 4, LEAST_FIRST = 2 };
+
 /* ---- opening ---- */
 
 static int put_number(work *w, const char *key, double value, wt_error *err) {
@@ -138,8 +141,7 @@ static void announce(const work *w) {
 static int open_texts(wt_run_session *run, wt_error *err) {
     const bool own = !run->rules.text;
     if (own && wt_evolve_cost_check(run, err) != 0) return -1;
-    if (wt_run_open_texts(run, err) != 0) return -1;
-    return own ? 0 : wt_evolve_cost_check(run, err);
+    return wt_run_open_texts(run, own ? NULL : wt_evolve_cost_check, err);
 }
 
 /* Whether a run has begun in the folder; what else lies there is looked at when the store is made. */
@@ -188,6 +190,36 @@ static int forget_end(work *w, wt_error *err) {
     return wt_store_set(w->run.store, "ended", "", err) == 0 && wt_store_set(w->run.store, "noise", "", err) == 0 ? 0 : -1;
 }
 
+/* What rules leave to what an evaluation takes, decided once and kept with the run, which goes on and repeats with it. */
+static int decide(wt_run_session *run, const wt_evolve_time *time, wt_error *err) {
+    wt_rules *r = &run->rules;
+    char decided[80] = "";
+    const uint64_t first = wt_evolve_first(r);
+    if (r->feedback != WT_FEEDBACK_AUTO && r->first) return 0;
+    if (r->feedback == WT_FEEDBACK_AUTO) {
+        const bool fits = wt_evolve_time_fits(time, r, true, LEAST_FED);
+        r->feedback = fits ? WT_FEEDBACK_ALLOWED : WT_FEEDBACK_ABSENT;
+        if (!fits) {
+            wt_note(
+                "error feedback is left out, as hardly an evaluation with it fits into the search; rules with 'feedback: allowed' have it");
+            wt_contest_leave_feedback(&run->contest);
+            snprintf(decided, sizeof decided, "feedback: absent");
+        }
+    }
+    if (!r->first) {
+        const bool fed = r->feedback == WT_FEEDBACK_ALLOWED;
+        for (r->first = first; r->first > LEAST_FIRST && !wt_evolve_time_fits(time, r, fed, 2 * r->first);) r->first--;
+        if (r->first < first) {
+            const size_t at = strlen(decided);
+            wt_note("the first generation has %" PRIu64 " children in place of %" PRIu64
+                    ", which half of the minutes may be enough for",
+                    r->first, first);
+            snprintf(decided + at, sizeof decided - at, "%sfirst: %" PRIu64, at ? ", " : "", r->first);
+        }
+    }
+    return wt_store_set(run->store, "decided", decided, err) == 0 ? wt_run_store_rules(run, err) : -1;
+}
+
 /* `seconds`: what the exact model took for the search part. */
 static int announce_cost(work *w, double seconds, wt_error *err) {
     wt_run_session *run = &w->run;
@@ -197,16 +229,8 @@ static int announce_cost(work *w, double seconds, wt_error *err) {
                                  run->contest.scope.types, *bytes->max, run->rules.feedback != WT_FEEDBACK_ABSENT,
                                  &encoding, err) != 0)
         return -1;
-    const bool fits = wt_evolve_cost_announce(run, seconds, &encoding);
-    if (run->rules.feedback != WT_FEEDBACK_AUTO) return 0;
-    run->rules.feedback = fits ? WT_FEEDBACK_ALLOWED : WT_FEEDBACK_ABSENT;
-    if (!fits) {
-        wt_note(
-            "error feedback is left out, as hardly an evaluation with it fits into the search: more --minutes, or rules with 'feedback: allowed', have it");
-        wt_contest_leave_feedback(&run->contest);
-        if (wt_store_set(run->store, "left_out", "feedback", err) != 0) return -1;
-    }
-    return wt_run_store_rules(run, err); /* goes on as it began */
+    const wt_evolve_time time = wt_evolve_cost_announce(run, seconds, &encoding);
+    return decide(run, &time, err);
 }
 
 static int open_run(work *w, wt_error *err) {
@@ -321,32 +345,84 @@ static const wt_argument ARGUMENTS[] = {
 #define SETTING(member) .offset = offsetof(settings, member)
 
 static const wt_option OPTIONS[] = {
-    {.name = "size", .kind = WT_OPTION_TEXT, .value = "SIZE", SETTING(size),
-     .help = "What a survivor's file may have at most, in bytes or with a unit (3.2MiB, 14GB). Default: the size of Q3_K_M."},
-    {.name = "text", .letter = 'f', .kind = WT_OPTION_TEXT, .value = "FILE", SETTING(text),
-     .help = "The text that strategies are measured on: cut into parts to calibrate, to search and for the verdict. Without it the model writes "
-             "its own."},
-    {.name = "holdout", .kind = WT_OPTION_TEXT, .value = "FILE", SETTING(holdout),
+    {.name = "size",
+     .kind = WT_OPTION_TEXT,
+     .value = "SIZE",
+     SETTING(size),
+     .help =
+         "What a survivor's file may have at most, in bytes or with a unit (3.2MiB, 14GB). Default: the size of Q3_K_M."},
+    {.name = "text",
+     .letter = 'f',
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(text),
+     .help =
+         "The text that strategies are measured on: cut into parts to calibrate, to search and for the verdict. A third "
+         "of what is chosen on is the model's own writing (text: {own: ...} in the rules); without a text, all is."},
+    {.name = "holdout",
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(holdout),
      .help = "Another text for the verdict, instead of the last part of --text."},
-    {.name = "rules", .letter = 'r', .kind = WT_OPTION_TEXT, .value = "FILE", SETTING(rules),
-     .help = "The rules of survival; 'wildtype rules init' writes them with comments. Other options go before what the file says."},
-    {.name = "output", .letter = 'o', .kind = WT_OPTION_TEXT, .value = "FOLDER", SETTING(output),
+    {.name = "rules",
+     .letter = 'r',
+     .kind = WT_OPTION_TEXT,
+     .value = "FILE",
+     SETTING(rules),
+     .help =
+         "The rules of survival; 'wildtype rules init' writes them with comments. Other options go before what the file says."},
+    {.name = "output",
+     .letter = 'o',
+     .kind = WT_OPTION_TEXT,
+     .value = "FOLDER",
+     SETTING(output),
      .help = "The run's folder, which must hold no run. Default: run-1, run-2, ..."},
-    {.name = "resume", .kind = WT_OPTION_TEXT, .value = "FOLDER", SETTING(resume),
-     .help = "Goes on with a run, from its last finished evaluation. Without --minutes and --evaluations it keeps those that it has; one of "
-             "them takes the place of both."},
-    {.name = "minutes", .kind = WT_OPTION_NUMBER, .value = "M", SETTING(minutes), .min = 0.01, .max = 1e6,
+    {.name = "resume",
+     .kind = WT_OPTION_TEXT,
+     .value = "FOLDER",
+     SETTING(resume),
+     .help =
+         "Goes on with a run, from its last finished evaluation. Without --minutes and --evaluations it keeps those that it has; one of "
+         "them takes the place of both."},
+    {.name = "minutes",
+     .kind = WT_OPTION_NUMBER,
+     .value = "M",
+     SETTING(minutes),
+     .min = 0.01,
+     .max = 1e6,
      .help = "How long to search; the verdict comes on top. Default: 10, or 2 with the built-in model."},
-    {.name = "evaluations", .kind = WT_OPTION_COUNT, .value = "N", SETTING(evaluations), .min = 1, .max = 1e9,
+    {.name = "evaluations",
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(evaluations),
+     .min = 1,
+     .max = 1e9,
      .help = "How many individuals to measure, instead of --minutes: such a run can be repeated to the byte."},
-    {.name = "seed", .letter = 's', .kind = WT_OPTION_COUNT, .value = "N", SETTING(seed), .min = 1, .max = 9007199254740992.0,
+    {.name = "seed",
+     .letter = 's',
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(seed),
+     .min = 1,
+     .max = 9007199254740992.0,
      .help = "Seed of everything that is drawn. Default: 1."},
-    {.name = "threads", .letter = 't', .kind = WT_OPTION_COUNT, .value = "N", SETTING(threads), .min = 1, .max = 1024,
+    {.name = "threads",
+     .letter = 't',
+     .kind = WT_OPTION_COUNT,
+     .value = "N",
+     SETTING(threads),
+     .min = 1,
+     .max = 1024,
      .help = "Threads to use. Default: one per processor. Results do not depend on it."},
-    {.name = "allow-commands", .kind = WT_OPTION_FLAG, SETTING(allow_commands),
+    {.name = "allow-commands",
+     .kind = WT_OPTION_FLAG,
+     SETTING(allow_commands),
      .help = "Lets the outside commands of the rules run. Rules may come from somebody else: read them first."},
     {.name = "quiet", .kind = WT_OPTION_FLAG, SETTING(quiet), .help = "Shows nothing while the run goes on."},
-    {.name = "json", .kind = WT_OPTION_FLAG, SETTING(json), .help = "Prints the summary as JSON; docs/json.md lists the keys."},
+    {.name = "json",
+     .kind = WT_OPTION_FLAG,
+     SETTING(json),
+     .help = "Prints the summary as JSON; docs/json.md lists the keys."},
     {0},
 };
 

@@ -92,7 +92,9 @@ static int explain(const settings *s, wt_run_session *run, const wt_record *r, w
     wt_individual i;
     results l = {0};
     int rc = wt_run_individual(&i, r, err);
-    if (rc == 0 && (wt_run_open_texts(run, err) != 0 || wt_run_open_study(run, err) != 0 || wt_run_open_arena(run, err) != 0)) rc = -1;
+    if (rc == 0 && (wt_run_open_texts(run, NULL, err) != 0 || wt_run_open_study(run, err) != 0 ||
+                    wt_run_open_arena(run, err) != 0))
+        rc = -1;
     if (rc == 0) rc = wt_knockout_run(&run->contest, &i, (size_t)s->pins, take, &l, err);
     const bool stopped = rc != 0 && err->code == WT_ERR_INTERRUPTED;
     if (rc == 0 || (stopped && l.count)) {

@@ -18,9 +18,6 @@
 /* The program, its libraries and their scratch, measured with the smallest of models. */
 #define PROGRAM ((uint64_t)64 << 20)
 
-/* A search with time for fewer evaluations with error feedback is better without. */
-enum { LEAST_FED = 4 };
-
 /* Logits exist in pieces of so many tokens of the vocabulary. */
 enum { PIECE = 4096 };
 
@@ -145,7 +142,11 @@ static void format_search(char *text, size_t size, double evaluations, double le
         snprintf(text, size, "until it makes no progress");
 }
 
-bool wt_evolve_cost_announce(const wt_run_session *run, double seconds, const wt_encoding_cost *encoding) {
+bool wt_evolve_time_fits(const wt_evolve_time *time, const wt_rules *rules, bool fed, uint64_t evaluations) {
+    return rules->minutes <= 0 || (double)evaluations * (fed ? time->fed : time->plain) <= 60 * rules->minutes;
+}
+
+wt_evolve_time wt_evolve_cost_announce(const wt_run_session *run, double seconds, const wt_encoding_cost *encoding) {
     const wt_rules *r = &run->rules;
     const wt_hparams *hp = wt_model_hparams(run->session.model);
     const double head = (double)hp->vocab * hp->width, tokens = (double)run->texts.search.count * (double)run->texts.search.context;
@@ -166,8 +167,7 @@ bool wt_evolve_cost_announce(const wt_run_session *run, double seconds, const wt
             "%s to encode%s; the search: %s, then the verdict",
             wt_format_bytes(least, c.least), wt_format_bytes(most, c.most), format_seconds(one, each), format_seconds(plain, encoding->plain),
             with, search);
-    if (encoding->feedback <= 0 || r->minutes <= 0) return true;
-    if (r->feedback == WT_FEEDBACK_ALLOWED && longest > 60 * r->minutes)
+    if (r->feedback == WT_FEEDBACK_ALLOWED && r->minutes > 0 && longest > 60 * r->minutes)
         wt_note("an evaluation with error feedback takes longer than the search may: rules with 'feedback: absent' do without");
-    return longest * LEAST_FED <= 60 * r->minutes;
+    return (wt_evolve_time){each + encoding->plain, longest};
 }

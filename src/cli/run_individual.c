@@ -37,7 +37,9 @@ int wt_run_export(wt_run_session *run, const wt_record *r, const char *path, wt_
     wt_contest *c = &run->contest;
     int rc = wt_run_individual(&i, r, err);
     if (rc == 0) rc = try_output(run->session.gguf, path, err);
-    if (rc == 0 && (wt_run_open_texts(run, err) != 0 || wt_run_open_study(run, err) != 0 || wt_contest_plan(c, &i, err) != 0)) rc = -1;
+    if (rc == 0 && (wt_run_open_texts(run, NULL, err) != 0 || wt_run_open_study(run, err) != 0 ||
+                    wt_contest_plan(c, &i, err) != 0))
+        rc = -1;
     if (rc == 0 && i.bytes != r->row.bytes)
         rc = wt_fail(err, WT_ERR_MISMATCH, "'%s' would have %" PRIu64 " bytes, the run says %" PRIu64 "%s%s", wt_record_called(r), i.bytes, r->row.bytes,
                      i.cause[0] ? ": " : "", i.cause);

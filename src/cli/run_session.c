@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "cli/progress.h"
+#include "survive/evolve.h"
 
 /* The last part of a path. */
 static const char *base_name(const char *path) {
@@ -45,16 +46,6 @@ static int write_texts(wt_run_session *run, size_t context, wt_error *err) {
     return wt_texts_deal(&run->texts, &run->rules, context, tokens, count, err);
 }
 
-/* The model's own chunks among those of the text; a model that has no token to begin with writes none. */
-static int mix_texts(wt_run_session *run, size_t context, wt_error *err) {
-    const size_t count = wt_texts_own(&run->texts, &run->rules);
-    if (count == 0 || wt_tokenizer_bos(run->session.tokenizer) < 0) return 0;
-    int32_t *own = wt_text_write(&run->session, false, count, context, run->rules.seed, err);
-    if (own) wt_texts_mix(&run->texts, &run->rules, own);
-    free(own);
-    return own ? 0 : -1;
-}
-
 static int cut_texts(wt_run_session *run, size_t context, wt_error *err) {
     const wt_rules *r = &run->rules;
     size_t len = 0, holdout_len = 0;
@@ -66,7 +57,7 @@ static int cut_texts(wt_run_session *run, size_t context, wt_error *err) {
     free(text);
     free(holdout);
     snprintf(run->text_name, sizeof run->text_name, "%s", base_name(r->text));
-    return rc == 0 ? mix_texts(run, context, err) : -1;
+    return rc;
 }
 
 /* A run goes on only with what it began with. */
@@ -87,10 +78,24 @@ size_t wt_run_context(const wt_run_session *run) {
     return run->rules.context ? (size_t)run->rules.context : wt_chunks_usual_context(wt_model_hparams(run->session.model)->context);
 }
 
-int wt_run_open_texts(wt_run_session *run, wt_error *err) {
+/* The model's own chunks among those of the text; a model that has no token to begin with writes none. */
+static int mix_texts(wt_run_session *run, size_t context, wt_error *err) {
+    const size_t count = wt_texts_own(&run->texts, &run->rules);
+    if (!run->rules.text || count == 0 || wt_tokenizer_bos(run->session.tokenizer) < 0) return 0;
+    wt_note("'%s' writes %zu of the chunks itself (rules with 'text: {own: 0}': none)", run->session.name, count);
+    int32_t *own = wt_text_write(&run->session, false, count, context, run->rules.seed, err);
+    if (own) wt_texts_mix(&run->texts, &run->rules, own);
+    const size_t len = strlen(run->text_name);
+    snprintf(run->text_name + len, sizeof run->text_name - len, ", %zu chunks by the model", count);
+    free(own);
+    return own ? 0 : -1;
+}
+
+int wt_run_open_texts(wt_run_session *run, wt_run_check *check, wt_error *err) {
     const size_t context = wt_run_context(run);
     char number[32];
     if ((run->rules.text ? cut_texts(run, context, err) : write_texts(run, context, err)) != 0) return -1;
+    if ((check && check(run, err) != 0) || mix_texts(run, context, err) != 0) return -1;
     if (!run->store) return 0;
     snprintf(number, sizeof number, "%016" PRIx64, run->texts.hash);
     return wt_run_check_same(run, "text_hash", number, "text", "its file has changed since; begin a new run for the new text", err);
@@ -201,6 +206,8 @@ static int read_rules(wt_run_session *run, wt_error *err) {
         run->rules.presets = UINT64_MAX;
     }
     if (rc == 0 && !strstr(rules, "\n  own:")) run->rules.own = 0; /* likewise */
+    if (rc == 0 && !strstr(rules, "\nfeedback:")) run->rules.feedback = WT_FEEDBACK_ALLOWED;
+    if (rc == 0 && !strstr(rules, "\nfirst:")) run->rules.first = wt_evolve_first(&run->rules);
     free(rules);
     if (rc != 0) run->rules = (wt_rules){0};
     return rc;

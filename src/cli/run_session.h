@@ -38,8 +38,13 @@ int wt_run_reopen(wt_run_session *run, const char *folder, wt_store_mode mode, c
 /* The model of a new run, whose rules are there. */
 int wt_run_open_model(wt_run_session *run, const char *model, wt_error *err);
 
-/* Cuts the rules' text, or has the model write one; of a run that was opened again it is checked to be the same. */
-int wt_run_open_texts(wt_run_session *run, wt_error *err);
+/* Whether a run whose text has been cut may go on. */
+typedef int wt_run_check(const wt_run_session *run, wt_error *err);
+/*
+ * Cuts the rules' text, with chunks of the model's own among its, or has the model write all; of a run that was opened again it is checked to be
+ * the same. `check` (may be NULL) is asked before a model writes among a text's chunks, which takes it a while.
+ */
+int wt_run_open_texts(wt_run_session *run, wt_run_check *check, wt_error *err);
 
 /* Tokens of a chunk: the rules', or what the model was trained for, at most 512. The model is open. */
 size_t wt_run_context(const wt_run_session *run);

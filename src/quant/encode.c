@@ -75,7 +75,8 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
     if (!row->encode || !info) return;
     const bool even = !search && row->even && (!w || k->alike(w, n));
     const bool plain = !search && row->plain && w && is_plain(type, x, w, n);
-    if (!search) search = row->brief.steps ? &row->brief : &row->traits.search;
+    const wt_encode_fn encode = plain ? row->plain : !search && row->brief ? row->brief : row->encode;
+    if (!search) search = &row->traits.search;
     if (info->block == 1) { /* nothing to search for, and every float is to stay what it is */
         row->encode(k, x, w, n, search, dst);
         return;
@@ -89,7 +90,7 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
         } else {
             k->prepare(x + i, size, WT_LARGEST, weights);
             prepare_importance(k, w ? w + i : NULL, size, importance);
-            (plain ? row->plain : row->encode)(k, weights, importance, size, search, to);
+            encode(k, weights, importance, size, search, to);
         }
         to += size / info->block * info->block_bytes;
     }

@@ -81,7 +81,7 @@ static void encode_iq4_xs(const wt_encode_kernels *k, const float *x, const floa
     wt_block_iq4_xs b;
     for (size_t i = 0, blocks; i < n / WT_SUPER; i += blocks, x += blocks * WT_SUPER, w += blocks * WT_SUPER) {
         blocks = n / WT_SUPER - i < WT_MAX_SUPERS ? n / WT_SUPER - i : WT_MAX_SUPERS;
-        wt_search_super(k, x, w, blocks, &SHAPE, &codes, search, d, scales);
+        wt_search_super(k, x, w, blocks, &SHAPE, &codes, search, 2, d, scales);
         for (size_t j = 0; j < 8 * blocks; j++) inverse[j] = wt_inverse(wt_half_to_float(d[j / 8]) * (float)scales[j]);
         k->assign(x, 8 * blocks, 32, &codes.grid, inverse, NULL, q);
         for (size_t s = 0; s < blocks; s++, to += sizeof b) {

@@ -19,6 +19,7 @@ typedef struct k_type {
     wt_super shape;
     int lo, hi;
     bool minima;
+    const wt_codes *few; /* of a type without minima that has a short search: its candidates */
     size_t bytes;
     void (*pack)(const block_codes *c, void *to);
 } k_type;
@@ -54,7 +55,7 @@ static void find_ranges(const wt_encode_kernels *k, const float *x, const float 
         wt_cells_of_odd(&odd, hi);
         wt_codes codes;
         wt_codes_init(&codes, (float)-hi, (float)hi, &odd, true, search);
-        wt_search_super(k, x, w, blocks, shape, &codes, search, f->d, f->scales);
+        wt_search_super(k, x, w, blocks, shape, &codes, search, 2, f->d, f->scales);
         for (size_t b = 0; b < blocks; b++) {
             float half = fabsf(wt_half_to_float(f->d[b]));
             f->d[b] = wt_search_half(2.0f * half);
@@ -65,29 +66,31 @@ static void find_ranges(const wt_encode_kernels *k, const float *x, const float 
     assign(k, x, blocks, shape, &grid, 0, true, f);
 }
 
-/* little: a short search, for types without minima of the candidates `few`. */
+/* THOROUGH as strategies ask for it; BRIEF and PLAIN where no search is given: of any weights, and of those that stock has without importance. */
+typedef enum effort { THOROUGH, BRIEF, PLAIN } effort;
+
 static void encode(const k_type *type, const wt_encode_kernels *k, const float *x, const float *w, size_t n,
-                   const wt_search *search, bool little, const wt_codes *few, void *dst) {
+                   const wt_search *search, effort much, void *dst) {
     const wt_super *shape = &type->shape;
+    const wt_grid ranges = {0.0f, (float)type->hi, NULL, WT_INTEGERS};
     size_t together = WT_LANES / shape->runs;
     unsigned char *to = dst;
     wt_codes codes;
     found f;
-    if (!type->minima && !little) wt_codes_init(&codes, (float)type->lo, (float)type->hi, NULL, false, search);
+    if (!type->minima && much != PLAIN) wt_codes_init(&codes, (float)type->lo, (float)type->hi, NULL, false, search);
     for (size_t i = 0, blocks; i < n / WT_SUPER; i += blocks, x += blocks * WT_SUPER, w += blocks * WT_SUPER) {
         blocks = n / WT_SUPER - i < together ? n / WT_SUPER - i : together;
-        if (type->minima && little) {
-            const wt_grid grid = {0.0f, (float)type->hi, NULL, WT_INTEGERS};
-            wt_search_super_min_short(k, x, w, blocks, shape, (float)type->hi, f.d, f.dmin, f.scales, f.mins);
-            assign(k, x, blocks, shape, &grid, 0, true, &f);
-        } else if (type->minima) {
-            find_ranges(k, x, w, blocks, shape, type->hi, search, &f);
-        } else {
-            if (little)
-                wt_search_super_short(k, x, w, blocks, shape, few, f.d, f.scales);
+        if (!type->minima) {
+            if (much == PLAIN)
+                wt_search_super_short(k, x, w, blocks, shape, type->few, f.d, f.scales);
             else
-                wt_search_super(k, x, w, blocks, shape, &codes, search, f.d, f.scales);
-            assign(k, x, blocks, shape, little ? &few->grid : &codes.grid, type->lo, false, &f);
+                wt_search_super(k, x, w, blocks, shape, &codes, search, much == BRIEF ? 1 : 2, f.d, f.scales);
+            assign(k, x, blocks, shape, much == PLAIN ? &type->few->grid : &codes.grid, type->lo, false, &f);
+        } else if (much == PLAIN) {
+            wt_search_super_min_short(k, x, w, blocks, shape, (float)type->hi, f.d, f.dmin, f.scales, f.mins);
+            assign(k, x, blocks, shape, &ranges, 0, true, &f);
+        } else {
+            find_ranges(k, x, w, blocks, shape, type->hi, search, &f);
         }
         for (size_t b = 0; b < blocks; b++, to += type->bytes) {
             size_t at = b * shape->runs;
@@ -98,12 +101,23 @@ static void encode(const k_type *type, const wt_encode_kernels *k, const float *
 
 /* ---- blocks' bytes ---- */
 
+/* Eight codes of a byte each, and back: with as many bits set in each byte, `mask`, nothing that is shifted meets its neighbours. */
+#define EACH_BYTE(mask) (UINT64_C(0x0101010101010101) * (mask))
+
+static uint64_t eight(const int8_t *q) {
+    uint64_t v;
+    memcpy(&v, q, sizeof v);
+    return v;
+}
+
 /* Two bits of each weight: four shifts of 32 bytes for each half of the block. */
 static void pack_crumbs(const int8_t *q, uint8_t *qs) {
     for (int half = 0; half < 2; half++) {
-        for (int l = 0; l < 32; l++) {
+        for (int l = 0; l < 32; l += 8) {
             const int8_t *at = q + 128 * half + l;
-            qs[32 * half + l] = (uint8_t)((at[0] & 3) | (at[32] & 3) << 2 | (at[64] & 3) << 4 | (at[96] & 3) << 6);
+            uint64_t v = 0;
+            for (int k = 0; k < 4; k++) v |= (eight(at + 32 * k) & EACH_BYTE(3)) << 2 * k;
+            memcpy(qs + 32 * half + l, &v, sizeof v);
         }
     }
 }
@@ -122,8 +136,10 @@ static void pack_q3_k(const block_codes *c, void *to) {
         b.scales[j % 8] |= (uint8_t)((s & 15) << (j < 8 ? 0 : 4));
         b.scales[8 + j % 4] |= (uint8_t)(s >> 4 << (2 * (j / 4)));
     }
-    for (int run = 0; run < 8; run++) {
-        for (int l = 0; l < 32; l++) b.hmask[l] |= (uint8_t)(c->q[32 * run + l] >> 2 << run);
+    for (int l = 0; l < 32; l += 8) {
+        uint64_t v = 0;
+        for (int run = 0; run < 8; run++) v |= (eight(c->q + 32 * run + l) >> 2 & EACH_BYTE(1)) << run;
+        memcpy(b.hmask + l, &v, sizeof v);
     }
     pack_crumbs(c->q, b.qs);
     memcpy(to, &b, sizeof b);
@@ -179,53 +195,50 @@ static void pack_q6_k(const block_codes *c, void *to) {
 
 /* ---- types ---- */
 
+#define FUNCTION(kind, name, effort, searched)                                                                         \
+    static void kind##_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
+                              const wt_search *search, void *dst) {                                                    \
+        (void)search;                                                                                                  \
+        encode(&TYPE_##name, k, x, w, n, searched, effort, dst);                                                       \
+    }
 #define ENCODER(name, ...)                                                                                             \
     static const k_type TYPE_##name = {.bytes = sizeof(wt_block_##name), .pack = pack_##name, __VA_ARGS__};            \
-    static void encode_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
-                              const wt_search *search, void *dst) {                                                    \
-        encode(&TYPE_##name, k, x, w, n, search, false, NULL, dst);                                                    \
-    }
+    FUNCTION(encode, name, THOROUGH, search)
+
+/* With the few candidates the short search of Q3_K finds most of what the thorough one does. */
+static const wt_codes FEW_Q3_K = {.grid = {-4.0f, 3.0f, NULL, WT_INTEGERS},
+                                  .low = 2,
+                                  .count = 4,
+                                  .far = 2,
+                                  .filled = WT_LANES,
+                                  .top = {-3.6f, -4.4f, 3.2f, -4.0f}};
 
 ENCODER(q2_k, .hi = 3, .minima = true,
         .shape = {.runs = 16, .run = 16, .hi = 15, .plain = {-0.5f, 0.1f, 16, .absolute = true}})
-ENCODER(q3_k, .lo = -4, .hi = 3, .shape = {.runs = 16, .run = 16, .lo = -32, .hi = 31, .descend = true})
+ENCODER(q3_k, .lo = -4, .hi = 3, .few = &FEW_Q3_K,
+        .shape = {.runs = 16, .run = 16, .lo = -32, .hi = 31, .descend = true})
 ENCODER(q4_k, .hi = 15, .minima = true, .shape = {.runs = 8, .run = 32, .hi = 63, .plain = {-1.0f, 0.1f, 21}})
 ENCODER(q5_k, .hi = 31, .minima = true, .shape = {.runs = 8, .run = 32, .hi = 63, .plain = {-0.5f, 0.1f, 16}})
 ENCODER(q6_k, .lo = -32, .hi = 31, .shape = {.runs = 16, .run = 16, .lo = -128, .hi = 127})
 
-/*
- * Weights that count as their squares, as ggml weighs without importance, where it descends from one start only. The few
- * candidates find most of what the full search does.
- */
-static void plain_q3_k(const wt_encode_kernels *k, const float *x, const float *w, size_t n, const wt_search *search,
-                       void *dst) {
-    static const wt_codes FEW = {.grid = {-4.0f, 3.0f, NULL, WT_INTEGERS},
-                                 .low = 3,
-                                 .count = 6,
-                                 .far = 3,
-                                 .filled = WT_LANES,
-                                 .top = {-3.6f, -4.3f, -4.7f, 2.9f, 3.4f, -4.0f}};
-    encode(&TYPE_q3_k, k, x, w, n, search, true, &FEW, dst);
-}
+/* ggml's 19 candidates and some more. */
+static const wt_search SOME = {.lo = -1.2f, .hi = 1.2000001f, .steps = 25, .passes = 1, .bias = 1.0f};
 
-#define PLAIN(name)                                                                                                    \
-    static void plain_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                     \
-                             const wt_search *search, void *dst) {                                                     \
-        encode(&TYPE_##name, k, x, w, n, search, true, NULL, dst);                                                     \
-    }
-PLAIN(q2_k)
-PLAIN(q4_k)
-PLAIN(q5_k)
+FUNCTION(brief, q3_k, BRIEF, &SOME)
+FUNCTION(brief, q6_k, BRIEF, &SOME)
+FUNCTION(plain, q2_k, PLAIN, NULL)
+FUNCTION(plain, q3_k, PLAIN, NULL)
+FUNCTION(plain, q4_k, PLAIN, NULL)
+FUNCTION(plain, q5_k, PLAIN, NULL)
 
 void wt_encoders_k(wt_encoder_row *table) {
     const wt_search scales = {.lo = -1.8f, .hi = 1.8000001f, .steps = 37, .passes = 2, .bias = 1.0f};
-    const wt_search brief = {.lo = -1.2f, .hi = 1.2000001f, .steps = 25, .passes = 1, .bias = 1.0f};
     /* Steps of 0.05f exactly, as ggml makes them. */
     const wt_search ranges = {.lo = -0.9f, .hi = 0.9000001f, .steps = 37, .passes = 2, .bias = 1.0f};
     table[WT_Q2_K] = (wt_encoder_row){.encode = encode_q2_k, .traits = {true, false, ranges}, .plain = plain_q2_k};
-    table[WT_Q3_K] =
-        (wt_encoder_row){.encode = encode_q3_k, .traits = {true, false, scales}, .plain = plain_q3_k, .brief = brief};
+    table[WT_Q3_K] = (wt_encoder_row){
+        .encode = encode_q3_k, .traits = {true, false, scales}, .plain = plain_q3_k, .brief = brief_q3_k};
     table[WT_Q4_K] = (wt_encoder_row){.encode = encode_q4_k, .traits = {true, false, ranges}, .plain = plain_q4_k};
     table[WT_Q5_K] = (wt_encoder_row){.encode = encode_q5_k, .traits = {true, false, ranges}, .plain = plain_q5_k};
-    table[WT_Q6_K] = (wt_encoder_row){.encode = encode_q6_k, .traits = {true, false, scales}, .brief = brief};
+    table[WT_Q6_K] = (wt_encoder_row){.encode = encode_q6_k, .traits = {true, false, scales}, .brief = brief_q6_k};
 }

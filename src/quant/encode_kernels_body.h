@@ -423,6 +423,22 @@ static void best_start(const wt_lanes *x, const wt_lanes *w, size_t n, float hi,
     lanes_store(l->inverse, lanes_select(something, best, zero));
 }
 
+/*
+ * round(a / b) within low..high, which are integers, to the bit, and where it can be without the division, which takes longer than all
+ * that is around it: an inverse that is a little off tells the same integer unless the quotient is near to the middle of two. a / b
+ * may be anything; where b is so small or large that its inverse is no number, the division is made.
+ */
+INLINE lanes nearest_quotient(lanes a, lanes b, lanes low, lanes high) {
+    const lanes one = lanes_set(1.0f);
+    const lane_mask usual = lanes_both(lanes_above(b, lanes_set(1e-30f)), lanes_above(lanes_set(1e30f), b));
+    lanes inverse = lanes_near_inverse(b);
+    inverse = lanes_add(inverse, lanes_mul(inverse, lanes_sub(one, lanes_mul(b, inverse))));
+    lanes y = within(lanes_mul(a, inverse), lanes_sub(low, one), lanes_add(high, one));
+    const lanes off = lanes_select(usual, lanes_abs(lanes_sub(y, lanes_round(y))), one);
+    if (lanes_any(lanes_above(off, lanes_set(0.499f)))) y = lanes_div(a, b);
+    return lanes_round(within(y, low, high));
+}
+
 static void descend(const wt_lanes *x, const wt_lanes *w, size_t n, float lo, float hi, wt_descent_lanes *l) {
     const lanes zero = lanes_set(0.0f), low = lanes_set(lo), high = lanes_set(hi), inverse = lanes_load(l->inverse);
     lanes qx = zero, qq = zero, q[WT_MAX_RUN], wx[WT_MAX_RUN];
@@ -441,8 +457,8 @@ static void descend(const wt_lanes *x, const wt_lanes *w, size_t n, float lo, fl
             lanes other_qx = lanes_sub(qx, lanes_mul(wx[i], q[i]));
             lanes other_qq = lanes_sub(qq, lanes_mul(lanes_mul(u, q[i]), q[i]));
             lane_mask sound = lanes_both(lanes_above(other_qx, zero), lanes_above(other_qq, zero));
-            lanes to = lanes_div(lanes_mul(lanes_load(x[i]), other_qq), lanes_select(sound, other_qx, lanes_set(1.0f)));
-            to = lanes_round(within(to, low, high));
+            const lanes by = lanes_select(sound, other_qx, lanes_set(1.0f));
+            const lanes to = nearest_quotient(lanes_mul(lanes_load(x[i]), other_qq), by, low, high);
             sound = lanes_both(sound, lanes_above(lanes_abs(lanes_sub(to, q[i])), zero));
             other_qx = lanes_add(other_qx, lanes_mul(wx[i], to));
             other_qq = lanes_add(other_qq, lanes_mul(lanes_mul(u, to), to));

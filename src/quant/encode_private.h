@@ -23,9 +23,8 @@ typedef struct wt_encoder_row {
     wt_encoder traits;
     wt_encode_even_fn even; /* NULL: `encode` */
     wt_encode_fn
-        plain; /* of weights that count as stock tools have it without importance, by the default; NULL: `encode` */
-    wt_search
-        brief; /* the default search where `plain` and `even` are none or not for these weights; no steps: traits.search */
+        plain; /* of weights that are what stock has without importance, where no search is given; NULL: `encode` */
+    wt_encode_fn brief; /* of others where no search is given; NULL: `encode` */
 } wt_encoder_row;
 
 /* Weights x [n] and importance w [n], or NULL, as encoders get them, n <= 256, a whole number of runs of 16. */

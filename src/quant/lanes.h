@@ -32,6 +32,9 @@ INLINE lanes lanes_add(lanes a, lanes b) { return (lanes){_mm512_add_ps(a.v, b.v
 INLINE lanes lanes_sub(lanes a, lanes b) { return (lanes){_mm512_sub_ps(a.v, b.v)}; }
 INLINE lanes lanes_mul(lanes a, lanes b) { return (lanes){_mm512_mul_ps(a.v, b.v)}; }
 INLINE lanes lanes_div(lanes a, lanes b) { return (lanes){_mm512_div_ps(a.v, b.v)}; }
+INLINE lanes lanes_near_inverse(lanes a) {
+    return (lanes){_mm512_rcp14_ps(a.v)};
+} /* of each set its own, within 1/2048 */
 INLINE lanes lanes_max(lanes a, lanes b) { return (lanes){_mm512_max_ps(a.v, b.v)}; } /* a > b ? a : b */
 INLINE lanes lanes_min(lanes a, lanes b) { return (lanes){_mm512_min_ps(a.v, b.v)}; } /* a < b ? a : b */
 INLINE lanes lanes_abs(lanes a) { return (lanes){_mm512_abs_ps(a.v)}; }
@@ -133,6 +136,7 @@ INLINE lanes lanes_add(lanes a, lanes b) { return EACH(_mm256_add_ps(a.v[0], b.v
 INLINE lanes lanes_sub(lanes a, lanes b) { return EACH(_mm256_sub_ps(a.v[0], b.v[0]), _mm256_sub_ps(a.v[1], b.v[1])); }
 INLINE lanes lanes_mul(lanes a, lanes b) { return EACH(_mm256_mul_ps(a.v[0], b.v[0]), _mm256_mul_ps(a.v[1], b.v[1])); }
 INLINE lanes lanes_div(lanes a, lanes b) { return EACH(_mm256_div_ps(a.v[0], b.v[0]), _mm256_div_ps(a.v[1], b.v[1])); }
+INLINE lanes lanes_near_inverse(lanes a) { return EACH(_mm256_rcp_ps(a.v[0]), _mm256_rcp_ps(a.v[1])); }
 INLINE lanes lanes_max(lanes a, lanes b) { return EACH(_mm256_max_ps(a.v[0], b.v[0]), _mm256_max_ps(a.v[1], b.v[1])); }
 INLINE lanes lanes_min(lanes a, lanes b) { return EACH(_mm256_min_ps(a.v[0], b.v[0]), _mm256_min_ps(a.v[1], b.v[1])); }
 INLINE lanes lanes_abs(lanes a) {
@@ -253,6 +257,7 @@ INLINE lanes lanes_add(lanes a, lanes b) { EACH(lanes, vaddq_f32(a.v[i], b.v[i])
 INLINE lanes lanes_sub(lanes a, lanes b) { EACH(lanes, vsubq_f32(a.v[i], b.v[i])); }
 INLINE lanes lanes_mul(lanes a, lanes b) { EACH(lanes, vmulq_f32(a.v[i], b.v[i])); }
 INLINE lanes lanes_div(lanes a, lanes b) { EACH(lanes, vdivq_f32(a.v[i], b.v[i])); }
+INLINE lanes lanes_near_inverse(lanes a) { EACH(lanes, vdivq_f32(vdupq_n_f32(1.0f), a.v[i])); }
 /* By selection: NEON's own maximum and minimum give NaN where one operand is. */
 INLINE lanes lanes_max(lanes a, lanes b) { EACH(lanes, vbslq_f32(vcgtq_f32(a.v[i], b.v[i]), a.v[i], b.v[i])); }
 INLINE lanes lanes_min(lanes a, lanes b) { EACH(lanes, vbslq_f32(vcltq_f32(a.v[i], b.v[i]), a.v[i], b.v[i])); }
@@ -364,6 +369,7 @@ INLINE lanes lanes_add(lanes a, lanes b) { EACH(lanes, a.v[i] + b.v[i]); }
 INLINE lanes lanes_sub(lanes a, lanes b) { EACH(lanes, a.v[i] - b.v[i]); }
 INLINE lanes lanes_mul(lanes a, lanes b) { EACH(lanes, a.v[i] * b.v[i]); }
 INLINE lanes lanes_div(lanes a, lanes b) { EACH(lanes, a.v[i] / b.v[i]); }
+INLINE lanes lanes_near_inverse(lanes a) { EACH(lanes, 1.0f / a.v[i]); }
 INLINE lanes lanes_max(lanes a, lanes b) { EACH(lanes, a.v[i] > b.v[i] ? a.v[i] : b.v[i]); }
 INLINE lanes lanes_min(lanes a, lanes b) { EACH(lanes, a.v[i] < b.v[i] ? a.v[i] : b.v[i]); }
 INLINE lanes lanes_abs(lanes a) { EACH(lanes, fabsf(a.v[i])); }

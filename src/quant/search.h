@@ -55,10 +55,13 @@ typedef struct wt_super {
     } plain;
 } wt_super;
 
-/* So many at a time: blocks * runs <= WT_MAX_RUNS. d [blocks], scales and mins [blocks * runs]. */
+/*
+ * So many at a time: blocks * runs <= WT_MAX_RUNS. d [blocks], scales and mins [blocks * runs]; reach: how far from where
+ * they are integer scales are tried.
+ */
 #define WT_MAX_SUPERS 2
 void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, const wt_super *shape,
-                     const wt_codes *codes, const wt_search *search, uint16_t *d, int *scales);
+                     const wt_codes *codes, const wt_search *search, int reach, uint16_t *d, int *scales);
 
 /*
  * The same with little search: the codes that ggml has without importance (it descends), and one fit of what the candidates

@@ -237,15 +237,19 @@ static void evaluate(const supers *s, int reach, chain *c) {
         }
     }
     s->k->try_codes(s->x, s->w, s->shape->run, s->grid, (float)s->shape->lo, (float)s->shape->hi, reach, &c->runs);
-    for (size_t b = 0; b < s->blocks; b++) {
-        float error = 0.0f, x = 0.0f, q = 0.0f;
-        for (size_t j = b * runs; j < (b + 1) * runs; j++) {
-            error += c->runs.error[j];
-            x += c->runs.code[j] * c->runs.qx[j];
-            q += c->runs.code[j] * c->runs.code[j] * c->runs.qq[j];
+    for (size_t b = 0; b < s->blocks; b++) { /* sums in fours, which need not wait for each other */
+        float error[4] = {0.0f}, x[4] = {0.0f}, q[4] = {0.0f};
+        for (size_t j = b * runs; j < (b + 1) * runs; j += 4) {
+            for (size_t k = 0; k < 4; k++) {
+                const float code = c->runs.code[j + k];
+                error[k] += c->runs.error[j + k];
+                x[k] += code * c->runs.qx[j + k];
+                q[k] += code * code * c->runs.qq[j + k];
+            }
         }
-        c->error[b] = error;
-        c->refit[b] = q > 0.0f ? x / q : c->d[b];
+        const float all_q = (q[0] + q[1]) + (q[2] + q[3]);
+        c->error[b] = (error[0] + error[1]) + (error[2] + error[3]);
+        c->refit[b] = all_q > 0.0f ? ((x[0] + x[1]) + (x[2] + x[3])) / all_q : c->d[b];
     }
 }
 
@@ -274,28 +278,35 @@ static void scale_by_extreme(const wt_super *shape, const float *targets, float 
     for (size_t j = 0; j < shape->runs; j++) codes[j] = clamp_code(shape, targets[j] * inverse);
 }
 
-/*
- * The scale for the targets, an error in each counted by `weight`, that fits best: of the 19 with the largest one within a code of
- * the lowest, as ggml looks (make_qx_quants), and, for `both`, of some at the highest.
- */
+/* Candidates: `low` with the largest target on or near the lowest code, the plain one in the middle, the others near the highest. */
+typedef struct fit_steps {
+    int low, count;
+    float low_step, high_step;
+} fit_steps;
+
+/* As ggml looks (make_qx_quants); that and some at the highest code; few of either. */
+static const fit_steps GGML = {19, 19, 0.1f, 0.0f}, BOTH = {19, 32, 0.1f, 0.15f}, FEW = {9, 16, 0.2f, 0.3f};
+
+/* The scale for the targets, an error in each counted by `weight`, that fits best of the candidates. */
 static void scale_by_fit(const wt_encode_kernels *k, const wt_super *shape, const float *targets, const float *weight,
-                         bool both, float bias, float *d, float *codes) {
-    enum { LOW = 19, ALL = 2 * WT_LANES };
-    float inverse[ALL], qx[ALL], qq[ALL], max = extreme_of(targets, shape->runs), lo = (float)shape->lo, best = 0.0f;
+                         const fit_steps *steps, float bias, float *d, float *codes) {
+    enum { MOST = 2 * WT_LANES };
+    float inverse[MOST], qx[MOST], qq[MOST], max = extreme_of(targets, shape->runs), lo = (float)shape->lo, best = 0.0f;
+    const int plain = steps->low / 2;
     memset(codes, 0, shape->runs * sizeof *codes);
     *d = 0.0f;
     if (!(fabsf(max) > 1e-15f)) return;
-    for (int i = 0; i < ALL; i++) {
-        float tenths = 0.1f * (float)(i - 9),
-              top = i < LOW ? lo - tenths : (float)shape->hi - 0.9f + 0.15f * (float)(i - LOW);
-        inverse[i] = top / max;
+    for (int i = 0; i < MOST; i++) {
+        const float low = lo - steps->low_step * (float)(i - plain),
+                    high = (float)shape->hi - 0.9f + steps->high_step * (float)(i - steps->low);
+        inverse[i] = (i < steps->low ? low : high) / max;
     }
     const wt_grid grid = {lo, (float)shape->hi, NULL, WT_INTEGERS};
     wt_symmetric_lanes lanes = {.inverse = inverse, .qx = qx, .qq = qq};
-    k->symmetric(targets, weight, shape->runs, &grid, 2, &lanes);
-    int found = 9; /* the plain one first */
+    k->symmetric(targets, weight, shape->runs, &grid, steps->count > WT_LANES ? 2 : 1, &lanes);
+    int found = plain; /* the plain one first */
     if (qq[found] > 0.0f) best = qx[found] / qq[found] * qx[found];
-    for (int i = 0; i < (both ? ALL : LOW); i++) {
+    for (int i = 0; i < steps->count; i++) {
         if (!(qq[i] > 0.0f) || !(qx[i] * qx[i] > best * qq[i])) continue;
         found = i;
         best = qx[i] / qq[i] * qx[i];
@@ -330,9 +341,8 @@ static void find_targets(const supers *s, const wt_codes *codes, targets *t) {
 }
 
 void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, const wt_super *shape,
-                     const wt_codes *codes, const wt_search *search, uint16_t *d, int *scales) {
+                     const wt_codes *codes, const wt_search *search, int reach, uint16_t *d, int *scales) {
     enum { CHAINS = 4 };
-    const int reach = search->passes > 1 ? 2 : 1; /* a search of little refinement does not look far either */
     supers s = {.k = k, .shape = shape, .grid = &codes->grid, .blocks = blocks};
     targets t;
     chain best, next;
@@ -348,8 +358,8 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
             float *to = &next.d[b], *code = next.runs.code + at;
             switch (way) {
             case 0: scale_by_extreme(shape, t.low + at, search->bias, to, code); break;
-            case 1: scale_by_fit(k, shape, t.low + at, t.sum_w + at, false, search->bias, to, code); break;
-            case 2: scale_by_fit(k, shape, t.best + at, t.curvature + at, true, search->bias, to, code); break;
+            case 1: scale_by_fit(k, shape, t.low + at, t.sum_w + at, &GGML, search->bias, to, code); break;
+            case 2: scale_by_fit(k, shape, t.best + at, t.curvature + at, &BOTH, search->bias, to, code); break;
             default: scale_by_extreme(shape, t.descended + at, search->bias, to, code); break;
             }
         }
@@ -391,7 +401,7 @@ void wt_search_super_short(const wt_encode_kernels *k, const float *x, const flo
     for (size_t b = 0; b < blocks; b++) {
         size_t at = b * shape->runs;
         scale_by_extreme(shape, t.descended + at, 1.0f, &best.d[b], best.runs.code + at);
-        scale_by_fit(k, shape, t.best + at, t.curvature + at, true, 1.0f, &next.d[b], next.runs.code + at);
+        scale_by_fit(k, shape, t.best + at, t.curvature + at, &FEW, 1.0f, &next.d[b], next.runs.code + at);
     }
     evaluate(&s, 0, &best);
     evaluate(&s, 1, &next);

@@ -228,13 +228,14 @@ static void print_story(summary *s, FILE *f) {
             100 * s->last.cache_hits, 100 * s->last.state_reuse);
     fprintf(f, "- Noise floor (rounding of activations alone): %s nats per token\n", meta(s, "noise", a, sizeof a, "?"));
     const char *timed = meta(s, "timed_axes", a, sizeof a, ""), *repeat = meta(s, "repeat_evaluations", b, sizeof b, "");
+    const char *decided = meta(s, "decided", c, sizeof c, ""); /* by the clock, when it began */
     if (timed[0])
         fprintf(f, "- Not reproducible: the run values times or outside commands (%s)\n", timed);
     else if (repeat[0])
         fprintf(
             f,
-            "- Reproducible: the same rules with %s`budget: {evaluations: %s, minutes: 0}` give the same survivors to the byte\n",
-            meta(s, "left_out", c, sizeof c, "")[0] ? "`feedback: absent` and " : "", repeat);
+            "- Reproducible: the same rules with %s%s%s`budget: {evaluations: %s, minutes: 0}` give the same survivors to the byte\n",
+            decided[0] ? "`" : "", decided, decided[0] ? "` and " : "", repeat);
     fprintf(f, "- Environment: %s", meta(s, "cpu", a, sizeof a, "?"));
     fprintf(f, ", %s threads", meta(s, "threads", a, sizeof a, "?"));
     fprintf(f, ", wildtype %s, seed %s\n", meta(s, "version", a, sizeof a, "?"), meta(s, "seed", b, sizeof b, "?"));

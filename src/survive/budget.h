@@ -11,10 +11,7 @@
 typedef struct wt_budget {
     const wt_contest *contest;
     const wt_evolve_calls *calls;
-    uint64_t cut;      /* 1 + the evaluations after which the clock ended the run; 0: it did not */
-    uint64_t births;   /* 1 + the children of the first generation; 0: they are not all born yet */
-    bool short_births; /* the clock let no more be born */
-    bool extended;     /* the run got more of its budget */
+    uint64_t cut; /* 1 + the evaluations after which the clock ended the run; 0: it did not */
 } wt_budget;
 
 /* Not 0: the store cannot be read. */
@@ -30,14 +27,6 @@ double wt_budget_spent(const wt_budget *budget);
  * the clock says. Where it is the clock that ends it, the store is told; not 0: it cannot be.
  */
 int wt_budget_ends(wt_budget *budget, const wt_individual *next, bool *ends, wt_error *err);
-/*
- * Whether the first generation of `children` gets no more of them after `born`, of whom `racing` will be measured: where planning takes so long
- * (models of billions of weights) that there were nothing left of the minutes to measure them. Such a generation is the last one.
- */
-bool wt_budget_ends_births(wt_budget *budget, uint64_t born, uint64_t racing, uint64_t children);
-/* Tells the store how many there were, so that it is as many every time the run is gone through again. */
-int wt_budget_note_births(wt_budget *budget, uint64_t born, wt_error *err);
-
 /*
  * Why a generation was the last one; *reason is NULL where it was not. `replayed`: the generation that comes next happened before. As above, the
  * store is told of a clock.

@@ -22,8 +22,13 @@ enum { MOST_IDLE = 20, MOST_BARREN = 3 };
 /* So many times the children of another generation are drawn for the first: what it lacks, later ones have to find again. */
 enum { FIRST = 3 };
 
+uint64_t wt_evolve_first(const wt_rules *rules) {
+    const uint64_t usual = FIRST * rules->offspring, full = rules->population + rules->offspring;
+    return rules->first ? rules->first : usual > full ? usual : full;
+}
+
 uint64_t wt_evolve_most(const wt_rules *rules) {
-    const uint64_t first = FIRST * rules->offspring, later = rules->population + rules->offspring;
+    const uint64_t first = wt_evolve_first(rules), later = rules->population + rules->offspring;
     return first > later ? first : later;
 }
 
@@ -204,7 +209,7 @@ static void count_stayed(const wt_loop *l, double stayed[WT_MADE_LIMIT]) {
 static int generation(wt_loop *l) {
     wt_evolution *e = l->e;
     const wt_rules *r = l->c->rules;
-    size_t children = l->generation == 0 ? wt_evolve_most(r) : r->offspring;
+    size_t children = l->generation == 0 ? wt_evolve_first(r) : r->offspring;
     const uint64_t deaths = l->deaths, eliminated = l->eliminated, born = l->born,
                    evaluations = l->c->counts.evaluations;
     double tried[WT_MADE_LIMIT] = {0}, stayed[WT_MADE_LIMIT] = {0};

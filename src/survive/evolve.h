@@ -51,6 +51,8 @@ typedef struct wt_evolution {
 int wt_evolve(wt_contest *c, const wt_evolve_calls *calls, wt_evolution *evolution, wt_error *err);
 /* Individuals that race side by side at most: all that are born for the first generation, or population and children of a later one. */
 uint64_t wt_evolve_most(const wt_rules *rules);
+/* Children of the first generation: the rules' number, or three times the offspring, or population and offspring together. */
+uint64_t wt_evolve_first(const wt_rules *rules);
 
 void wt_evolution_release(wt_evolution *evolution);
 

@@ -8,6 +8,9 @@
 #include "survive/evolve_private.h"
 #include "survive/selection.h"
 
+/* A first generation has more children than are wanted, up to so many, while there is nobody among them who can race. */
+enum { MOST_FIRST = 32 };
+
 /* ---- births ---- */
 
 /* Whether somebody who races makes the very same of the model: twins would crowd out others, and tell nothing. */
@@ -29,11 +32,9 @@ int wt_loop_bear(wt_loop *l, size_t *count, double tried[WT_MADE_LIMIT]) {
         memcpy(both + e->population_count, e->humans, e->human_count * sizeof *both);
         with_humans = (wt_parents){both, e->population_count + e->human_count};
     }
-    for (size_t k = 0; rc == 0 && k < *count; k++) {
-        if (l->generation == 0 && wt_budget_ends_births(&l->budget, k, l->pool_count, *count)) {
-            *count = k;
-            break;
-        }
+    const size_t wanted = *count, most = l->generation == 0 && wanted < MOST_FIRST ? MOST_FIRST : wanted;
+    for (size_t k = 0; rc == 0 && (k < wanted || (k < most && l->pool_count == 0)); k++) {
+        *count = k + 1;
         wt_individual *i = wt_loop_add(l);
         if (!i || wt_loop_interrupted(l) != 0) {
             rc = -1;
@@ -55,7 +56,7 @@ int wt_loop_bear(wt_loop *l, size_t *count, double tried[WT_MADE_LIMIT]) {
         wt_loop_view(l, l->pool_count);
     }
     free((void *)with_humans.items);
-    return rc == 0 && l->generation == 0 ? wt_budget_note_births(&l->budget, *count, l->err) : rc;
+    return rc;
 }
 
 /* ---- the race ---- */

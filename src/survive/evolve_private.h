@@ -1,5 +1,5 @@
 /*
- * What the parts of an evolution share: the loop over generations (evolve.c), the people it starts from (evolve_humans.c), and one generation:
+ * What the parts of an evolution share: the loop over generations (evolve.c), the humans (evolve_humans.c), and one generation:
  * who is born, races and stays (evolve_generation.c).
  */
 #ifndef WT_SURVIVE_EVOLVE_PRIVATE_H
@@ -45,8 +45,8 @@ double wt_loop_value(void *user, const wt_individual *i);
 int wt_loop_add_humans(wt_loop *l);
 
 /*
- * `*count` children of this generation, planned; those that live and have the whole size enter the pool. *count becomes fewer where planning
- * took so much of the minutes of a first generation that more could not be measured.
+ * `*count` children of this generation, planned; those that live and have the whole size enter the pool. *count becomes what there are: a
+ * first generation has more where nobody lives.
  */
 int wt_loop_bear(wt_loop *l, size_t *count, double tried[WT_MADE_LIMIT]);
 /* entries [pool_count] */

@@ -51,6 +51,7 @@ typedef struct wt_rules {
     uint64_t max_memory; /* of this program, bytes; 0: half of what is free */
     /* the competition */
     uint64_t population, offspring; /* 8, 12 */
+    uint64_t first;                 /* children of the first generation; 0 until it is decided */
     wt_selection selection;
     wt_humans humans;
     uint64_t presets;                  /* of them, besides the methods; 6 */

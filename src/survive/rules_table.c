@@ -66,7 +66,10 @@ static const wt_rule_key KEYS[] = {
     {"", "population", WT_KEY_COUNT, AT(population), 1, 10000, NULL,
      "Who stays from one generation to the next. Few: a run has hundreds of evaluations."},
     {"", "offspring", WT_KEY_COUNT, AT(offspring), 1, 100000, NULL,
-     "Children of a generation: most are sent home after a few chunks. The first one has three times as many, or population and offspring together."},
+     "Children of a generation: most are sent home after a few chunks."},
+    {"", "first", WT_KEY_COUNT, AT(first), 0, 100000, NULL,
+     "Children of the first generation. 0: three times the offspring, or population and offspring together, or as many as half of the budget's minutes "
+     "are enough for, to plan and to measure; and more than that where none of them can be measured."},
     {"", "selection", WT_KEY_CHOICE, AT(selection), 0, 0, SELECTIONS,
      "Who stays: pareto (non-domination with crowding), lexicase (chunk by chunk, in a random order), score (a weighted sum)."},
     {"", "humans", WT_KEY_CHOICE, AT(humans), 0, 0, HUMANS,

@@ -30,11 +30,9 @@ int wt_texts_cut_search(wt_chunks *chunks, const wt_rules *rules, size_t context
                         size_t len, wt_error *err);
 /* How many chunks of its own the model has to write for the rules, where there is no text. */
 size_t wt_texts_wanted(const wt_rules *rules);
-/*
- * How many it writes where there is one, and puts them [wt_texts_own, context] among those of calibrate, search and play-off, evenly, in place of the
- * text's; `texts` has been cut.
- */
+/* How many it writes where there is one, which has been cut. */
 size_t wt_texts_own(const wt_texts *texts, const wt_rules *rules);
+/* Puts them [wt_texts_own, context] among the chunks of calibrate, search and play-off, evenly, in place of the text's. */
 void wt_texts_mix(wt_texts *texts, const wt_rules *rules, const int32_t *own);
 void wt_texts_release(wt_texts *texts);
 

@@ -58,20 +58,27 @@ for minutes in 0.0001 0.03; do
     expect_status 0
     expect_same "$run" 'a run that a clock ended ends elsewhere when it is gone through again'
     rules "evaluations: $count, minutes: 0" 'presets: 1'
-    [ -z "$(query "$run" "SELECT value FROM meta WHERE key = 'left_out'")" ] || echo 'feedback: absent' >>"$scratch/rules.yaml" # as its summary says
+    query "$run" "SELECT value FROM meta WHERE key = 'decided'" | sed 's/, /\n/g' >>"$scratch/rules.yaml" # as its summary says
     wt evolve --rules "$scratch/rules.yaml" --quiet -o "$run-repeated"
     expect_status 0
     expect_same "$run-repeated" "$count evaluations are not what the clock gave"
 done
-# no more are planned than can be measured
-born=$(query "$scratch/clock-0.0001" "SELECT value FROM meta WHERE key = 'first_births'")
-expect_number 'children of the first generation' "$born >= 1 && $born < 12"
-expect_equal 'children that were stored' "$born" "$(query "$scratch/clock-0.0001" "SELECT count(*) FROM individual WHERE kind = 'evolved'")"
-expect_equal 'children of a run that is not short of time' 12 "$(query "$scratch/clock-0.0001-repeated" "SELECT value FROM meta WHERE key = 'first_births'")"
+# no more are planned than there may be time for, and such a run goes on with as many
+expect_equal 'what the clock decided' 'feedback: absent, first: 2' "$(query "$scratch/clock-0.0001" "SELECT value FROM meta WHERE key = 'decided'")"
+born=$(query "$scratch/clock-0.0001" "SELECT count(*) FROM individual WHERE kind = 'evolved'")
+expect_number 'children of the first generation: two, or more until one can race' "$born >= 2 && $born < 12"
+expect_equal 'of them those who can race' 1 "$(query "$scratch/clock-0.0001" "SELECT count(*) >= 1 AND ($born = 2 OR count(*) = 1) FROM individual WHERE kind = 'evolved' AND cause = '' AND budget = (SELECT max(budget) FROM individual)")"
+expect_equal 'the first generation of a run without a clock' 12 "$(query "$scratch/n7" "SELECT count(*) FROM individual WHERE generation = 0 AND kind = 'evolved'")"
 expect_equal 'nobody but the first, and humans' 4 "$(query "$scratch/clock-0.0001" "SELECT value FROM meta WHERE key = 'repeat_evaluations'")"
 wt evolve --resume "$run" --evaluations $((count + 2)) --quiet
 expect_status 0
 expect_equal 'individuals measured in all' $((count + 2)) $(($(measured "$run" evolved) + $(measured "$run" human)))
+query "$run" "SELECT value FROM meta WHERE key = 'decided'" >"$scratch/decided"
+rules "evaluations: $((count + 2)), minutes: 0" 'presets: 1'
+sed 's/, /\n/g' "$scratch/decided" >>"$scratch/rules.yaml"
+wt evolve --rules "$scratch/rules.yaml" --quiet -o "$scratch/longer"
+digest "$scratch/longer" >"$scratch/expected"
+expect_same "$run" 'a run that a clock ended and that got more is not what it would have been'
 
 # ---- humans ----
 rules 'evaluations: 6, minutes: 0' 'presets: 2'

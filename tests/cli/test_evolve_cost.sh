@@ -77,7 +77,7 @@ expect_err "^note: error feedback is left out, .*'feedback: allowed'"
 expect_number 'the rule that was stored' "$("$CLI_SQL" "$scratch/short/run.db" "SELECT value LIKE '%feedback: absent%' FROM meta WHERE key = 'rules'") == 1"
 expect_equal 'strategies with error feedback where there is no time' 0 "$(texts "$scratch/short")"
 checks=$((checks + 1))
-grep -q 'same rules with `feedback: absent` and `budget' "$scratch/short/summary.md" || fail "summary.md does not say how to repeat it: $(grep Reproducible "$scratch/short/summary.md")"
+grep -q 'same rules with `feedback: absent, first: 2` and `budget' "$scratch/short/summary.md" || fail "summary.md does not say how to repeat it: $(grep Reproducible "$scratch/short/summary.md")"
 echo 'feedback: allowed' >>"$scratch/rules.yaml"
 wt evolve --rules "$scratch/rules.yaml" -o "$scratch/slow"
 expect_err "^note: an evaluation with error feedback takes longer than the search may: .*'feedback: absent'"

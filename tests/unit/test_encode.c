@@ -245,7 +245,7 @@ static void test_short(void **state) {
             assert_true(error_of(type, expected, x, w, N) >= 0.0); /* and every value is finite */
             wt_encode_at(type, WT_CPU_REFERENCE, x, w, N, &full, got);
             differ += memcmp(expected, got, bytes) != 0;
-            if (type == WT_Q3_K) continue; /* whose default is another one than `full` */
+            if (type == WT_Q3_K) continue; /* whose default is a brief one: see below */
             w[0] += w[0] * 0.5f + 1.0f;    /* others: the full search, as if it were given */
             wt_encode_at(type, WT_CPU_REFERENCE, x, w, N, NULL, expected);
             wt_encode_at(type, WT_CPU_REFERENCE, x, w, N, &full, got);
@@ -254,6 +254,48 @@ static void test_short(void **state) {
         assert_true(differ > 0); /* it was the short one */
         free(expected);
         free(got);
+    }
+}
+
+/* Where no search is given, Q3_K and Q6_K search less whatever the weights: other bytes than of the thorough search, and hardly worse ones. */
+static void test_brief(void **state) {
+    (void)state;
+    enum { N = 512, ROUNDS = 64 };
+    static const struct {
+        wt_type type;
+        double most; /* of the thorough search's error, on average */
+    } TYPES[] = {{WT_Q3_K, 1.05}, {WT_Q6_K, 1.10}};
+    for (int i = 0; i < 2; i++) {
+        const wt_type type = TYPES[i].type;
+        const wt_search full = wt_encoder_of(type)->search;
+        uint64_t bytes;
+        assert_true(wt_type_row_bytes(type, N, &bytes));
+        unsigned char expected[2 * N], got[2 * N];
+        double logs = 0.0;
+        int compared = 0, differ = 0;
+        wt_rng rng;
+        wt_rng_init(&rng, 1, 8, (uint64_t)i);
+        for (int round = 0; round < ROUNDS; round++) {
+            float x[N], w[N];
+            random_weights(&rng, round, x, N);
+            random_importance(&rng, round / 8, w, N);
+            wt_encode_at(type, WT_CPU_REFERENCE, x, w, N, NULL, expected);
+            for (int level = 1; level <= (int)wt_cpu_best(); level++) {
+                wt_encode_at(type, (wt_cpu_level)level, x, w, N, NULL, got);
+                assert_memory_equal(got, expected, bytes);
+            }
+            wt_encode_at(type, WT_CPU_REFERENCE, x, w, N, &full, got);
+            differ += memcmp(expected, got, bytes) != 0;
+            const double brief = error_of(type, expected, x, w, N), by_full = error_of(type, got, x, w, N);
+            if (!(by_full > 0.0)) continue;
+            logs += log(brief / by_full);
+            compared++;
+        }
+        const double ratio = exp(logs / compared);
+        printf("%s: the brief search's error is %.4f of the thorough one's; %d rows differ\n", wt_type_find(type)->name,
+               ratio, differ);
+        assert_true(compared > ROUNDS / 2 && differ > ROUNDS / 4);
+        assert_true(ratio < TYPES[i].most);
     }
 }
 
@@ -550,14 +592,9 @@ static void test_parameters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_not_worse_than_stock),
-        cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_short),
-        cmocka_unit_test(test_short_cost),
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_exact_mxfp4),
-        cmocka_unit_test(test_alike),
-        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_not_worse_than_stock), cmocka_unit_test(test_variants), cmocka_unit_test(test_short),
+        cmocka_unit_test(test_short_cost),           cmocka_unit_test(test_brief),    cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_exact_mxfp4),          cmocka_unit_test(test_alike),    cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,11 +13,17 @@
 static const char *const NAMES[] = {"a", "b", "c", "d"};
 static const wt_domain DOMAIN = {.name = "test", .variables = NAMES, .count = 4};
 
-static wt_program compile(const char *text) {
+static wt_expr parse(const char *text) {
     wt_expr e;
-    wt_program program;
     wt_error err = {0};
     if (wt_expr_parse(&e, &DOMAIN, text, strlen(text), (wt_place){1, 1}, &err) != 0) fail_msg("%s", err.message);
+    return e;
+}
+
+static wt_program compile(const char *text) {
+    const wt_expr e = parse(text);
+    wt_program program;
+    wt_error err = {0};
     if (wt_program_compile(&program, &e, &DOMAIN, &err) != 0) fail_msg("%s", err.message);
     return program;
 }
@@ -211,6 +217,13 @@ static void test_programs(void **state) {
     (void)state;
     static const size_t LENGTHS[] = {1,  2,   3,   7,   15,  16,  17,   31,   33,   63,   64,
                                      65, 127, 128, 129, 255, 300, 1001, 2047, 2048, 2049, 4097};
+    static const char *const CHOICES[] = {
+        /* what random ones hardly have: squares that are compared, and multiplied or not */
+        "if(a*a < b, a*c, a + d)",   "if(a*a <= b, c*a, sqrt(d))", "if(a*a == b, c*a, c + d)",
+        "if(b > a*a, a*c, c*d + a)", "if(b >= a*a, c*a, c - d)",   "if(a*a != b, a*a, c*d)",
+        "if(a*a > b, c - d, a*c)",   "if(b < a*a, 3*a, c + d*b)",  "if(a*a > b*b, b*d, a*c)*2",
+        "if(b <= a*a, c*d, a*c)",    "if(a*a > c, a*c, 2*a + 1)",  "if(a*a > a, a*a, c + d)",
+    };
     static float rows[4][LONGEST], want[LONGEST], got[LONGEST + GUARD];
     wt_rng rng;
     wt_rng_init(&rng, test_seed(), 2, 0);
@@ -219,7 +232,10 @@ static void test_programs(void **state) {
         wt_expr e;
         wt_program program;
         wt_row inputs[4];
-        wt_expr_random(&e, &DOMAIN, &rng, 1 + wt_rng_below(&rng, WT_EXPR_MAX_NODES));
+        if (i % 8 == 1)
+            e = parse(CHOICES[wt_rng_below(&rng, sizeof CHOICES / sizeof *CHOICES)]);
+        else
+            wt_expr_random(&e, &DOMAIN, &rng, 1 + wt_rng_below(&rng, WT_EXPR_MAX_NODES));
         assert_int_equal(wt_program_compile(&program, &e, &DOMAIN, NULL), 0);
         assert_true(wt_program_verify(&program));
         if (program.slots > most_slots) most_slots = program.slots;

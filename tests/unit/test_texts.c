@@ -226,11 +226,58 @@ static void test_deal(void **state) {
     assert_true(err.message[0]);
 }
 
+/* The model's own chunks stand evenly among those of all parts but the holdout, in order; the others stay, and the hash tells. */
+static void test_mix(void **state) {
+    enum { CONTEXT = 8 };
+    size_t len, own = 0;
+    wt_texts t, before;
+    wt_rules r = some_rules();
+    (void)state;
+    char *text = numbered(3000, 0, &len);
+    r.calibrate_chunks = 10;
+    r.search_chunks = 9;
+    r.playoff = 2;
+    r.own = 0.34;
+    assert_int_equal(wt_texts_cut(&t, &r, CONTEXT, tokenizer, text, len, NULL, 0, &err), 0);
+    assert_int_equal(wt_texts_cut(&before, &r, CONTEXT, tokenizer, text, len, NULL, 0, &err), 0);
+    const size_t count = wt_texts_own(&t, &r);
+    assert_int_equal(t.playoff.count, 18);
+    assert_int_equal(count, 3 + 3 + 6);
+    int32_t *tokens = malloc(count * CONTEXT * sizeof *tokens);
+    for (size_t i = 0; i < count * CONTEXT; i++) tokens[i] = -1 - (int32_t)i; /* no token of the text's */
+    wt_texts_mix(&t, &r, tokens);
+    const wt_chunks *parts[] = {&t.calibrate, &t.search, &t.playoff},
+                    *were[] = {&before.calibrate, &before.search, &before.playoff};
+    for (int p = 0; p < 3; p++) {
+        size_t here = 0, together = 0;
+        for (size_t k = 0; k < parts[p]->count; k++) {
+            const int32_t *chunk = parts[p]->tokens + k * CONTEXT;
+            const bool is_own = chunk[0] < 0;
+            assert_memory_equal(chunk, is_own ? tokens + own * CONTEXT : were[p]->tokens + k * CONTEXT,
+                                CONTEXT * sizeof *chunk);
+            own += is_own;
+            here += is_own;
+            together = is_own ? together + 1 : 0;
+            assert_true(together < 2 && here <= k + 1);
+            assert_true((double)here > 0.34 * (double)(k + 1) - 1.0 && (double)here <= 0.34 * (double)(k + 1));
+        }
+    }
+    assert_int_equal(own, count);
+    same_chunks(&t.holdout, &before.holdout);
+    assert_true(t.hash != before.hash);
+    r.own = 0;
+    assert_int_equal(wt_texts_own(&before, &r), 0);
+    wt_texts_release(&t);
+    wt_texts_release(&before);
+    free(tokens);
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),    cmocka_unit_test(test_playoff),   cmocka_unit_test(test_overlap),
         cmocka_unit_test(test_repeated), cmocka_unit_test(test_no_blanks), cmocka_unit_test(test_too_short),
-        cmocka_unit_test(test_deal),
+        cmocka_unit_test(test_deal),     cmocka_unit_test(test_mix),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
