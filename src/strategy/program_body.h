@@ -408,7 +408,7 @@ INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float
     int32_t most = 0;
     for (size_t i = 0; i < p->rows; i++) {
         const wt_row *row = &inputs[p->leaves[i].input];
-        if (row->scalar) {
+        if (__builtin_expect(row->scalar, 0)) { /* rows are what takes time */
             float *const tile = m->arena + i * TILE;
             m->table.at[i] = (uintptr_t)tile;
             m->table.moves[i] = 0;
@@ -418,8 +418,7 @@ INLINE void lay_out(machine *m, const wt_program *p, const wt_row *inputs, float
             m->table.at[i] = (uintptr_t)row->values;
             m->table.moves[i] = SIZE_MAX;
             most = greater(bits_of(row->most), most);
-            m->places[unknown] = (uint8_t)i;
-            unknown += !(row->most > 0.0f);
+            if (!(row->most > 0.0f)) m->places[unknown++] = (uint8_t)i;
         }
     }
     for (size_t i = p->rows; i < p->places - p->slots; i++) {
