@@ -57,5 +57,6 @@ int wt_fail_memory(wt_error *err, size_t bytes) {
 int wt_progress_report(const wt_progress *p, const char *stage, double done, double total, const char *unit,
                        wt_error *err) {
     if (!p || !p->report || p->report(p->user, stage, done, total, unit) == 0) return 0;
+    if (!(total > 0)) return wt_fail(err, WT_ERR_INTERRUPTED, "stopped while %s", stage);
     return wt_fail(err, WT_ERR_INTERRUPTED, "stopped at %.0f of %.0f %s", done, total, unit);
 }

@@ -84,11 +84,12 @@ static int mix_texts(wt_run_session *run, size_t context, wt_error *err) {
     if (!run->rules.text || count == 0 || wt_tokenizer_bos(run->session.tokenizer) < 0) return 0;
     wt_note("'%s' writes %zu of the chunks itself (rules with 'text: {own: 0}': none)", run->session.name, count);
     int32_t *own = wt_text_write(&run->session, false, count, context, run->rules.seed, err);
-    if (own) wt_texts_mix(&run->texts, &run->rules, own);
+    if (!own) return -1;
+    wt_texts_mix(&run->texts, &run->rules, own);
+    free(own);
     const size_t len = strlen(run->text_name);
     snprintf(run->text_name + len, sizeof run->text_name - len, ", %zu chunks by the model", count);
-    free(own);
-    return own ? 0 : -1;
+    return 0;
 }
 
 int wt_run_open_texts(wt_run_session *run, wt_run_check *check, wt_error *err) {
