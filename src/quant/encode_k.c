@@ -19,7 +19,7 @@ typedef struct k_type {
     wt_super shape;
     int lo, hi;
     bool minima;
-    const wt_codes *few; /* of a type without minima that has a short search: its candidates */
+    const wt_few *few; /* of a type without minima that has a short search */
     size_t bytes;
     void (*pack)(const block_codes *c, void *to);
 } k_type;
@@ -73,7 +73,7 @@ static void encode(const k_type *type, const wt_encode_kernels *k, const float *
                    const wt_search *search, effort much, void *dst) {
     const wt_super *shape = &type->shape;
     const wt_grid ranges = {0.0f, (float)type->hi, NULL, WT_INTEGERS};
-    size_t together = WT_LANES / shape->runs;
+    size_t together = type->few && much == PLAIN ? WT_MAX_SUPERS : WT_LANES / shape->runs;
     unsigned char *to = dst;
     wt_codes codes;
     found f;
@@ -85,7 +85,7 @@ static void encode(const k_type *type, const wt_encode_kernels *k, const float *
                 wt_search_super_short(k, x, w, blocks, shape, type->few, f.d, f.scales);
             else
                 wt_search_super(k, x, w, blocks, shape, &codes, search, much == BRIEF ? 1 : 2, f.d, f.scales);
-            assign(k, x, blocks, shape, much == PLAIN ? &type->few->grid : &codes.grid, type->lo, false, &f);
+            assign(k, x, blocks, shape, much == PLAIN ? &type->few->weights.grid : &codes.grid, type->lo, false, &f);
         } else if (much == PLAIN) {
             wt_search_super_min_short(k, x, w, blocks, shape, (float)type->hi, f.d, f.dmin, f.scales, f.mins);
             assign(k, x, blocks, shape, &ranges, 0, true, &f);
@@ -206,12 +206,17 @@ static void pack_q6_k(const block_codes *c, void *to) {
     FUNCTION(encode, name, THOROUGH, search)
 
 /* With the few candidates the short search of Q3_K finds most of what the thorough one does. */
-static const wt_codes FEW_Q3_K = {.grid = {-4.0f, 3.0f, NULL, WT_INTEGERS},
-                                  .low = 2,
-                                  .count = 4,
-                                  .far = 2,
-                                  .filled = WT_LANES,
-                                  .top = {-3.6f, -4.4f, 3.2f, -4.0f}};
+static const wt_few FEW_Q3_K = {.weights = {.grid = {-4.0f, 3.0f, NULL, WT_INTEGERS},
+                                            .low = 2,
+                                            .count = 4,
+                                            .far = 2,
+                                            .filled = WT_LANES,
+                                            .top = {-3.6f, -4.4f, 3.2f, -4.0f}},
+                                .scales = {.grid = {-32.0f, 31.0f, NULL, WT_INTEGERS},
+                                           .count = WT_LANES,
+                                           .filled = WT_LANES,
+                                           .top = {-32.0f, -31.2f, -31.4f, -31.6f, -31.8f, -32.2f, -32.4f, -32.6f,
+                                                   -32.8f, 30.1f, 30.4f, 30.7f, 31.0f, 31.3f, 31.6f, 31.9f}}};
 
 ENCODER(q2_k, .hi = 3, .minima = true,
         .shape = {.runs = 16, .run = 16, .hi = 15, .plain = {-0.5f, 0.1f, 16, .absolute = true}})

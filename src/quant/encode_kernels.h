@@ -98,6 +98,7 @@ typedef struct wt_code_lanes {
 
 /* Codes of numbers: see `descend`. */
 typedef struct wt_descent_lanes {
+    const wt_lanes *x, *w; /* [n] */
     wt_lanes inverse; /* where to start: codes are round(x * inverse) */
     wt_lanes qx, qq;  /* of the codes that were found */
     wt_lanes *q;      /* [n] these; NULL: not asked for */
@@ -180,10 +181,11 @@ struct wt_encode_kernels {
     /*
      * Integer codes lo..hi are moved one at a time while that helps, each against the scale that the others would have, in 5
      * rounds at most. It is ggml's way for Q3_K (make_q3_quants), and `best_start` with it for scales of scales
-     * (make_qp_quants): where x >= 0, it takes the inverse scale to start from.
+     * (make_qp_quants): where x >= 0, it takes the inverse scale to start from. One or two sets of lanes, each move of which waits
+     * for the set's last one: two take little longer than one.
      */
-    void (*best_start)(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, wt_descent_lanes *l);
-    void (*descend)(const wt_lanes *x, const wt_lanes *w, size_t n, float lo, float hi, wt_descent_lanes *l);
+    void (*best_start)(size_t n, float hi, wt_descent_lanes *l);
+    void (*descend)(size_t sets, size_t n, float lo, float hi, wt_descent_lanes *l);
 
     void (*fit)(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, wt_fit_lanes *l);
 

@@ -401,7 +401,8 @@ static void try_codes(const wt_lanes *x, const wt_lanes *w, size_t n, const wt_g
     FOR_KIND(grid, try_codes_all, x, w, n, grid, lo, hi, reach, l);
 }
 
-static void best_start(const wt_lanes *x, const wt_lanes *w, size_t n, float hi, wt_descent_lanes *l) {
+static void best_start(size_t n, float hi, wt_descent_lanes *l) {
+    const wt_lanes *x = l->x, *w = l->w;
     const lanes zero = lanes_set(0.0f), top = lanes_set(hi);
     lanes max = zero, best = zero, least = zero;
     for (size_t i = 0; i < n; i++) max = lanes_max(lanes_load(x[i]), max);
@@ -423,57 +424,102 @@ static void best_start(const wt_lanes *x, const wt_lanes *w, size_t n, float hi,
     lanes_store(l->inverse, lanes_select(something, best, zero));
 }
 
-/*
- * round(a / b) within low..high, which are integers, to the bit, and where it can be without the division, which takes longer than all
- * that is around it: an inverse that is a little off tells the same integer unless the quotient is near to the middle of two. a / b
- * may be anything; where b is so small or large that its inverse is no number, the division is made.
- */
-INLINE lanes nearest_quotient(lanes a, lanes b, lanes low, lanes high) {
-    const lanes one = lanes_set(1.0f);
-    const lane_mask usual = lanes_both(lanes_above(b, lanes_set(1e-30f)), lanes_above(lanes_set(1e30f), b));
-    lanes inverse = lanes_near_inverse(b);
-    inverse = lanes_add(inverse, lanes_mul(inverse, lanes_sub(one, lanes_mul(b, inverse))));
-    lanes y = within(lanes_mul(a, inverse), lanes_sub(low, one), lanes_add(high, one));
-    const lanes off = lanes_select(usual, lanes_abs(lanes_sub(y, lanes_round(y))), one);
-    if (lanes_any(lanes_above(off, lanes_set(0.499f)))) y = lanes_div(a, b);
-    return lanes_round(within(y, low, high));
+/* Whole numbers low..high; whether they are so few that a quotient of them needs no better inverse than the nearest at hand. */
+typedef struct wholes {
+    lanes low, high, sure; /* sure: a quotient less far than this from a whole number rounds to it */
+    bool few;
+} wholes;
+
+INLINE wholes wholes_within(float lo, float hi) {
+    const float most = (-lo > hi ? -lo : hi) + 1.0f;
+    const bool few = most <= 8.0f;
+    return (wholes){lanes_set(lo), lanes_set(hi), lanes_set(few ? 0.4999f - most * LANES_NEAR : 0.499f), few};
 }
 
-static void descend(const wt_lanes *x, const wt_lanes *w, size_t n, float lo, float hi, wt_descent_lanes *l) {
-    const lanes zero = lanes_set(0.0f), low = lanes_set(lo), high = lanes_set(hi), inverse = lanes_load(l->inverse);
-    lanes qx = zero, qq = zero, q[WT_MAX_RUN], wx[WT_MAX_RUN];
+/*
+ * round(a / b) within the whole numbers, to the bit, where `asked`, and where it can be without the division, which takes longer
+ * than all that is around it: an inverse that is a little off tells the same integer unless the quotient is near to the middle
+ * of two. b > 0 where asked; where it is so small or large that its inverse is no number, the division is made.
+ */
+INLINE lanes nearest_quotient(lanes a, lanes b, lane_mask asked, const wholes *to) {
+    const lanes one = lanes_set(1.0f), small = lanes_set(1e-30f);
+    lanes inverse = lanes_near_inverse(b);
+    if (!to->few) inverse = lanes_add(inverse, lanes_mul(inverse, lanes_sub(one, lanes_mul(b, inverse))));
+    const lanes y = within(lanes_mul(a, inverse), lanes_sub(to->low, one), lanes_add(to->high, one));
+    const lanes whole = lanes_round(y);
+    lanes nearest = within(whole, to->low, to->high);
+    lane_mask unsure = lanes_either(lanes_above(lanes_abs(lanes_sub(y, whole)), to->sure), lanes_above(small, b));
+    if (!to->few)
+        unsure = lanes_either(unsure, lanes_above(b, lanes_set(1e30f))); /* few are codes of weights, which are small */
+    if (lanes_any(lanes_both(asked, unsure))) nearest = lanes_round(within(lanes_div(a, b), to->low, to->high));
+    return nearest;
+}
+
+/* Codes on their way, and their sums. */
+typedef struct descent {
+    lanes qx, qq, q[WT_MAX_RUN], wx[WT_MAX_RUN], wxq[WT_MAX_RUN], wqq[WT_MAX_RUN];
+} descent;
+
+INLINE void start_descent(descent *d, const wt_descent_lanes *l, size_t n, const wholes *codes) {
+    const lanes inverse = lanes_load(l->inverse);
+    d->qx = d->qq = lanes_set(0.0f);
     for (size_t i = 0; i < n; i++) {
-        lanes v = lanes_load(x[i]), u = lanes_load(w[i]);
-        q[i] = lanes_round(within(lanes_mul(v, inverse), low, high));
-        wx[i] = lanes_mul(u, v);
-        qx = lanes_add(qx, lanes_mul(wx[i], q[i]));
-        qq = lanes_add(qq, lanes_mul(lanes_mul(u, q[i]), q[i]));
+        lanes v = lanes_load(l->x[i]), u = lanes_load(l->w[i]);
+        d->q[i] = lanes_round(within(lanes_mul(v, inverse), codes->low, codes->high));
+        d->wx[i] = lanes_mul(u, v);
+        d->wxq[i] = lanes_mul(d->wx[i], d->q[i]);
+        d->wqq[i] = lanes_mul(lanes_mul(u, d->q[i]), d->q[i]);
+        d->qx = lanes_add(d->qx, d->wxq[i]);
+        d->qq = lanes_add(d->qq, d->wqq[i]);
     }
+}
+
+/* Moves code i of the lanes where that helps; true where any did. */
+INLINE bool descend_one(descent *d, const wt_descent_lanes *l, size_t i, const wholes *codes) {
+    const lanes zero = lanes_set(0.0f), q = d->q[i];
+    lanes qx = lanes_sub(d->qx, d->wxq[i]), qq = lanes_sub(d->qq, d->wqq[i]);
+    lane_mask sound = lanes_both(lanes_above(qx, zero), lanes_above(qq, zero));
+    const lanes to = nearest_quotient(lanes_mul(lanes_load(l->x[i]), qq), qx, sound, codes);
+    const lanes wxq = lanes_mul(d->wx[i], to), wqq = lanes_mul(lanes_mul(lanes_load(l->w[i]), to), to);
+    sound = lanes_both(sound, lanes_unlike(to, q));
+    qx = lanes_add(qx, wxq);
+    qq = lanes_add(qq, wqq);
+    const lanes with = lanes_mul(lanes_mul(qx, qx), d->qq), without = lanes_mul(lanes_mul(d->qx, d->qx), qq);
+    sound = lanes_both(sound, lanes_above(with, without));
+    if (!lanes_any(sound)) return false;
+    d->q[i] = lanes_select(sound, to, q);
+    d->wxq[i] = lanes_select(sound, wxq, d->wxq[i]);
+    d->wqq[i] = lanes_select(sound, wqq, d->wqq[i]);
+    d->qx = lanes_select(sound, qx, d->qx);
+    d->qq = lanes_select(sound, qq, d->qq);
+    return true;
+}
+
+/* A set more in a round in which only the other moves stays as it is. */
+INLINE void descend_some(size_t sets, size_t n, float lo, float hi, wt_descent_lanes *l) {
+    const wholes codes = wholes_within(lo, hi);
+    descent d[2];
+    for (size_t k = 0; k < sets; k++) start_descent(&d[k], &l[k], n, &codes);
     bool moved = true;
     for (int round = 0; round < 5 && moved; round++) {
         moved = false;
         for (size_t i = 0; i < n; i++) {
-            lanes u = lanes_load(w[i]);
-            lanes other_qx = lanes_sub(qx, lanes_mul(wx[i], q[i]));
-            lanes other_qq = lanes_sub(qq, lanes_mul(lanes_mul(u, q[i]), q[i]));
-            lane_mask sound = lanes_both(lanes_above(other_qx, zero), lanes_above(other_qq, zero));
-            const lanes by = lanes_select(sound, other_qx, lanes_set(1.0f));
-            const lanes to = nearest_quotient(lanes_mul(lanes_load(x[i]), other_qq), by, low, high);
-            sound = lanes_both(sound, lanes_above(lanes_abs(lanes_sub(to, q[i])), zero));
-            other_qx = lanes_add(other_qx, lanes_mul(wx[i], to));
-            other_qq = lanes_add(other_qq, lanes_mul(lanes_mul(u, to), to));
-            lanes with = lanes_mul(lanes_mul(other_qx, other_qx), qq);
-            sound = lanes_both(sound, lanes_above(with, lanes_mul(lanes_mul(qx, qx), other_qq)));
-            if (!lanes_any(sound)) continue;
-            q[i] = lanes_select(sound, to, q[i]);
-            qx = lanes_select(sound, other_qx, qx);
-            qq = lanes_select(sound, other_qq, qq);
-            moved = true;
+            for (size_t k = 0; k < sets; k++) /* which do not wait for each other */
+                moved |= descend_one(&d[k], &l[k], i, &codes);
         }
     }
-    lanes_store(l->qx, qx);
-    lanes_store(l->qq, qq);
-    for (size_t i = 0; l->q && i < n; i++) lanes_store(l->q[i], q[i]);
+    for (size_t k = 0; k < sets; k++) {
+        lanes_store(l[k].qx, d[k].qx);
+        lanes_store(l[k].qq, d[k].qq);
+        for (size_t i = 0; l[k].q && i < n; i++) lanes_store(l[k].q[i], d[k].q[i]);
+    }
+}
+
+static void descend(size_t sets, size_t n, float lo, float hi, wt_descent_lanes *l) {
+    if (sets == 2)
+        descend_some(2, n, lo, hi, l);
+    else
+        descend_some(1, n, lo, hi, l);
 }
 
 /* ---- runs with minima, side by side ---- */

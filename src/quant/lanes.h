@@ -32,16 +32,17 @@ INLINE lanes lanes_add(lanes a, lanes b) { return (lanes){_mm512_add_ps(a.v, b.v
 INLINE lanes lanes_sub(lanes a, lanes b) { return (lanes){_mm512_sub_ps(a.v, b.v)}; }
 INLINE lanes lanes_mul(lanes a, lanes b) { return (lanes){_mm512_mul_ps(a.v, b.v)}; }
 INLINE lanes lanes_div(lanes a, lanes b) { return (lanes){_mm512_div_ps(a.v, b.v)}; }
-INLINE lanes lanes_near_inverse(lanes a) {
-    return (lanes){_mm512_rcp14_ps(a.v)};
-} /* of each set its own, within 1/2048 */
+#define LANES_NEAR 0x1p-13f /* how far lanes_near_inverse, which is of each set its own, may be off, and a little */
+INLINE lanes lanes_near_inverse(lanes a) { return (lanes){_mm512_rcp14_ps(a.v)}; }
 INLINE lanes lanes_max(lanes a, lanes b) { return (lanes){_mm512_max_ps(a.v, b.v)}; } /* a > b ? a : b */
 INLINE lanes lanes_min(lanes a, lanes b) { return (lanes){_mm512_min_ps(a.v, b.v)}; } /* a < b ? a : b */
 INLINE lanes lanes_abs(lanes a) { return (lanes){_mm512_abs_ps(a.v)}; }
 INLINE lane_mask lanes_above(lanes a, lanes b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
 INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { return (lanes){_mm512_mask_blend_ps(m, b.v, a.v)}; }
-INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { return a & b; }
-INLINE bool lanes_any(lane_mask a) { return a != 0; }
+INLINE lane_mask lanes_unlike(lanes a, lanes b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_NEQ_OQ); } /* numbers both */
+INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { return _kand_mask16(a, b); }
+INLINE lane_mask lanes_either(lane_mask a, lane_mask b) { return _kor_mask16(a, b); }
+INLINE bool lanes_any(lane_mask a) { return !_kortestz_mask16_u8(a, a); }
 INLINE int lanes_first(lane_mask a) { return __builtin_ctz(a); } /* of a mask that has any */
 INLINE unsigned lanes_bits(lane_mask a) { return a; }            /* lane i is bit i */
 INLINE float lanes_largest(lanes a) { return _mm512_reduce_max_ps(a.v); }
@@ -136,6 +137,7 @@ INLINE lanes lanes_add(lanes a, lanes b) { return EACH(_mm256_add_ps(a.v[0], b.v
 INLINE lanes lanes_sub(lanes a, lanes b) { return EACH(_mm256_sub_ps(a.v[0], b.v[0]), _mm256_sub_ps(a.v[1], b.v[1])); }
 INLINE lanes lanes_mul(lanes a, lanes b) { return EACH(_mm256_mul_ps(a.v[0], b.v[0]), _mm256_mul_ps(a.v[1], b.v[1])); }
 INLINE lanes lanes_div(lanes a, lanes b) { return EACH(_mm256_div_ps(a.v[0], b.v[0]), _mm256_div_ps(a.v[1], b.v[1])); }
+#define LANES_NEAR 0x1p-11f
 INLINE lanes lanes_near_inverse(lanes a) { return EACH(_mm256_rcp_ps(a.v[0]), _mm256_rcp_ps(a.v[1])); }
 INLINE lanes lanes_max(lanes a, lanes b) { return EACH(_mm256_max_ps(a.v[0], b.v[0]), _mm256_max_ps(a.v[1], b.v[1])); }
 INLINE lanes lanes_min(lanes a, lanes b) { return EACH(_mm256_min_ps(a.v[0], b.v[0]), _mm256_min_ps(a.v[1], b.v[1])); }
@@ -149,8 +151,14 @@ INLINE lane_mask lanes_above(lanes a, lanes b) {
 INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) {
     return EACH(_mm256_blendv_ps(b.v[0], a.v[0], m.v[0]), _mm256_blendv_ps(b.v[1], a.v[1], m.v[1]));
 }
+INLINE lane_mask lanes_unlike(lanes a, lanes b) {
+    return EACH(_mm256_cmp_ps(a.v[0], b.v[0], _CMP_NEQ_OQ), _mm256_cmp_ps(a.v[1], b.v[1], _CMP_NEQ_OQ));
+}
 INLINE lane_mask lanes_both(lane_mask a, lane_mask b) {
     return EACH(_mm256_and_ps(a.v[0], b.v[0]), _mm256_and_ps(a.v[1], b.v[1]));
+}
+INLINE lane_mask lanes_either(lane_mask a, lane_mask b) {
+    return EACH(_mm256_or_ps(a.v[0], b.v[0]), _mm256_or_ps(a.v[1], b.v[1]));
 }
 INLINE bool lanes_any(lane_mask a) { return _mm256_movemask_ps(_mm256_or_ps(a.v[0], a.v[1])) != 0; }
 INLINE float lanes_largest(lanes a) {
@@ -257,6 +265,7 @@ INLINE lanes lanes_add(lanes a, lanes b) { EACH(lanes, vaddq_f32(a.v[i], b.v[i])
 INLINE lanes lanes_sub(lanes a, lanes b) { EACH(lanes, vsubq_f32(a.v[i], b.v[i])); }
 INLINE lanes lanes_mul(lanes a, lanes b) { EACH(lanes, vmulq_f32(a.v[i], b.v[i])); }
 INLINE lanes lanes_div(lanes a, lanes b) { EACH(lanes, vdivq_f32(a.v[i], b.v[i])); }
+#define LANES_NEAR 0x1p-22f
 INLINE lanes lanes_near_inverse(lanes a) { EACH(lanes, vdivq_f32(vdupq_n_f32(1.0f), a.v[i])); }
 /* By selection: NEON's own maximum and minimum give NaN where one operand is. */
 INLINE lanes lanes_max(lanes a, lanes b) { EACH(lanes, vbslq_f32(vcgtq_f32(a.v[i], b.v[i]), a.v[i], b.v[i])); }
@@ -264,7 +273,9 @@ INLINE lanes lanes_min(lanes a, lanes b) { EACH(lanes, vbslq_f32(vcltq_f32(a.v[i
 INLINE lanes lanes_abs(lanes a) { EACH(lanes, vabsq_f32(a.v[i])); }
 INLINE lane_mask lanes_above(lanes a, lanes b) { EACH(lane_mask, vcgtq_f32(a.v[i], b.v[i])); }
 INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { EACH(lanes, vbslq_f32(m.v[i], a.v[i], b.v[i])); }
+INLINE lane_mask lanes_unlike(lanes a, lanes b) { EACH(lane_mask, vmvnq_u32(vceqq_f32(a.v[i], b.v[i]))); }
 INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { EACH(lane_mask, vandq_u32(a.v[i], b.v[i])); }
+INLINE lane_mask lanes_either(lane_mask a, lane_mask b) { EACH(lane_mask, vorrq_u32(a.v[i], b.v[i])); }
 INLINE bool lanes_any(lane_mask a) {
     return vmaxvq_u32(vorrq_u32(vorrq_u32(a.v[0], a.v[1]), vorrq_u32(a.v[2], a.v[3]))) != 0;
 }
@@ -369,13 +380,16 @@ INLINE lanes lanes_add(lanes a, lanes b) { EACH(lanes, a.v[i] + b.v[i]); }
 INLINE lanes lanes_sub(lanes a, lanes b) { EACH(lanes, a.v[i] - b.v[i]); }
 INLINE lanes lanes_mul(lanes a, lanes b) { EACH(lanes, a.v[i] * b.v[i]); }
 INLINE lanes lanes_div(lanes a, lanes b) { EACH(lanes, a.v[i] / b.v[i]); }
+#define LANES_NEAR 0x1p-22f
 INLINE lanes lanes_near_inverse(lanes a) { EACH(lanes, 1.0f / a.v[i]); }
 INLINE lanes lanes_max(lanes a, lanes b) { EACH(lanes, a.v[i] > b.v[i] ? a.v[i] : b.v[i]); }
 INLINE lanes lanes_min(lanes a, lanes b) { EACH(lanes, a.v[i] < b.v[i] ? a.v[i] : b.v[i]); }
 INLINE lanes lanes_abs(lanes a) { EACH(lanes, fabsf(a.v[i])); }
 INLINE lane_mask lanes_above(lanes a, lanes b) { EACH(lane_mask, -(a.v[i] > b.v[i])); }
 INLINE lanes lanes_select(lane_mask m, lanes a, lanes b) { EACH(lanes, m.v[i] ? a.v[i] : b.v[i]); }
+INLINE lane_mask lanes_unlike(lanes a, lanes b) { EACH(lane_mask, -(a.v[i] != b.v[i])); }
 INLINE lane_mask lanes_both(lane_mask a, lane_mask b) { EACH(lane_mask, a.v[i] & b.v[i]); }
+INLINE lane_mask lanes_either(lane_mask a, lane_mask b) { EACH(lane_mask, a.v[i] | b.v[i]); }
 INLINE bool lanes_any(lane_mask a) {
     int32_t any = 0;
     for (int i = 0; i < WT_LANES; i++) any |= a.v[i];

@@ -63,12 +63,17 @@ typedef struct wt_super {
 void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks, const wt_super *shape,
                      const wt_codes *codes, const wt_search *search, int reach, uint16_t *d, int *scales);
 
+/* The candidates of a short search: of weights, and of the runs' scales. */
+typedef struct wt_few {
+    wt_codes weights, scales;
+} wt_few;
+
 /*
- * The same with little search: the codes that ggml has without importance (it descends), and one fit of what the candidates
- * give, with the integer scales beside its own; the better one's d refitted once.
+ * With little search: the codes that ggml has without importance (it descends), and one fit of what the candidates give, with the
+ * integer scales beside its own. Up to WT_MAX_SUPERS super-blocks of WT_LANES runs at a time.
  */
 void wt_search_super_short(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
-                           const wt_super *shape, const wt_codes *codes, uint16_t *d, int *scales);
+                           const wt_super *shape, const wt_few *few, uint16_t *d, int *scales);
 
 /* Super-blocks of runs d scales[j] q - dmin mins[j], q in 0..code_hi, scales and mins in 0..shape->hi; not for symmetric ones. */
 void wt_search_super_min(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,

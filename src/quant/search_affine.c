@@ -227,23 +227,22 @@ enum { UP_SCALE, UP_MIN, BEST_SCALE, BEST_MIN, WAYS };
 
 typedef struct scaled {
     wt_descent_lanes lanes;
-    wt_lanes q[WT_MAX_RUNS];
+    wt_lanes x[WT_MAX_RUNS], w[WT_MAX_RUNS], q[WT_MAX_RUNS];
 } scaled;
 
 static void scale_by_fit(const supers *s, const targets *up, const targets *best, scaled *out) {
     const float *values[WAYS] = {up->scale, up->min, best->scale, best->min};
     const float *weights[WAYS] = {s->sum_w, s->sum_w, best->qq, s->sum_w};
-    wt_lanes x[WT_MAX_RUNS], w[WT_MAX_RUNS];
     for (size_t j = 0; j < s->shape->runs; j++) {
         for (size_t lane = 0; lane < WT_LANES; lane++) {
             size_t way = lane % WAYS, at = lane / WAYS % s->blocks * s->shape->runs + j;
-            x[j][lane] = values[way][at];
-            w[j][lane] = weights[way][at];
+            out->x[j][lane] = values[way][at];
+            out->w[j][lane] = weights[way][at];
         }
     }
-    out->lanes.q = out->q;
-    s->k->best_start(x, w, s->shape->runs, (float)s->shape->hi, &out->lanes);
-    s->k->descend(x, w, s->shape->runs, 0.0f, (float)s->shape->hi, &out->lanes);
+    out->lanes = (wt_descent_lanes){.x = out->x, .w = out->w, .q = out->q};
+    s->k->best_start(s->shape->runs, (float)s->shape->hi, &out->lanes);
+    s->k->descend(1, s->shape->runs, 0.0f, (float)s->shape->hi, &out->lanes);
 }
 
 static float scale_of(const supers *s, const scaled *from, size_t b, int way, float *codes) {

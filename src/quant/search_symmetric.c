@@ -284,8 +284,8 @@ typedef struct fit_steps {
     float low_step, high_step;
 } fit_steps;
 
-/* As ggml looks (make_qx_quants); that and some at the highest code; few of either. */
-static const fit_steps GGML = {19, 19, 0.1f, 0.0f}, BOTH = {19, 32, 0.1f, 0.15f}, FEW = {9, 16, 0.2f, 0.3f};
+/* As ggml looks (make_qx_quants); that and some at the highest code. */
+static const fit_steps GGML = {19, 19, 0.1f, 0.0f}, BOTH = {19, 32, 0.1f, 0.15f};
 
 /* The scale for the targets, an error in each counted by `weight`, that fits best of the candidates. */
 static void scale_by_fit(const wt_encode_kernels *k, const wt_super *shape, const float *targets, const float *weight,
@@ -303,7 +303,7 @@ static void scale_by_fit(const wt_encode_kernels *k, const wt_super *shape, cons
     }
     const wt_grid grid = {lo, (float)shape->hi, NULL, WT_INTEGERS};
     wt_symmetric_lanes lanes = {.inverse = inverse, .qx = qx, .qq = qq};
-    k->symmetric(targets, weight, shape->runs, &grid, steps->count > WT_LANES ? 2 : 1, &lanes);
+    k->symmetric(targets, weight, shape->runs, &grid, MOST / WT_LANES, &lanes);
     int found = plain; /* the plain one first */
     if (qq[found] > 0.0f) best = qx[found] / qq[found] * qx[found];
     for (int i = 0; i < steps->count; i++) {
@@ -322,21 +322,26 @@ typedef struct targets {
 
 static float ratio(float a, float b) { return b > 0.0f ? a / b : 0.0f; }
 
-static void find_targets(const supers *s, const wt_codes *codes, targets *t) {
+/* `shape->descend` is the caller's to honour. */
+static void find_targets(const supers *s, const wt_codes *codes, targets *t, wt_descent_lanes *start) {
     wt_scan_lanes found = {.fitted = NULL};
-    wt_descent_lanes moved = {.q = NULL};
     s->k->scan(s->x, s->w, s->shape->run, codes, &found);
-    if (s->shape->descend) {
-        for (int i = 0; i < WT_LANES; i++)
-            moved.inverse[i] = fabsf(found.max[i]) > WT_NOTHING ? codes->grid.lo / found.max[i] : 0.0f;
-        s->k->descend(s->x, s->w, s->shape->run, codes->grid.lo, codes->grid.hi, &moved);
-    }
+    *start = (wt_descent_lanes){.x = s->x, .w = s->w};
     for (int i = 0; i < WT_LANES; i++) {
+        start->inverse[i] = fabsf(found.max[i]) > WT_NOTHING ? codes->grid.lo / found.max[i] : 0.0f;
         t->low[i] = ratio(found.near_qx[i], found.near_qq[i]);
         t->best[i] = ratio(found.qx[i], found.qq[i]);
-        t->descended[i] = s->shape->descend ? ratio(moved.qx[i], moved.qq[i]) : 0.0f;
         t->sum_w[i] = found.sum_w[i];
         t->curvature[i] = found.qq[i];
+    }
+}
+
+/* For `sets` of super-blocks of one shape. */
+static void find_descended(const wt_encode_kernels *kernels, const wt_super *shape, const wt_grid *grid, size_t sets,
+                           wt_descent_lanes *start, targets *t) {
+    kernels->descend(sets, shape->run, grid->lo, grid->hi, start);
+    for (size_t k = 0; k < sets; k++) {
+        for (int i = 0; i < WT_LANES; i++) t[k].descended[i] = ratio(start[k].qx[i], start[k].qq[i]);
     }
 }
 
@@ -345,11 +350,13 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
     enum { CHAINS = 4 };
     supers s = {.k = k, .shape = shape, .grid = &codes->grid, .blocks = blocks};
     targets t;
+    wt_descent_lanes start;
     chain best, next;
     bool active[WT_MAX_SUPERS];
     k->spread(x, blocks * shape->runs, shape->run, s.x);
     k->spread(w, blocks * shape->runs, shape->run, s.w);
-    find_targets(&s, codes, &t);
+    find_targets(&s, codes, &t, &start);
+    if (shape->descend) find_descended(k, shape, &codes->grid, 1, &start, &t);
     /* As ggml scales (the largest on the lowest code, of either targets, or a fit), and as the better targets have it. */
     for (int way = 0; way < CHAINS; way++) {
         if (way == 3 && !shape->descend) continue;
@@ -371,11 +378,11 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
     for (size_t b = 0; b < blocks; b++) active[b] = true;
     for (int pass = 0; pass < search->passes; pass++) {
         bool improved[WT_MAX_SUPERS] = {false}, any = false;
-        const chain start = best;
+        const chain before = best;
         for (int by = 0; by < 3; by++) {
-            memcpy(next.runs.code, start.runs.code, sizeof next.runs.code);
+            memcpy(next.runs.code, before.runs.code, sizeof next.runs.code);
             for (size_t b = 0; b < blocks; b++) {
-                float refitted = start.refit[b] * search->bias;
+                float refitted = before.refit[b] * search->bias;
                 next.d[b] = by == 0 ? half_of(refitted) : beside(refitted, by == 1 ? 1 : -1);
             }
             evaluate(&s, 1, &next);
@@ -390,28 +397,43 @@ void wt_search_super(const wt_encode_kernels *k, const float *x, const float *w,
     for (size_t j = 0; j < blocks * shape->runs; j++) scales[j] = (int)best.runs.code[j];
 }
 
-void wt_search_super_short(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
-                           const wt_super *shape, const wt_codes *codes, uint16_t *d, int *scales) {
-    supers s = {.k = k, .shape = shape, .grid = &codes->grid, .blocks = blocks};
-    targets t;
+/* Codes of the targets, which are WT_LANES, under their d. */
+static void scale_by(const wt_super *shape, const float *wanted, float inverse, float *codes) {
+    for (size_t j = 0; j < WT_LANES; j++) codes[j] = clamp_code(shape, wanted[j] * inverse);
+}
+
+/* One super-block, given its targets. */
+static void scale_short(const supers *s, const targets *t, const wt_few *few, uint16_t *d, int *scales) {
+    const wt_super *shape = s->shape;
+    const float lo = (float)shape->lo, low = s->k->extreme(t->descended, WT_LANES),
+                best_low = s->k->extreme(t->best, WT_LANES);
     chain best, next;
-    k->spread(x, blocks * shape->runs, shape->run, s.x);
-    k->spread(w, blocks * shape->runs, shape->run, s.w);
-    find_targets(&s, codes, &t);
+    best.d[0] = half_of(low / lo);
+    scale_by(shape, t->descended, low != 0.0f ? lo / low : 0.0f, best.runs.code);
+    next.d[0] = 0.0f;
+    if (best_low != 0.0f)
+        next.d[0] = half_of(s->k->closed_form(t->best, t->curvature, WT_LANES, &few->scales, best_low, 1.0f));
+    scale_by(shape, t->best, wt_inverse(next.d[0]), next.runs.code);
+    evaluate(s, 0, &best);
+    evaluate(s, 1, &next);
+    take_better(s, &best, &next, 0);
+    *d = wt_search_half(best.d[0]);
+    for (size_t j = 0; j < WT_LANES; j++) scales[j] = (int)best.runs.code[j];
+}
+
+void wt_search_super_short(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
+                           const wt_super *shape, const wt_few *few, uint16_t *d, int *scales) {
+    supers s[WT_MAX_SUPERS];
+    targets t[WT_MAX_SUPERS];
+    wt_descent_lanes start[WT_MAX_SUPERS];
+    const wt_grid *grid = &few->weights.grid;
     for (size_t b = 0; b < blocks; b++) {
-        size_t at = b * shape->runs;
-        scale_by_extreme(shape, t.descended + at, 1.0f, &best.d[b], best.runs.code + at);
-        scale_by_fit(k, shape, t.best + at, t.curvature + at, &FEW, 1.0f, &next.d[b], next.runs.code + at);
+        const size_t at = b * WT_LANES * shape->run;
+        s[b].k = k, s[b].shape = shape, s[b].grid = grid, s[b].blocks = 1;
+        k->spread(x + at, WT_LANES, shape->run, s[b].x);
+        k->spread(w + at, WT_LANES, shape->run, s[b].w);
+        find_targets(&s[b], &few->weights, &t[b], &start[b]);
     }
-    evaluate(&s, 0, &best);
-    evaluate(&s, 1, &next);
-    for (size_t b = 0; b < blocks; b++) take_better(&s, &best, &next, b);
-    memcpy(next.runs.code, best.runs.code, sizeof next.runs.code);
-    for (size_t b = 0; b < blocks; b++) next.d[b] = half_of(best.refit[b]);
-    evaluate(&s, 0, &next);
-    for (size_t b = 0; b < blocks; b++) {
-        take_better(&s, &best, &next, b);
-        d[b] = wt_search_half(best.d[b]);
-    }
-    for (size_t j = 0; j < blocks * shape->runs; j++) scales[j] = (int)best.runs.code[j];
+    find_descended(k, shape, grid, blocks, start, t);
+    for (size_t b = 0; b < blocks; b++) scale_short(&s[b], &t[b], few, &d[b], scales + b * WT_LANES);
 }
