@@ -12,9 +12,9 @@
 /* ---- texts ---- */
 
 /* Chunks of another context that the model writes itself: other streams than those of the run's own text. */
-static int write_long(wt_run_session *run, size_t context, wt_chunks *chunks, wt_error *err) {
+static int write_long(wt_run_session *run, const char *name, size_t context, wt_chunks *chunks, wt_error *err) {
     const size_t count = (size_t)run->rules.final_chunks;
-    int32_t *tokens = wt_text_write(&run->session, false, count, context, run->rules.seed + ((uint64_t)context << 32), err);
+    int32_t *tokens = wt_run_write(run, name, count, context, run->rules.seed + ((uint64_t)context << 32), err);
     return tokens ? wt_chunks_from_tokens(chunks, tokens, context, count, err) : -1;
 }
 
@@ -32,7 +32,8 @@ static int open_long(wt_run_session *run, const char *axis, uint32_t part, wt_ch
     const size_t context = wt_model_hparams(run->session.model)->context / part;
     if (!wt_rules_value(&run->rules, axis)) return 0;
     if (context < 4) return wt_fail(err, WT_ERR_ARGUMENT, "cannot measure '%s': the model does not say what context it was trained for", axis);
-    const int rc = run->rules.text ? cut_long(run, context, chunks, err) : write_long(run, context, chunks, err);
+    const int rc = run->rules.text ? cut_long(run, context, chunks, err)
+                                   : write_long(run, part == 2 ? "written_half" : "written_full", context, chunks, err);
     return rc == 0 ? 0 : wt_error_prefix(err, "cannot measure '%s'", axis);
 }
 

@@ -38,8 +38,9 @@ char *wt_run_read_text(const char *path, size_t *len, wt_error *err) {
 
 static int write_texts(wt_run_session *run, size_t context, wt_error *err) {
     const size_t count = wt_texts_wanted(&run->rules);
-    wt_note("no --text: '%s' writes its own, %zu chunks of %zu tokens", run->session.name, count, context);
-    int32_t *tokens = wt_text_write(&run->session, false, count, context, run->rules.seed, err);
+    if (!run->store)
+        wt_note("no --text: '%s' writes its own, %zu chunks of %zu tokens", run->session.name, count, context);
+    int32_t *tokens = wt_run_write(run, "written", count, context, run->rules.seed, err);
     if (!tokens) return -1;
     snprintf(run->text_name, sizeof run->text_name, "written by %.1000s, seed %" PRIu64, base_name(run->session.name),
              run->rules.seed);
@@ -82,8 +83,9 @@ size_t wt_run_context(const wt_run_session *run) {
 static int mix_texts(wt_run_session *run, size_t context, wt_error *err) {
     const size_t count = wt_texts_own(&run->texts, &run->rules);
     if (!run->rules.text || count == 0 || wt_tokenizer_bos(run->session.tokenizer) < 0) return 0;
-    wt_note("'%s' writes %zu of the chunks itself (rules with 'text: {own: 0}': none)", run->session.name, count);
-    int32_t *own = wt_text_write(&run->session, false, count, context, run->rules.seed, err);
+    if (!run->store)
+        wt_note("'%s' writes %zu of the chunks itself (rules with 'text: {own: 0}': none)", run->session.name, count);
+    int32_t *own = wt_run_write(run, "written", count, context, run->rules.seed, err);
     if (!own) return -1;
     wt_texts_mix(&run->texts, &run->rules, own);
     free(own);
@@ -183,7 +185,8 @@ int wt_run_begin(wt_run_session *run, wt_error *err) {
                    store_number(run, "seed", run->rules.seed, err) == 0 &&
                    store_number(run, "context", run->texts.search.context, err) == 0 &&
                    store_number(run, "search_chunks", run->texts.search.count, err) == 0 &&
-                   store_finals(run, err) == 0 && wt_run_store_rules(run, err) == 0 /* the last: a run without them never began */
+                   store_finals(run, err) == 0 && wt_run_store_written(run, err) == 0 &&
+                   wt_run_store_rules(run, err) == 0 /* the last: a run without them never began */
                ? 0
                : -1;
 }
@@ -270,6 +273,7 @@ void wt_run_close(wt_run_session *run) {
     wt_tasks_release(&run->tasks);
     wt_session_close(&run->session);
     wt_rules_release(&run->rules);
+    wt_run_release_written(run);
     free(run->cache);
     free(run->final_file);
     free(run->model);

@@ -13,6 +13,12 @@
 #include "survive/contest.h"
 #include "survive/texts.h"
 
+/* Texts that the model wrote, as the store keeps them: tokens in decimal, spaces between. */
+typedef struct wt_run_written {
+    const char *name; /* the store's key, static */
+    char *tokens;
+} wt_run_written;
+
 typedef struct wt_run_session {
     const char *folder;
     wt_rules rules;
@@ -22,6 +28,8 @@ typedef struct wt_run_session {
     wt_chunks half, full, other; /* what finalists alone are measured on: wt_run_open_asked, wt_run_open_finals */
     wt_tasks tasks;
     wt_finals_options finals;
+    wt_run_written written[3]; /* by a new run, until its store is made */
+    size_t written_count;
     wt_study study;
     wt_contest contest;
     char *model, *cache;          /* the path that the store knows; the folder of caches */
@@ -69,6 +77,15 @@ void wt_run_timed_axes(const wt_rules *rules, char *text, size_t size);
 int wt_run_check_same(const wt_run_session *run, const char *key, const char *now, const char *what, const char *hint, wt_error *err);
 /* Reads a file that the rules name; a signal ends the program meanwhile. free() it. */
 char *wt_run_read_text(const char *path, size_t *len, wt_error *err);
+
+/*
+ * `count` texts of `context` tokens that the model wrote for this run, free() them: those that its store keeps under `name` (static), otherwise it
+ * writes them now. wt_run_store_written puts what a new run wrote into its store. (cli/run_written.c)
+ */
+int32_t *wt_run_write(wt_run_session *run, const char *name, size_t count, size_t context, uint64_t seed,
+                      wt_error *err);
+int wt_run_store_written(wt_run_session *run, wt_error *err);
+void wt_run_release_written(wt_run_session *run);
 
 /* Writes the rules as they are now into the store. */
 int wt_run_store_rules(wt_run_session *run, wt_error *err);

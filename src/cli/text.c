@@ -39,6 +39,29 @@ static int cut_file(wt_session *session, const wt_text_request *r, size_t contex
     return 0;
 }
 
+/* Listens to the writing, and says once how long it takes where that is long. */
+typedef struct patience {
+    const wt_progress *to;
+    double started, first;
+    bool said;
+} patience;
+
+static int report(void *user, const char *stage, double done, double total, const char *unit) {
+    enum { MEASURED = 3, LONG = 60 }; /* seconds */
+    patience *p = user;
+    const double now = wt_clock();
+    if (p->started == 0) {
+        p->started = now;
+        p->first = done;
+    }
+    if (!p->said && now - p->started > MEASURED && done > p->first) {
+        const double left = (now - p->started) * (total - done) / (done - p->first);
+        p->said = true;
+        if (left > LONG) wt_note("writing takes about %.0f minutes", left / 60);
+    }
+    return p->to->report(p->to->user, stage, done, total, unit);
+}
+
 int32_t *wt_text_write(const wt_session *author, bool bf16, size_t count, size_t context, uint64_t seed, wt_error *err) {
     size_t n;
     if (!wt_mul_size(count, context, &n)) {
@@ -48,8 +71,10 @@ int32_t *wt_text_write(const wt_session *author, bool bf16, size_t count, size_t
     int32_t *tokens = wt_calloc(n, sizeof *tokens, err);
     wt_session writer = *author;
     writer.engine = NULL;
+    patience p = {.to = wt_progress_terminal()};
+    const wt_progress progress = {report, &p};
     const bool done = tokens && wt_session_start(&writer, context, bf16, wt_session_spare_memory(), err) == 0 &&
-                      wt_self_write(writer.engine, writer.tokenizer, count, context, seed, tokens, wt_progress_terminal(), err) == 0;
+                      wt_self_write(writer.engine, writer.tokenizer, count, context, seed, tokens, &progress, err) == 0;
     wt_engine_close(writer.engine);
     if (done) return tokens;
     free(tokens);

@@ -206,6 +206,24 @@ for part in '' survivors.0 humans.0; do documented $part; done
 expect_equal 'the survivor' "$name" "$(json survivors.0.name)"
 cmp "$scratch/before.gguf" "$run/$name.gguf" || fail 'the survivor changed'
 
+# ---- what the model wrote stays with the run ----
+written=$("$CLI_STORE" "$run" written)
+expect_equal 'tokens of 15 chunks' 960 "$(wc -w <<<"$written")"
+"$CLI_STORE" "$run" written "1 2 3"
+wt export "$run" "$name" -o "$scratch/x.gguf"
+expect_error "cannot use the run in '$run': 'written' in its store is not a text that its model wrote"
+"$CLI_STORE" "$run" written "${written% *} 3"
+wt export "$run" "$name" -o "$scratch/x.gguf"
+expect_error "cannot use the run in '$run': it was begun with another text"
+"$CLI_SQL" "$run/run.db" "delete from meta where key = 'written'"
+wt export "$run" "$name" -o "$scratch/x.gguf"
+expect_status 0
+cmp "$scratch/x.gguf" "$scratch/before.gguf" || fail 'written again, the text is another one'
+"$CLI_STORE" "$run" written "$written"
+wt export "$run" "$name" -o "$scratch/x.gguf"
+expect_status 0
+cmp "$scratch/x.gguf" "$scratch/before.gguf" || fail 'the text that was kept is another one'
+
 # ---- another version ----
 "$CLI_STORE" "$run" version 9.9.9
 for words in "export $run $name -o $scratch/x.gguf" "explain $run $name" "evolve --resume $run"; do
