@@ -109,9 +109,9 @@ static double upper(const double *a, size_t n, size_t i, size_t j) { return a[(n
 
 /*
  * The inverses of the diagonal blocks of `size` columns of p [m, m], by elimination without exchanges (triangular and positive
- * definite ones need none), to [m, size].
+ * definite ones need none), to [m, size]. Of an upper triangular p most of what elimination adds is 0, and left out.
  */
-static void invert_blocks(const float *p, size_t m, size_t size, double *work, float *to) {
+static void invert_blocks(const float *p, size_t m, size_t size, bool triangular, double *work, float *to) {
     for (size_t at = 0; at < m; at += size) {
         const size_t n = m - at < size ? m - at : size;
         double *a = work, *x = work + n * n; /* a becomes ones, x the inverse */
@@ -121,16 +121,16 @@ static void invert_blocks(const float *p, size_t m, size_t size, double *work, f
         }
         for (size_t k = n; k-- > 0;) {
             const double pivot = 1.0 / a[k * n + k];
-            for (size_t j = 0; j < n; j++) {
+            const size_t first = triangular ? k : 0; /* column of row k that is not 0 */
+            for (size_t j = first; j < n; j++) {
                 a[k * n + j] *= pivot;
                 x[k * n + j] *= pivot;
             }
-            for (size_t i = 0; i < n; i++) {
+            for (size_t i = 0; i < (triangular ? k : n); i++) {
                 const double by = i == k ? 0.0 : a[i * n + k];
-                for (size_t j = 0; by != 0.0 && j < n; j++) {
-                    a[i * n + j] -= by * a[k * n + j];
-                    x[i * n + j] -= by * x[k * n + j];
-                }
+                if (by == 0.0) continue;
+                for (size_t j = 0; !triangular && j < n; j++) a[i * n + j] -= by * a[k * n + j];
+                for (size_t j = first; j < n; j++) x[i * n + j] -= by * x[k * n + j];
             }
         }
         for (size_t i = 0; i < n; i++) {
@@ -165,9 +165,9 @@ static float *fill_first(const wt_feedback *f, const double *a, wt_feedback_grou
             forms[i * WT_FEEDBACK_VECTOR + j - vector] = (float)sum;
         }
     }
-    invert_blocks(own, size, size, work, inverse);
-    invert_blocks(own, size, WT_FEEDBACK_NARROW, work, pieces);
-    invert_blocks(own, size, WT_FEEDBACK_VECTOR, work, vectors);
+    invert_blocks(own, size, size, true, work, inverse);
+    invert_blocks(own, size, WT_FEEDBACK_NARROW, true, work, pieces);
+    invert_blocks(own, size, WT_FEEDBACK_VECTOR, true, work, vectors);
     g->look[0] = (wt_feedback_look){panel, own, vectors, forms};
     g->inverse = inverse;
     g->pieces = pieces;
@@ -196,7 +196,7 @@ static float *fill_again(const wt_feedback *f, const double *gram, double mean, 
             forms[i * WT_FEEDBACK_VECTOR + j - vector] =
                 j < size ? (float)damped(f, gram, mean, damp, g->start + i, g->start + j) : 0.0f;
     }
-    invert_blocks(own, size, WT_FEEDBACK_VECTOR, work, vectors);
+    invert_blocks(own, size, WT_FEEDBACK_VECTOR, false, work, vectors);
     g->look[1] = (wt_feedback_look){all, own, vectors, forms};
     return forms + size * WT_FEEDBACK_VECTOR;
 }

@@ -34,9 +34,12 @@ void wt_codebook_scales(wt_type type, const float *x, const float *w, const wt_s
     memcpy(b->rows, codes.rows, sizeof b->rows);
 }
 
-float wt_codebook_scale(const wt_codebook_block *b, size_t at) {
-    const wt_book_shape *s = &wt_book_type_of(b->type)->shape;
+static float scale_at(const wt_codebook_block *b, const wt_book_shape *s, size_t at) {
     return wt_f16_to_f32(b->d) * s->unit * (float)(2 * b->k[at / s->run] + 1);
+}
+
+float wt_codebook_scale(const wt_codebook_block *b, size_t at) {
+    return scale_at(b, &wt_book_type_of(b->type)->shape, at);
 }
 
 size_t wt_codebook_run(wt_type type) { return wt_book_type_of(type)->shape.run; }
@@ -68,7 +71,8 @@ static bool odd(unsigned bits) { return (unsigned)__builtin_popcount(bits) & 1u;
 
 static choice nearest(const wt_book *const *books, size_t n, const target *t, bool flip, float scale) {
     const wt_book_kernels *kernels = wt_book_kernels_of(wt_encode_kernels_at(wt_cpu_chosen()));
-    wt_book_group g = {.flip = flip};
+    wt_book_group g;
+    g.flip = flip; /* lines fills the rest */
     wt_book_best best = {.y = INFINITY};
     choice c = {.book = books[0]};
     for (size_t i = 0; i < n; i++) {
@@ -123,13 +127,13 @@ static void choose_one(wt_codebook_block *b, const wt_book_shape *s, const targe
         unsigned other = b->signs[t->at / SIGN_GROUP] >> (t->at % SIGN_GROUP ? 0 : width) & ((1u << width) - 1);
         flip = odd(t->signs ^ other);
     }
-    choice c = nearest(s->books + from, n, t, flip, wt_codebook_scale(b, t->at));
+    choice c = nearest(s->books + from, n, t, flip, scale_at(b, s, t->at));
     put(b, s, t, &c);
 }
 
 /* Two groups of four whose signs have to be even together: where they are not, the cheaper one is turned. */
 static void choose_two(wt_codebook_block *b, const wt_book_shape *s, const target *t) {
-    float scale = wt_codebook_scale(b, t->at);
+    float scale = scale_at(b, s, t->at);
     choice plain[2], turned[2];
     for (int i = 0; i < 2; i++) plain[i] = nearest(s->books, 1, &t[i], false, scale);
     if (odd(t[0].signs ^ t[1].signs)) {
@@ -143,12 +147,16 @@ static void choose_two(wt_codebook_block *b, const wt_book_shape *s, const targe
 /* ---- values ---- */
 
 static void group_values(const wt_codebook_block *b, const wt_book_shape *s, size_t at, float *q) {
-    size_t row = b->rows[at / s->books[0]->width];
+    const size_t row = b->rows[at / s->books[0]->width];
     const wt_book *book = s->books[s->books[1] && row >= s->books[1]->first_row];
-    float scale = wt_codebook_scale(b, at);
-    for (size_t i = 0; i < book->width; i++) { /* d, 2 k + 1 and the value have few bits: no product is ever rounded */
-        float v = scale * wt_book_value(book, book->at[row - book->first_row], i);
-        q[i] = b->signs[(at + i) / SIGN_GROUP] >> (at + i) % SIGN_GROUP & 1 ? -v : v;
+    const size_t place = book->at[row - book->first_row], half = book->width / 2, shift = at % SIGN_GROUP;
+    const size_t first = book->first[place], second = book->second[place];
+    const unsigned signs = (unsigned)b->signs[at / SIGN_GROUP] >> shift; /* a group lies within eight */
+    const float scale = scale_at(b, s, at);
+    for (size_t i = 0; i < half; i++) { /* d, 2 k + 1 and the value have few bits: no product is ever rounded */
+        const float v = scale * book->values[0][i][first], u = scale * book->values[1][i][second];
+        q[i] = signs >> i & 1 ? -v : v;
+        q[half + i] = signs >> (half + i) & 1 ? -u : u;
     }
 }
 
