@@ -198,11 +198,36 @@ static int record(wt_loop *l, uint64_t deaths, uint64_t eliminated, uint64_t bor
     return rc;
 }
 
-/* Who stayed of this generation's children, by the operator that made them. */
+static const wt_individual *find(const wt_evolution *e, int64_t id) {
+    for (size_t i = e->count; i-- > 0;)
+        if (e->all[i]->id == id) return e->all[i];
+    return NULL;
+}
+
+/* Whether a child is better than its first parent by any axis of the rules; one without a parent is. */
+static bool is_ahead(const wt_loop *l, const wt_individual *child) {
+    const wt_rules *r = l->c->rules;
+    const wt_individual *parent = child->parents[0] ? find(l->e, child->parents[0]) : NULL;
+    if (!parent || !parent->measured) return true;
+    if (!r->axis_count) return wt_individual_value(l->c, child) < wt_individual_value(l->c, parent);
+    const wt_measured now = wt_contest_view(l->c, child), before = wt_contest_view(l->c, parent);
+    for (size_t k = 0; k < r->axis_count; k++) {
+        const wt_axis *axis = wt_contest_axis(l->c, r->axes[k].axis);
+        if (!axis) continue;
+        const double a = wt_axis_value(axis, &now), b = wt_axis_value(axis, &before);
+        if (axis->higher ? a > b : a < b) return true;
+    }
+    return false;
+}
+
+/*
+ * Who stayed of this generation's children, ahead of their parents, by the operator that made them: one that only equals its
+ * parent stays, too, and gains nothing.
+ */
 static void count_stayed(const wt_loop *l, double stayed[WT_MADE_LIMIT]) {
     for (size_t i = 0; i < l->e->population_count; i++) {
         const wt_individual *p = l->e->population[i];
-        if (p->generation == l->generation && p->made_with >= 0) stayed[p->made_with] += 1;
+        if (p->generation == l->generation && p->made_with >= 0 && is_ahead(l, p)) stayed[p->made_with] += 1;
     }
 }
 

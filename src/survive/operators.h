@@ -1,4 +1,4 @@
-/* Which kind of variation makes the next individual: those whose children stayed are tried more often, none is given up. */
+/* Which kind of variation makes the next individual: those whose children come ahead of their parents are tried more often, none is given up. */
 #ifndef WT_SURVIVE_OPERATORS_H
 #define WT_SURVIVE_OPERATORS_H
 
@@ -8,7 +8,8 @@
 enum { WT_MADE_FREEZE = WT_OPERATORS, WT_MADE_LIMIT };
 
 typedef struct wt_operator_counts {
-    double tried[WT_MADE_LIMIT], stayed[WT_MADE_LIMIT]; /* older generations count less */
+    double tried[WT_MADE_LIMIT],
+        stayed[WT_MADE_LIMIT]; /* stayed: in the population, ahead of the parent; older generations count less */
 } wt_operator_counts;
 
 const char *wt_made_by(int made);

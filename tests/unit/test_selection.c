@@ -235,7 +235,7 @@ static void test_operators(void **state) {
     wt_rng rng;
     (void)state;
     wt_operator_rates(&c, all, rates);
-    for (int i = 0; i < WT_MADE_LIMIT; i++) assert_true(fabs(rates[i] - 1.0 / WT_MADE_LIMIT) < 1e-12);
+    for (int i = 0; i < WT_MADE_LIMIT; i++) assert_true(rates[i] > 0.02 && rates[i] <= rates[WT_OPERATOR_CROSS]);
     for (int n = 0; n < 50; n++) { /* one whose children stay, one whose never do */
         double tried[WT_MADE_LIMIT] = {0}, stayed[WT_MADE_LIMIT] = {0};
         tried[1] = tried[2] = 10;
