@@ -168,11 +168,22 @@ static int open_new(work *w, wt_error *err) {
     return wt_run_begin(run, err);
 }
 
+/* Children are born again on the way to where the run was. */
+static int check_operators(const wt_run_session *run, wt_error *err) {
+    char *then = NULL;
+    const int found = wt_store_get(run->store, "operators", &then, err);
+    const bool same = found == 1 && strcmp(then, WT_OPERATORS_VERSION) == 0;
+    free(then);
+    if (found < 0 || same) return found < 0 ? -1 : 0;
+    wt_fail(err, WT_ERR_MISMATCH, "cannot go on with the run in '%s': the program that began it varied strategies in another way", run->folder);
+    return wt_hint(err, "show, pick, export and explain read it as ever; begin a new run to search on");
+}
+
 /* An old one goes on, perhaps with more time. */
 static int open_old(work *w, wt_error *err) {
     const settings *s = w->options;
     wt_run_session *run = &w->run;
-    if (wt_run_reopen(run, s->resume, WT_STORE_WRITE, s->model, err) != 0) return -1;
+    if (wt_run_reopen(run, s->resume, WT_STORE_WRITE, s->model, err) != 0 || check_operators(run, err) != 0) return -1;
     if (s->minutes > 0 || s->evaluations) { /* what is given anew takes the place of both: the other one may be spent */
         run->rules.minutes = s->minutes;
         run->rules.evaluations = s->evaluations;

@@ -14,6 +14,7 @@
 #include "base/threads.h"
 #include "cli/progress.h"
 #include "survive/evolve.h"
+#include "survive/operators.h"
 
 /* The last part of a path. */
 static const char *base_name(const char *path) {
@@ -180,6 +181,7 @@ int wt_run_begin(wt_run_session *run, wt_error *err) {
     return store_model(run, err) == 0 && wt_store_set(run->store, "text", run->text_name, err) == 0 &&
                    wt_store_set(run->store, "text_hash", hash, err) == 0 &&
                    wt_store_set(run->store, "version", wt_version(), err) == 0 &&
+                   wt_store_set(run->store, "operators", WT_OPERATORS_VERSION, err) == 0 &&
                    wt_store_set(run->store, "cpu", wt_cpu_level_name(wt_cpu_chosen()), err) == 0 &&
                    store_number(run, "threads", (uint64_t)wt_threads_get(), err) == 0 &&
                    store_number(run, "seed", run->rules.seed, err) == 0 &&

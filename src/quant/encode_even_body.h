@@ -4,8 +4,16 @@
  * their sums alone, and the best one refitted is tried exactly against the plain choice.
  */
 
-/* So many candidates at a time, so that no sum's additions wait for one another; two are tried exactly. */
-enum { EVEN_RUN = 32, EVEN_GROUP = 4, EVEN_PAIR = 2 };
+/*
+ * So many candidates at a time, as registers have room for the sums of: with none to spare a few additions wait for one another, which
+ * takes less than writing sums to memory and back. Two are tried exactly.
+ */
+#if defined(__AVX512F__)
+enum { EVEN_SCALES = 4, EVEN_RANGES = 4 };
+#else
+enum { EVEN_SCALES = 2, EVEN_RANGES = 1 };
+#endif
+enum { EVEN_RUN = 32, EVEN_PAIR = 2 };
 
 /* Weight i of every block, kept within what formats reach; blocks that are not there are zeros. */
 INLINE void even_rows(const float *x, size_t blocks, lanes v[EVEN_RUN]) {
@@ -35,20 +43,20 @@ static void even_scales(const float *x, size_t blocks, float lo, float hi, const
     const lane_mask something = lanes_above(most, lanes_set(WT_NOTHING));
     const lanes inverse = lanes_select(something, lanes_div(lanes_set(1.0f), lanes_select(something, max, low)), zero);
     lanes best = zero, gain = zero;
-    for (size_t c = 0; c < count; c += EVEN_GROUP) {
-        lanes by[EVEN_GROUP], qx[EVEN_GROUP], qq[EVEN_GROUP];
-        for (size_t k = 0; k < EVEN_GROUP; k++) {
+    for (size_t c = 0; c < count; c += EVEN_SCALES) {
+        lanes by[EVEN_SCALES], qx[EVEN_SCALES], qq[EVEN_SCALES];
+        for (size_t k = 0; k < EVEN_SCALES; k++) {
             by[k] = lanes_mul(inverse, lanes_set(tops[c + k]));
             qx[k] = qq[k] = zero;
         }
         for (size_t i = 0; i < EVEN_RUN; i++) {
-            for (size_t k = 0; k < EVEN_GROUP; k++) {
+            for (size_t k = 0; k < EVEN_SCALES; k++) {
                 lanes q = lanes_round(lanes_min(lanes_mul(v[i], by[k]), high));
                 qx[k] = lanes_add(qx[k], lanes_mul(q, v[i]));
                 qq[k] = lanes_add(qq[k], lanes_mul(q, q));
             }
         }
-        for (size_t k = 0; k < EVEN_GROUP; k++) {
+        for (size_t k = 0; k < EVEN_SCALES; k++) {
             lanes fitted = ratio(qx[k], qq[k], zero), here = lanes_mul(fitted, qx[k]);
             lane_mask better = lanes_above(here, gain);
             best = lanes_select(better, fitted, best);
@@ -90,23 +98,23 @@ static void even_ranges(const float *x, size_t blocks, float hi, const float (*c
     const lane_mask wide = lanes_above(range, lanes_set(WT_NOTHING));
     const lanes inverse = lanes_select(wide, lanes_div(high, lanes_select(wide, range, high)), zero);
     lanes best = zero, best_q = zero, gain = zero;
-    for (size_t c = 0; c < count; c += EVEN_GROUP) {
-        lanes by[EVEN_GROUP], off[EVEN_GROUP], sq[EVEN_GROUP], qx[EVEN_GROUP], qq[EVEN_GROUP];
-        for (size_t k = 0; k < EVEN_GROUP; k++) {
+    for (size_t c = 0; c < count; c += EVEN_RANGES) {
+        lanes by[EVEN_RANGES], off[EVEN_RANGES], sq[EVEN_RANGES], qx[EVEN_RANGES], qq[EVEN_RANGES];
+        for (size_t k = 0; k < EVEN_RANGES; k++) {
             float stretch = hi / (hi - cuts[c + k][0] - cuts[c + k][1]);
             by[k] = lanes_mul(inverse, lanes_set(stretch));
             off[k] = lanes_set(cuts[c + k][0] * stretch);
             sq[k] = qx[k] = qq[k] = zero;
         }
         for (size_t i = 0; i < EVEN_RUN; i++) {
-            for (size_t k = 0; k < EVEN_GROUP; k++) {
+            for (size_t k = 0; k < EVEN_RANGES; k++) {
                 lanes q = lanes_round(lanes_sub(lanes_mul(v[i], by[k]), off[k]));
                 sq[k] = lanes_add(sq[k], q);
                 qx[k] = lanes_add(qx[k], lanes_mul(q, v[i]));
                 qq[k] = lanes_add(qq[k], lanes_mul(q, q));
             }
         }
-        for (size_t k = 0; k < EVEN_GROUP; k++) {
+        for (size_t k = 0; k < EVEN_RANGES; k++) {
             lanes mean_q = lanes_mul(sq[k], mean);
             lanes covariance = lanes_sub(qx[k], lanes_mul(mean_q, sum));
             lanes fitted = ratio(covariance, lanes_sub(qq[k], lanes_mul(mean_q, sq[k])), zero);

@@ -204,24 +204,32 @@ static const wt_individual *find(const wt_evolution *e, int64_t id) {
     return NULL;
 }
 
-/* Whether a child is better than its first parent by any axis of the rules; one without a parent is. */
-static bool is_ahead(const wt_loop *l, const wt_individual *child) {
+/* Whether a child is better than a parent by any axis of the rules that repeats; by the first where none can be compared yet. */
+static bool gains(const wt_loop *l, const wt_individual *child, const wt_individual *parent) {
     const wt_rules *r = l->c->rules;
-    const wt_individual *parent = child->parents[0] ? find(l->e, child->parents[0]) : NULL;
-    if (!parent || !parent->measured) return true;
-    if (!r->axis_count) return wt_individual_value(l->c, child) < wt_individual_value(l->c, parent);
     const wt_measured now = wt_contest_view(l->c, child), before = wt_contest_view(l->c, parent);
+    bool compared = false;
     for (size_t k = 0; k < r->axis_count; k++) {
         const wt_axis *axis = wt_contest_axis(l->c, r->axes[k].axis);
-        if (!axis) continue;
+        if (!axis || axis->timed) continue;
         const double a = wt_axis_value(axis, &now), b = wt_axis_value(axis, &before);
-        if (axis->higher ? a > b : a < b) return true;
+        if (!isfinite(a) || !isfinite(b)) continue;
+        compared = true;
+        if ((axis->higher ? a - b : b - a) > fabs(b) * PROGRESS) return true;
     }
-    return false;
+    return !compared && wt_individual_value(l->c, child) < wt_individual_value(l->c, parent);
+}
+
+static bool is_ahead(const wt_loop *l, const wt_individual *child) {
+    for (int i = 0; i < 2; i++) {
+        const wt_individual *parent = child->parents[i] ? find(l->e, child->parents[i]) : NULL;
+        if (parent && parent->measured && !gains(l, child, parent)) return false;
+    }
+    return true;
 }
 
 /*
- * Who stayed of this generation's children, ahead of their parents, by the operator that made them: one that only equals its
+ * Who stayed of this generation's children, ahead of all their parents, by the operator that made them: one that only equals its
  * parent stays, too, and gains nothing.
  */
 static void count_stayed(const wt_loop *l, double stayed[WT_MADE_LIMIT]) {
