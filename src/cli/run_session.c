@@ -39,8 +39,6 @@ char *wt_run_read_text(const char *path, size_t *len, wt_error *err) {
 
 static int write_texts(wt_run_session *run, size_t context, wt_error *err) {
     const size_t count = wt_texts_wanted(&run->rules);
-    if (!run->store)
-        wt_note("no --text: '%s' writes its own, %zu chunks of %zu tokens", run->session.name, count, context);
     int32_t *tokens = wt_run_write(run, "written", count, context, run->rules.seed, err);
     if (!tokens) return -1;
     snprintf(run->text_name, sizeof run->text_name, "written by %.1000s, seed %" PRIu64, base_name(run->session.name),
@@ -84,8 +82,6 @@ size_t wt_run_context(const wt_run_session *run) {
 static int mix_texts(wt_run_session *run, size_t context, wt_error *err) {
     const size_t count = wt_texts_own(&run->texts, &run->rules);
     if (!run->rules.text || count == 0 || wt_tokenizer_bos(run->session.tokenizer) < 0) return 0;
-    if (!run->store)
-        wt_note("'%s' writes %zu of the chunks itself (rules with 'text: {own: 0}': none)", run->session.name, count);
     int32_t *own = wt_run_write(run, "written", count, context, run->rules.seed, err);
     if (!own) return -1;
     wt_texts_mix(&run->texts, &run->rules, own);

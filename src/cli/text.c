@@ -1,5 +1,6 @@
 #include "cli/text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static int report(void *user, const char *stage, double done, double total, cons
     if (!p->said && now - p->started > MEASURED && done > p->first) {
         const double left = (now - p->started) * (total - done) / (done - p->first);
         p->said = true;
-        if (left > LONG) wt_note("writing takes about %.0f minutes", left / 60);
+        if (left > LONG) wt_note("writing takes about %.0f minutes", ceil(left / 60));
     }
     return p->to->report(p->to->user, stage, done, total, unit);
 }

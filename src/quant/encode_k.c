@@ -205,7 +205,11 @@ static void pack_q6_k(const block_codes *c, void *to) {
     static const k_type TYPE_##name = {.bytes = sizeof(wt_block_##name), .pack = pack_##name, __VA_ARGS__};            \
     FUNCTION(encode, name, THOROUGH, search)
 
-/* With the few candidates the short search of Q3_K finds most of what the thorough one does. */
+/*
+ * With the few candidates the short search of Q3_K finds most of what the thorough one does. Of weights one candidate each side of
+ * the lowest code, one at the highest and the plain one; of scales the plain one, four steps of 0.2 each side of it and seven of 0.3
+ * at the highest code: as many as stand side by side.
+ */
 static const wt_few FEW_Q3_K = {.weights = {.grid = {-4.0f, 3.0f, NULL, WT_INTEGERS},
                                             .low = 2,
                                             .count = 4,

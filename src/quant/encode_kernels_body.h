@@ -431,8 +431,9 @@ typedef struct wholes {
 } wholes;
 
 INLINE wholes wholes_within(float lo, float hi) {
-    const float most = (-lo > hi ? -lo : hi) + 1.0f;
+    const float most = (-lo > hi ? -lo : hi) + 1.0f; /* as far as quotients are looked at */
     const bool few = most <= 8.0f;
+    /* What is left to 1/2 is for the division's and the product's own rounding, and of a better inverse for what it is off. */
     return (wholes){lanes_set(lo), lanes_set(hi), lanes_set(few ? 0.4999f - most * LANES_NEAR : 0.499f), few};
 }
 
@@ -449,8 +450,7 @@ INLINE lanes nearest_quotient(lanes a, lanes b, lane_mask asked, const wholes *t
     const lanes whole = lanes_round(y);
     lanes nearest = within(whole, to->low, to->high);
     lane_mask unsure = lanes_either(lanes_above(lanes_abs(lanes_sub(y, whole)), to->sure), lanes_above(small, b));
-    if (!to->few)
-        unsure = lanes_either(unsure, lanes_above(b, lanes_set(1e30f))); /* few are codes of weights, which are small */
+    if (!to->few) unsure = lanes_either(unsure, lanes_above(b, lanes_set(1e30f))); /* few: codes of weights, b < 1e12 */
     if (lanes_any(lanes_both(asked, unsure))) nearest = lanes_round(within(lanes_div(a, b), to->low, to->high));
     return nearest;
 }

@@ -69,6 +69,17 @@ grep -q "^- Play-off: " "$scratch/one/summary.md" || fail "summary.md does not t
 first=$("$CLI_JSON" "$scratch/one/summary.json" survivors.0.file)
 [ "$first" = "$(query "SELECT file FROM verdict WHERE place = 1")" ] || fail "summary.json's first survivor, $first, is not the first"
 
+# Operators are credited for children that are better than all their parents, and for no others.
+credited="SELECT count(*) FROM now JOIN now AS before ON before.g = now.g - 1 LEFT JOIN ahead ON ahead.g = now.g
+    WHERE now.s - 0.9 * before.s"
+scores="WITH k AS (SELECT name, budget, avg(kld) AS k FROM score WHERE part = 'search' GROUP BY name, budget),
+    i AS (SELECT individual.*, k FROM individual LEFT JOIN k USING (name, budget)),
+    ahead AS (SELECT c.generation AS g, count(*) AS n FROM i AS c LEFT JOIN i AS a ON a.id = c.parent1 LEFT JOIN i AS b ON b.id = c.parent2
+        WHERE c.k < ifnull(a.k, 1e9) AND c.k < ifnull(b.k, 1e9) GROUP BY c.generation),
+    now AS (SELECT number AS g, (SELECT sum(json_extract(value, '$.stayed')) FROM json_each(operators)) AS s FROM generation)"
+expect_equal "generations with more credit than children ahead" 0 "$(query "$scores $credited > ifnull(ahead.n, 0) + 1e-6")"
+expect_number "generations with credit" "$(query "$scores $credited > 0.5") >= 1"
+
 start "$scratch/two" --threads 2 --quiet
 end
 expect_status 0

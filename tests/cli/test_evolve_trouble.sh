@@ -46,6 +46,7 @@ expect_err '^note: this run will not repeat to the byte: .*\(encode_seconds, spe
 expect_equal 'reproducible' false "$(json reproducible)"
 bytes=$(json survivors.0.bytes)
 expect_number 'what the command saw' "$(json survivors.0.values.speed) == $bytes && $(json survivors.0.values.by_shell) == $bytes"
+expect_number 'tokens that the model wrote among those of the text' "$("$CLI_STORE" "$run" written | wc -w) >= 32"
 for axis in kld_half kld_full kld_other encode_seconds; do expect_number "$axis" "$(json "survivors.0.values.$axis") > 0"; done
 expect_number 'tasks' "$(json survivors.0.values.tasks) >= 0 && $(json survivors.0.values.tasks) <= 1"
 expect_number 'flips' "$(json survivors.0.values.flips) >= 0 && $(json survivors.0.values.flips) <= 1"

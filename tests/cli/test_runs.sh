@@ -224,6 +224,26 @@ wt export "$run" "$name" -o "$scratch/x.gguf"
 expect_status 0
 cmp "$scratch/x.gguf" "$scratch/before.gguf" || fail 'the text that was kept is another one'
 
+sed -e 's/^budget:.*/budget: {evaluations: 2, minutes: 0}/' -e 's/holdout_chunks: 3/holdout_chunks: 3, final_chunks: 2/' "$scratch/rules.yaml" >"$scratch/half.yaml"
+echo 'axes: [kld, kld_half]' >>"$scratch/half.yaml"
+wt evolve --rules "$scratch/half.yaml" -o "$scratch/half" --quiet
+expect_status 0
+half=$("$CLI_STORE" "$scratch/half" written_half)
+expect_number 'tokens of 2 chunks of half the context' "$(wc -w <<<"$half") == 256"
+wt evolve --resume "$scratch/half" --quiet
+expect_status 0
+"$CLI_STORE" "$scratch/half" written_half "${half% *} 3"
+wt evolve --resume "$scratch/half" --quiet
+expect_error "cannot use the run in '$scratch/half': it was begun with another text or tasks for finalists"
+
+# ---- births that another program rated ----
+"$CLI_STORE" "$run" operators 1
+wt evolve --resume "$run"
+expect_error "cannot go on with the run in '$run': the program that began it varied strategies in another way"
+expect_number 'the end that it had' "$("$CLI_STORE" "$run" ended | wc -w) > 0"
+wt export "$run" "$name" -o "$scratch/x.gguf"
+expect_status 0
+
 # ---- another version ----
 "$CLI_STORE" "$run" version 9.9.9
 for words in "export $run $name -o $scratch/x.gguf" "explain $run $name" "evolve --resume $run"; do

@@ -8,6 +8,7 @@
 #include "quant/codec_blocks.h"
 #include "quant/codec_families.h"
 #include "quant/encode.h"
+#include "quant/encode_kernels.h"
 #include "quant/importance.h"
 
 static const struct {
@@ -255,6 +256,116 @@ static void test_short(void **state) {
         free(expected);
         free(got);
     }
+}
+
+/* A block's bytes are its own, however many stand beside it and whatever they hold. */
+static void test_short_alone(void **state) {
+    (void)state;
+    enum { BLOCK = 256, BLOCKS = 5, N = BLOCK * BLOCKS };
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 9, 0);
+    for (size_t i = 0; i < N_SHORT; i++) {
+        const wt_type type = SHORT[i].type;
+        uint64_t bytes;
+        assert_true(wt_type_row_bytes(type, N, &bytes));
+        const size_t each = (size_t)bytes / BLOCKS;
+        unsigned char *whole = need(bytes), *alone = need(bytes);
+        for (int round = 0; round < 16; round++) {
+            float x[N], w[N];
+            random_weights(&rng, round, x, N);
+            if (round % 4 == 3) memset(x + BLOCK, 0, BLOCK * sizeof *x);
+            wt_importance_stock(type, x, NULL, N, w);
+            for (int level = 0; level <= (int)wt_cpu_best(); level++) {
+                wt_encode_at(type, (wt_cpu_level)level, x, w, N, NULL, whole);
+                for (size_t b = 0; b < BLOCKS; b++)
+                    wt_encode_at(type, (wt_cpu_level)level, x + b * BLOCK, w + b * BLOCK, BLOCK, NULL,
+                                 alone + b * each);
+                assert_memory_equal(whole, alone, bytes);
+            }
+        }
+        free(whole);
+        free(alone);
+    }
+}
+
+/* The descent of one lane, a division each time, as ggml has it. */
+static void descend_plainly(const float *x, const float *w, size_t n, float lo, float hi, float inverse, float *q) {
+    float qx = 0.0f, qq = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        const float y = x[i] * inverse;
+        q[i] = rintf(y < lo ? lo : y > hi ? hi : y);
+        qx += w[i] * x[i] * q[i];
+        qq += w[i] * q[i] * q[i];
+    }
+    bool moved = true;
+    for (int round = 0; round < 5 && moved; round++) {
+        moved = false;
+        for (size_t i = 0; i < n; i++) {
+            float other_qx = qx - w[i] * x[i] * q[i], other_qq = qq - w[i] * q[i] * q[i];
+            if (!(other_qx > 0.0f && other_qq > 0.0f)) continue;
+            const float y = x[i] * other_qq / other_qx, to = rintf(y < lo ? lo : y > hi ? hi : y);
+            if (to == q[i]) continue;
+            other_qx += w[i] * x[i] * to;
+            other_qq += w[i] * to * to;
+            if (!(other_qx * other_qx * qq > qx * qx * other_qq)) continue;
+            qx = other_qx, qq = other_qq, q[i] = to, moved = true;
+        }
+    }
+}
+
+/*
+ * Codes move as with exact divisions, at every level, in one set and in two: weights on and beside the middle of two codes, far beyond
+ * the highest one, tiny, and 0.
+ */
+static void test_descend(void **state) {
+    (void)state;
+    enum { N = 32, SETS = 2, ROUNDS = 300 };
+    static const float RANGES[][2] = {{-4.0f, 3.0f}, {0.0f, 15.0f}, {0.0f, 63.0f}};
+    static wt_lanes x[SETS][N], w[SETS][N], q[SETS][N];
+    size_t apart = 0;
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 10, 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        const float lo = RANGES[round % 3][0], hi = RANGES[round % 3][1], size = powf(10.0f, (float)(round % 7) - 4.0f);
+        const size_t n = round % 2 ? 16 : N;
+        wt_descent_lanes l[SETS];
+        for (int k = 0; k < SETS; k++) {
+            l[k] = (wt_descent_lanes){.x = x[k], .w = w[k], .q = q[k]};
+            for (int lane = 0; lane < WT_LANES; lane++) {
+                for (size_t i = 0; i < n; i++) {
+                    const double code = (double)lo + (double)(hi - lo) * wt_rng_uniform(&rng);
+                    const int kind = (int)wt_rng_below(&rng, 6);
+                    const double y = kind == 0   ? floor(code) + 0.5
+                                     : kind == 1 ? floor(code) + 0.5 + 1e-4 * wt_rng_normal(&rng)
+                                     : kind == 2 ? 40.0 * code
+                                     : kind == 3 ? 0.0
+                                                 : code;
+                    x[k][i][lane] = size * (float)y;
+                    w[k][i][lane] = kind == 4 ? x[k][i][lane] * x[k][i][lane] : (float)wt_rng_uniform(&rng);
+                }
+                l[k].inverse[lane] = (1.0f + 0.2f * (float)wt_rng_normal(&rng)) / size;
+            }
+        }
+        for (int level = 0; level <= (int)wt_cpu_best(); level++) {
+            for (size_t sets = 1; sets <= SETS; sets++) {
+                wt_encode_kernels_at((wt_cpu_level)level)->descend(sets, n, lo, hi, l);
+                for (size_t at = 0; at < sets * WT_LANES; at++) {
+                    const size_t k = at / WT_LANES, lane = at % WT_LANES;
+                    float own_x[N], own_w[N], expected[N];
+                    for (size_t i = 0; i < n; i++) own_x[i] = x[k][i][lane], own_w[i] = w[k][i][lane];
+                    descend_plainly(own_x, own_w, n, lo, hi, l[k].inverse[lane], expected);
+                    for (size_t i = 0; i < n; i++) {
+                        apart += q[k][i][lane] != rintf(own_x[i] * l[k].inverse[lane]);
+                        if (q[k][i][lane] != expected[i])
+                            fail_msg("round %d, %s, %zu sets, lane %zu: code %zu is %g, not %g", round,
+                                     wt_cpu_level_name((wt_cpu_level)level), sets, at, i, (double)q[k][i][lane],
+                                     (double)expected[i]);
+                    }
+                }
+            }
+        }
+    }
+    assert_true(apart > ROUNDS); /* some did move */
 }
 
 /* Where no search is given, Q3_K and Q6_K search less whatever the weights: other bytes than of the thorough search, and hardly worse ones. */
@@ -592,9 +703,17 @@ static void test_parameters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_not_worse_than_stock), cmocka_unit_test(test_variants), cmocka_unit_test(test_short),
-        cmocka_unit_test(test_short_cost),           cmocka_unit_test(test_brief),    cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_exact_mxfp4),          cmocka_unit_test(test_alike),    cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_not_worse_than_stock),
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_short),
+        cmocka_unit_test(test_short_cost),
+        cmocka_unit_test(test_short_alone),
+        cmocka_unit_test(test_descend),
+        cmocka_unit_test(test_brief),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_exact_mxfp4),
+        cmocka_unit_test(test_alike),
+        cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

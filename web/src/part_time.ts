@@ -73,7 +73,7 @@ export class TimePart implements Part {
     if (row.tried <= 0) return h('span', {}, NONE)
     const success = row.stayed / row.tried
     const bar = h('span', { class: 'bar', 'aria-hidden': 'true' }, h('span', { css: { width: `${(100 * Math.min(1, success)).toFixed(1)}%` } }))
-    return h('span', { class: 'with-chart', 'data-say': `${digits(row.stayed, 3)} of ${digits(row.tried, 3)} children stayed; older generations count less` }, bar, h('span', {}, share(success, 0)))
+    return h('span', { class: 'with-chart', 'data-say': `${digits(row.stayed, 3)} of ${digits(row.tried, 3)} children stayed, better than their parents; older generations count less` }, bar, h('span', {}, share(success, 0)))
   }
 
   private fillNumbers(): void {

@@ -51,7 +51,7 @@ export const WORDS = {
   playoff: ['play-off', 'Before the verdict, the last population is measured on more chunks of the search text: the best of many on few chunks is also the luckiest. The order of the survivors is settled by it, before the holdout text is looked at.'],
   size_limit: ['size limit', 'The largest file that a survivor may have, by the rules.'],
   memory: ['memory', 'The bytes of the file and of the cache of keys and values, at the context length that the rules name.'],
-  success: ['success', 'Of the children that an operator made, the share that stayed in the next population.'],
+  success: ['success', 'Of the children that an operator made, the share that came into the next population and are better than their parents by some axis.'],
   knockout: ['knock-out', 'One gene set to what people use while all others stay; the difference is what the gene is worth.'],
   budget: ['size it was made for', 'The file size that the strategy’s types were chosen for.'],
   usual: ['usual value', 'What a variable of a rule is on a typical tensor: 1 for what is relative to a mean, the middle for depth, 0 for is_… (not such a tensor). The run does not keep what was measured on its model, so a curve shows the rule’s shape, not what it did there.'],
