@@ -230,11 +230,12 @@ ENCODER(q4_k, .hi = 15, .minima = true, .shape = {.runs = 8, .run = 32, .hi = 63
 ENCODER(q5_k, .hi = 31, .minima = true, .shape = {.runs = 8, .run = 32, .hi = 63, .plain = {-0.5f, 0.1f, 16}})
 ENCODER(q6_k, .lo = -32, .hi = 31, .shape = {.runs = 16, .run = 16, .lo = -128, .hi = 127})
 
-/* ggml's 19 candidates and some more. */
-static const wt_search SOME = {.lo = -1.2f, .hi = 1.2000001f, .steps = 25, .passes = 1, .bias = 1.0f};
+/* ggml's 19 candidates; of few codes, which lie further apart, some more. */
+static const wt_search GGML = {.lo = -0.9f, .hi = 0.9000001f, .steps = 19, .passes = 1, .bias = 1.0f},
+                       MORE = {.lo = -1.2f, .hi = 1.2000001f, .steps = 25, .passes = 1, .bias = 1.0f};
 
-FUNCTION(brief, q3_k, BRIEF, &SOME)
-FUNCTION(brief, q6_k, BRIEF, &SOME)
+FUNCTION(brief, q3_k, BRIEF, &MORE)
+FUNCTION(brief, q6_k, BRIEF, &GGML)
 FUNCTION(plain, q2_k, PLAIN, NULL)
 FUNCTION(plain, q3_k, PLAIN, NULL)
 FUNCTION(plain, q4_k, PLAIN, NULL)

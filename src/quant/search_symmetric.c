@@ -415,7 +415,7 @@ static void scale_short(const supers *s, const targets *t, const wt_few *few, ui
         next.d[0] = half_of(s->k->closed_form(t->best, t->curvature, WT_LANES, &few->scales, best_low, 1.0f));
     scale_by(shape, t->best, wt_inverse(next.d[0]), next.runs.code);
     evaluate(s, 0, &best);
-    evaluate(s, 1, &next);
+    evaluate(s, 0, &next);
     take_better(s, &best, &next, 0);
     *d = wt_search_half(best.d[0]);
     for (size_t j = 0; j < WT_LANES; j++) scales[j] = (int)best.runs.code[j];
