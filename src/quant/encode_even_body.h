@@ -9,7 +9,7 @@
  * takes less than writing sums to memory and back. Two are tried exactly.
  */
 #if defined(__AVX512F__)
-enum { EVEN_SCALES = 4, EVEN_RANGES = 4 };
+enum { EVEN_SCALES = 4, EVEN_RANGES = 2 };
 #else
 enum { EVEN_SCALES = 2, EVEN_RANGES = 1 };
 #endif

@@ -204,7 +204,7 @@ struct wt_encode_kernels {
     /*
      * Of up to WT_LANES blocks of 32 weights, one after another, that count alike: d q with q in lo..hi, and d q + m with q
      * in 0..hi. The plain choice (the largest weight on the lowest code; the range), or the best of the candidates, refitted:
-     * the largest weight on tops[i]; a range without the steps cuts[i] at its lower and upper end. `count` is a multiple of 4;
+     * the largest weight on tops[i]; a range without the steps cuts[i] at its lower and upper end. `count` is a multiple of 4 for tops, of 2 for cuts;
      * a top is above lo - 1/2 and a cut small enough that no weight falls under a code beyond the ends.
      */
     void (*even_scales)(const float *x, size_t blocks, float lo, float hi, const float *tops, size_t count,
