@@ -100,7 +100,7 @@ set -m
 "$WILDTYPE" evolve --rules "$scratch/plain.yaml" -o "$scratch/cut" </dev/null >"$out" 2>"$err" &
 process=$!
 set +m
-for _ in $(seq 300); do
+for _ in $(seq 2400); do
     grep -q '^generation 1' "$err" && break
     sleep 0.05
 done
