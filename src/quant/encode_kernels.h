@@ -181,8 +181,8 @@ struct wt_encode_kernels {
     /*
      * Integer codes lo..hi are moved one at a time while that helps, each against the scale that the others would have, in 5
      * rounds at most. It is ggml's way for Q3_K (make_q3_quants), and `best_start` with it for scales of scales
-     * (make_qp_quants): where x >= 0, it takes the inverse scale to start from. One or two sets of lanes, each move of which waits
-     * for the set's last one: two take little longer than one.
+     * (make_qp_quants): where x >= 0, it takes the inverse scale to start from. l [sets], 1 or 2 sets of lanes with x, w and, but for
+     * best_start, inverse given: each move waits for its set's last one, so that two sets take little longer than one.
      */
     void (*best_start)(size_t n, float hi, wt_descent_lanes *l);
     void (*descend)(size_t sets, size_t n, float lo, float hi, wt_descent_lanes *l);

@@ -70,7 +70,7 @@ typedef struct wt_few {
 
 /*
  * With little search: the codes that ggml has without importance (it descends), and one fit of what the candidates give. Up
- * to WT_MAX_SUPERS super-blocks of WT_LANES runs at a time.
+ * to WT_MAX_SUPERS super-blocks of WT_LANES runs at a time: d [blocks], scales [blocks * WT_LANES].
  */
 void wt_search_super_short(const wt_encode_kernels *k, const float *x, const float *w, size_t blocks,
                            const wt_super *shape, const wt_few *few, uint16_t *d, int *scales);
