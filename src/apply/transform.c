@@ -207,11 +207,16 @@ static int find_tensors(wt_transform *t, const wt_model *model, wt_error *err) {
 
 /* ---- values ---- */
 
-/* Rows that are changed together: a cache line of columns at a time goes through all of them. */
+/* Rows that one thread reads in turn; and columns, a cache line of them, that go through all rows together. */
 #define STRIPE ((size_t)16)
 
 /* A matrix this small is not worth the meeting of threads. */
 #define WORTH_THREADS ((size_t)1 << 14)
+
+/* Weights whose floats (32 MiB) are more than the caches keep until the first of them is read again. */
+#define BEYOND_CACHES ((size_t)1 << 23)
+
+static bool channels_change(const wt_channels *c) { return c && (c->gain || c->rotation.signs || c->scale); }
 
 static void read_row(const wt_channels *c, bool folds, float *row) {
     if (!c) return;
@@ -228,16 +233,30 @@ static void write_columns(const wt_channels *c, bool folds, float *x, size_t str
     }
 }
 
+/* `rows` rows whose weights begin at `from`. */
+static void read_rows(const wt_recipe *r, bool folds, const unsigned char *from, size_t rows, float *out) {
+    const size_t cols = r->site.cols;
+    if (!channels_change(r->columns) && r->site.rows * cols > BEYOND_CACHES) {
+        wt_decode_streaming(r->weight.type, from, out, rows * cols);
+        return;
+    }
+    uint64_t row_bytes = 0;
+    wt_type_row_bytes(r->weight.type, cols, &row_bytes);
+    for (size_t i = 0; i < rows; i++, out += cols) {
+        wt_codec_of(r->weight.type)->decode(from + i * row_bytes, out, cols);
+        read_row(r->columns, folds, out);
+    }
+}
+
 int wt_recipe_read(const wt_recipe *r, bool folds, float *out, wt_error *err) {
     const size_t rows = r->site.rows, cols = r->site.cols;
-    const wt_decode_fn decode = wt_codec_of(r->weight.type)->decode;
     uint64_t row_bytes;
     if (!wt_type_row_bytes(r->weight.type, cols, &row_bytes))
         return wt_fail(err, WT_ERR_ARGUMENT, "tensor '%s' has rows of no whole blocks", r->site.name);
 #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
-    for (size_t i = 0; i < rows; i++) {
-        decode((const unsigned char *)r->weight.data + i * row_bytes, out + i * cols, cols);
-        read_row(r->columns, folds, out + i * cols);
+    for (size_t i = 0; i < rows; i += STRIPE) {
+        const unsigned char *from = (const unsigned char *)r->weight.data + i * row_bytes;
+        read_rows(r, folds, from, rows - i < STRIPE ? rows - i : STRIPE, out + i * cols);
     }
     const wt_channels *c = r->rows;
     if (!c || !(c->rotation.signs || (folds && c->scale))) return 0;
@@ -259,8 +278,6 @@ int wt_transform_read(const wt_transform *t, size_t i, float *out, wt_error *err
 }
 
 /* ---- keys ---- */
-
-static bool channels_change(const wt_channels *c) { return c && (c->gain || c->rotation.signs || c->scale); }
 
 /* All numbers that the change depends on, beside the model's. The name says which channels they are. */
 static void hash_channels(XXH3_state_t *state, const wt_channels *c) {

@@ -24,6 +24,7 @@ static void fill_tables(void) {
         if (level >= WT_CPU_AVX512) {
             wt_codec_float_avx512(table);
             wt_codec_legacy_avx512(table);
+            wt_codec_k_avx512(table);
         }
 #elif defined(__aarch64__)
         if (level >= WT_CPU_NEON) {

@@ -26,6 +26,13 @@ const wt_codec *wt_codec_of(wt_type type);
 /* As wt_codec_of with the variants up to `level`, which this processor must have (wt_cpu_best); for tests. */
 const wt_codec *wt_codec_at(wt_type type, wt_cpu_level level);
 
+/*
+ * Decodes n weights of a type that this build can decode, as its codec's `decode` does and to the same bits, with stores
+ * that go past the caches: for results larger than those, which ordinary stores would read from memory before they
+ * write them and for which they would turn out everything else. What is read again at once is better decoded by `decode`.
+ */
+void wt_decode_streaming(wt_type type, const void *src, float *dst, size_t n);
+
 /* Half-precision conversions, bit-exact and rounding to nearest even. A NaN stays one, made quiet by wt_f32_to_f16. */
 float wt_f16_to_f32(uint16_t h);
 uint16_t wt_f32_to_f16(float f);

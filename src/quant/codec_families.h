@@ -18,6 +18,7 @@ void wt_codec_float_avx512(wt_codec *table);
 void wt_codec_legacy_avx2(wt_codec *table);
 void wt_codec_legacy_avx512(wt_codec *table);
 void wt_codec_k_avx2(wt_codec *table);
+void wt_codec_k_avx512(wt_codec *table);
 void wt_codec_float_neon(wt_codec *table);
 void wt_codec_legacy_neon(wt_codec *table);
 void wt_codec_k_neon(wt_codec *table);

@@ -120,6 +120,44 @@ static void test_variants(void **state) {
     }
 }
 
+/*
+ * wt_decode_streaming at every place of a cache line (guards stand at the end, so that lengths move the beginning), of
+ * less than a line to some of its pieces, and with one float before and after that stay.
+ */
+static void test_streaming(void **state) {
+    (void)state;
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 3, 0);
+    for (size_t t = 0; t < N_DECODED; t++) {
+        const wt_type_info *info = wt_type_find(DECODED[t]);
+        size_t last = SIZE_MAX;
+        for (size_t weights = 0; weights < 2100; weights += weights < 100 ? 1 : 31) {
+            const size_t blocks = weights / info->block, n = blocks * info->block, bytes = blocks * info->block_bytes;
+            if (n == last) continue;
+            last = n;
+            guarded src = guarded_new(bytes + 3), expected = guarded_new(4 * n + 4), got = guarded_new(4 * n + 72);
+            unsigned char *from = guarded_tail(&src, bytes + weights % 4);
+            for (size_t i = 0; i < bytes; i++) from[i] = (unsigned char)wt_rng_next(&rng);
+            float *a = guarded_tail(&expected, 4 * n);
+            wt_codec_of(DECODED[t])->decode(from, a, n);
+            for (size_t after = 0; after < 17; after++) {
+                float *b = (float *)guarded_tail(&got, 4 * (n + after));
+                memset(b, 0xa5, 4 * (n + after));
+                b[-1] = 42.0f;
+                if (after) b[n] = 43.0f;
+                wt_decode_streaming(DECODED[t], from, b, n);
+                if (memcmp(a, b, 4 * n) != 0)
+                    fail_msg("%s: %zu weights, %zu floats from the end, are streamed differently", info->name, n,
+                             after);
+                assert_true(b[-1] == 42.0f && (!after || b[n] == 43.0f));
+            }
+            guarded_free(&src);
+            guarded_free(&expected);
+            guarded_free(&got);
+        }
+    }
+}
+
 /* ---- halves ---- */
 
 /* By the definition: sign, 5 bits of exponent, 10 of fraction. */
@@ -211,8 +249,8 @@ static void test_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),     cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_every_half),  cmocka_unit_test(test_rounding_to_half), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_golden),     cmocka_unit_test(test_variants),         cmocka_unit_test(test_streaming),
+        cmocka_unit_test(test_every_half), cmocka_unit_test(test_rounding_to_half), cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
