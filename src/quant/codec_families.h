@@ -1,4 +1,4 @@
-/* What the families share: their entries, and reading a half. */
+/* What the families share: their entries, and reading scales. */
 #ifndef WT_QUANT_CODEC_FAMILIES_H
 #define WT_QUANT_CODEC_FAMILIES_H
 
@@ -14,17 +14,40 @@ void wt_codec_codebook(wt_codec *table); /* IQ1, IQ2, IQ3 */
 
 /* Variants: called after the plain ones, on processors of their level. */
 void wt_codec_float_avx2(wt_codec *table);
-void wt_codec_float_avx512(wt_codec *table);
 void wt_codec_legacy_avx2(wt_codec *table);
-void wt_codec_legacy_avx512(wt_codec *table);
 void wt_codec_k_avx2(wt_codec *table);
+void wt_codec_iq4_avx2(wt_codec *table);
+void wt_codec_ternary_avx2(wt_codec *table);
+void wt_codec_codebook_avx2(wt_codec *table);
+void wt_codec_float_avx512(wt_codec *table);
+void wt_codec_legacy_avx512(wt_codec *table);
 void wt_codec_k_avx512(wt_codec *table);
+void wt_codec_iq4_avx512(wt_codec *table);
+void wt_codec_ternary_avx512(wt_codec *table);
 void wt_codec_float_neon(wt_codec *table);
 void wt_codec_legacy_neon(wt_codec *table);
 void wt_codec_k_neon(wt_codec *table);
+void wt_codec_iq4_neon(wt_codec *table);
 
-/* The scale that byte d of NVFP4 stands for: half of an E4M3 without a sign. */
-float wt_nvfp4_scale(uint8_t d);
+/* The scale that byte d of NVFP4 stands for: half of an E4M3 without a sign, whose last byte is none. */
+static inline float wt_nvfp4_scale(uint8_t d) {
+    const uint32_t exponent = d >> 3 & 15, mantissa = d & 7;
+    union {
+        uint32_t u;
+        float f;
+    } normal = {.u = (exponent + 119) << 23 | mantissa << 20}; /* (8 + mantissa) 2^(exponent - 11) */
+    if (d == 0x7f) return 0.0f;
+    return exponent == 0 ? (float)mantissa * 0x1p-10f : normal.f;
+}
+
+/* The scale that byte e of MXFP4 stands for: 2^(e - 128), below the least normal number for 0 and 1. */
+static inline float wt_mxfp4_scale(uint8_t e) {
+    union {
+        uint32_t u;
+        float f;
+    } out = {.u = e > 1 ? (uint32_t)(e - 1) << 23 : 0x200000u << e};
+    return out.f;
+}
 
 /* IEEE half to float, exact; NaN keeps its payload. */
 static inline float wt_half_to_float(uint16_t h) {

@@ -1,5 +1,4 @@
 /* Four-bit codes that index a table of values, in plain C. Formats: ../shared/formats (ggml's IQ4 types, OCP MX, NVFP4). */
-#include <math.h>
 #include <string.h>
 
 #include "quant/codec_blocks.h"
@@ -40,14 +39,8 @@ static void decode_mxfp4(const void *src, float *dst, size_t n) {
     wt_block_mxfp4 b;
     for (size_t i = 0; i < n / 32; i++, dst += 32) {
         memcpy(&b, (const unsigned char *)src + i * sizeof b, sizeof b);
-        decode_run(b.qs, 16, ldexpf(1.0f, b.e - 128), WT_VALUES_FP4, dst);
+        decode_run(b.qs, 16, wt_mxfp4_scale(b.e), WT_VALUES_FP4, dst);
     }
-}
-
-float wt_nvfp4_scale(uint8_t d) {
-    int exponent = d >> 3 & 15, mantissa = d & 7;
-    if (d == 0x7f) return 0.0f;
-    return exponent == 0 ? ldexpf((float)mantissa, -10) : ldexpf((float)(8 + mantissa), exponent - 11);
 }
 
 static void decode_nvfp4(const void *src, float *dst, size_t n) {

@@ -1,13 +1,12 @@
 /*
- * The K types with 256-bit registers: 32 codes at a time as signed bytes, which lie in the file so that one shift and
- * mask serves 32 weights. Included by the variants for AVX2 and AVX-512, which widen 16 codes to floats and write them,
- * the one thing that they do differently, by
- *   put_scaled(dst, codes, d): weights d q, and put_lowered(dst, codes, d, m): weights d q - m.
- * Operations are the plain variant's.
+ * The K types for AVX2 and AVX-512 (codec_x86.h): 32 codes at a time as signed bytes, which lie in the file so that one
+ * shift and mask serves 32 weights. Included by a file for each.
  */
-static inline __m256i load32(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
+#include <stddef.h>
 
-static inline float half_at(const uint8_t *p) { return _cvtsh_ss((unsigned short)(p[0] | p[1] << 8)); }
+#include "quant/codec_blocks.h"
+#include "quant/codec_families.h"
+#include "quant/codec_x86.h"
 
 /* The bits `mask` of every byte, shifted down first. */
 static inline __m256i bits(__m256i v, int shift, char mask) {
@@ -26,28 +25,20 @@ static inline __m128i high16(__m256i v) { return _mm256_extracti128_si256(v, 1);
 /* ---- scales: all of a block at once, out[k] = d times byte k ---- */
 
 static inline void scale8(float *out, __m128i bytes, float d) {
-    _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_set1_ps(d), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))));
+    _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_set1_ps(d), floats8(bytes)));
 }
 
 static inline void scale16(float *out, __m128i bytes, float d) {
     scale8(out, bytes, d);
-    scale8(out + 8, _mm_unpackhi_epi64(bytes, bytes), d);
-}
-
-static inline __m128i load16(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)(const void *)p); }
-
-static inline uint32_t word_at(const uint8_t *p) {
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
+    scale8(out + 8, upper8(bytes), d);
 }
 
 /* wt_q3_k_scale of all 16 runs: nibbles of bytes 0..7, and over them pairs of bits of bytes 8..11. */
 static inline __m128i q3_k_scales(const uint8_t *s) {
-    const __m128i low = _mm_loadl_epi64((const __m128i *)(const void *)s), nibble = _mm_set1_epi8(15);
+    const __m128i low = _mm_loadl_epi64((const __m128i *)(const void *)s);
     __m128i high = _mm_srlv_epi32(_mm_set1_epi32((int)word_at(s + 8)), _mm_setr_epi32(0, 2, 4, 6));
     high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4);
-    const __m128i both = _mm_and_si128(_mm_unpacklo_epi64(low, _mm_srli_epi16(low, 4)), nibble);
+    const __m128i both = low_nibbles(_mm_unpacklo_epi64(low, _mm_srli_epi16(low, 4)));
     return _mm_sub_epi8(_mm_or_si128(both, high), _mm_set1_epi8(32));
 }
 
@@ -65,10 +56,10 @@ static inline void q4_k_scales(const uint8_t *s, float d, float dmin, float *sca
 static void decode_q2_k(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
     for (size_t i = 0; i < n; i += WT_SUPER, p += sizeof(wt_block_q2_k)) {
-        const __m128i both = load16(p + offsetof(wt_block_q2_k, scales)), nibble = _mm_set1_epi8(15);
+        const __m128i both = load16(p + offsetof(wt_block_q2_k, scales));
         float scales[16], minima[16];
-        scale16(scales, _mm_and_si128(both, nibble), half_at(p + offsetof(wt_block_q2_k, d)));
-        scale16(minima, _mm_and_si128(_mm_srli_epi16(both, 4), nibble), half_at(p + offsetof(wt_block_q2_k, dmin)));
+        scale16(scales, low_nibbles(both), half_at(p + offsetof(wt_block_q2_k, d)));
+        scale16(minima, high_nibbles(both), half_at(p + offsetof(wt_block_q2_k, dmin)));
         for (int run = 0; run < 16; run += 2, dst += 32) {
             __m256i q = bits(load32(p + offsetof(wt_block_q2_k, qs) + run / 8 * 32), run / 2 % 4 * 2, 3);
             put_lowered(dst, low16(q), scales[run], minima[run]);
@@ -142,4 +133,12 @@ static void decode_q6_k(const void *src, float *dst, size_t n) {
             put_scaled(dst + 16, high16(q), scales[2 * run + 1]);
         }
     }
+}
+
+static void fill_k(wt_codec *table) {
+    table[WT_Q2_K].decode = decode_q2_k;
+    table[WT_Q3_K].decode = decode_q3_k;
+    table[WT_Q4_K].decode = decode_q4_k;
+    table[WT_Q5_K].decode = decode_q5_k;
+    table[WT_Q6_K].decode = decode_q6_k;
 }

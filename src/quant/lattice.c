@@ -74,7 +74,7 @@ static void read_iq4_xs(const void *block, wt_lattice *l) {
 
 static void read_mxfp4(const void *block, wt_lattice *l) {
     LOAD(wt_block_mxfp4);
-    l->scale[0] = ldexpf(1.0f, b.e - 128);
+    l->scale[0] = wt_mxfp4_scale(b.e);
 }
 
 static void read_nvfp4(const void *block, wt_lattice *l) {

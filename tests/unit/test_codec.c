@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "quant/codec.h"
+#include "quant/codec_families.h"
 #include "support/guarded.h"
 
 static const wt_type DECODED[] = {
@@ -197,6 +197,17 @@ static void test_every_half(void **state) {
     }
 }
 
+/* Every byte that is a scale, by the definitions: MXFP4's a power of 2, NVFP4's half of an E4M3. */
+static void test_scale_bytes(void **state) {
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        int exponent = byte >> 3 & 15, fraction = byte & 7;
+        double e4m3 = exponent ? ldexp(8 + fraction, exponent - 10) : ldexp(fraction, -9);
+        assert_true((double)wt_mxfp4_scale((uint8_t)byte) == ldexp(1.0, byte - 128));
+        assert_true((double)wt_nvfp4_scale((uint8_t)byte) == (byte == 0x7f ? 0.0 : e4m3 / 2));
+    }
+}
+
 /* The nearest half, of two equally near the even one; 65520 and above is infinity. */
 static void check_rounding(float f) {
     uint16_t h = wt_f32_to_f16(f);
@@ -249,8 +260,9 @@ static void test_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),     cmocka_unit_test(test_variants),         cmocka_unit_test(test_streaming),
-        cmocka_unit_test(test_every_half), cmocka_unit_test(test_rounding_to_half), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_golden),      cmocka_unit_test(test_variants),         cmocka_unit_test(test_streaming),
+        cmocka_unit_test(test_every_half),  cmocka_unit_test(test_rounding_to_half), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_scale_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

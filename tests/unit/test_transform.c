@@ -138,6 +138,36 @@ static void test_function_of_random_models(void **state) {
     }
 }
 
+/* Matrices that go past the caches into memory are decoded as others are, and change as they do. */
+static void test_large_matrices(void **state) {
+    (void)state;
+    random_model large = *random_model_find("llama-f16");
+    large.name = "large";
+    large.layers = 1;
+    large.ffn = 65600; /* by the width of 64 more than 2^22 weights */
+    wt_model *model = make_model(&large);
+    check_function(model, large.name, test_seed());
+    const wt_transform_request nothing = {0};
+    wt_transform *t = make_transform(model, &nothing, NULL);
+    size_t seen = 0;
+    for (size_t i = 0; i < wt_transform_count(t); i++) {
+        const wt_site_tensor *site = wt_transform_at(t, i);
+        const size_t n = site->rows * site->cols;
+        if (n < (size_t)1 << 22) continue;
+        wt_error err = {0};
+        float *got = calloc(n, sizeof *got), *expected = calloc(n, sizeof *expected);
+        assert_int_equal(wt_transform_read(t, i, got, &err), 0);
+        wt_codec_of(site->source->type)->decode(site->source->data, expected, n);
+        assert_memory_equal(got, expected, n * sizeof *got);
+        free(got);
+        free(expected);
+        seen++;
+    }
+    assert_int_equal(seen, 3); /* gate, up and down */
+    wt_transform_free(t);
+    wt_model_close(model);
+}
+
 static void test_function_of_trained_models(void **state) {
     (void)state;
     need_shared();
@@ -350,6 +380,7 @@ int main(void) {
         cmocka_unit_test(test_every_tensor_counts),
         cmocka_unit_test(test_wrong_ways),
         cmocka_unit_test(test_function_of_random_models),
+        cmocka_unit_test(test_large_matrices),
         cmocka_unit_test(test_function_of_trained_models),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
