@@ -207,17 +207,11 @@ static int find_tensors(wt_transform *t, const wt_model *model, wt_error *err) {
 
 /* ---- values ---- */
 
-/* Rows that one thread reads in turn; and columns, a cache line of them, that go through all rows together. */
+/* Rows that are changed together: a cache line of columns at a time goes through all of them. */
 #define STRIPE ((size_t)16)
 
 /* A matrix this small is not worth the meeting of threads. */
 #define WORTH_THREADS ((size_t)1 << 14)
-
-/*
- * Weights whose floats (16 MiB) are more than the caches keep until the first of them is read again: with a pass over
- * them that follows, streaming them takes 0.9 of the time; of half as many, all of it.
- */
-#define BEYOND_CACHES ((size_t)1 << 22)
 
 static bool channels_change(const wt_channels *c) { return c && (c->gain || c->rotation.signs || c->scale); }
 
@@ -236,31 +230,38 @@ static void write_columns(const wt_channels *c, bool folds, float *x, size_t str
     }
 }
 
-/* `rows` rows whose weights begin at `from`. */
-static void read_rows(const wt_recipe *r, bool folds, const unsigned char *from, size_t rows, float *out) {
-    const size_t cols = r->site.cols;
-    if (!channels_change(r->columns) && r->site.rows * cols >= BEYOND_CACHES) {
-        wt_decode_streaming(r->weight.type, from, out, rows * cols);
-        return;
-    }
-    uint64_t row_bytes = 0;
-    wt_type_row_bytes(r->weight.type, cols, &row_bytes);
-    for (size_t i = 0; i < rows; i++, out += cols) {
-        wt_codec_of(r->weight.type)->decode(from + i * row_bytes, out, cols);
-        read_row(r->columns, folds, out);
+/* Rows of a large matrix that one thread streams in turn. */
+#define STREAMED_ROWS ((size_t)16)
+
+static void read_rows(const wt_recipe *r, bool folds, size_t row_bytes, float *out) {
+    const size_t rows = r->site.rows, cols = r->site.cols;
+    const wt_decode_fn decode = wt_codec_of(r->weight.type)->decode;
+#pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
+    for (size_t i = 0; i < rows; i++) {
+        decode((const unsigned char *)r->weight.data + i * row_bytes, out + i * cols, cols);
+        read_row(r->columns, folds, out + i * cols);
     }
 }
 
-int wt_recipe_read(const wt_recipe *r, bool folds, float *out, wt_error *err) {
+static void stream_rows(const wt_recipe *r, size_t row_bytes, float *out) {
+    const size_t rows = r->site.rows, cols = r->site.cols;
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < rows; i += STREAMED_ROWS) {
+        const unsigned char *from = (const unsigned char *)r->weight.data + i * row_bytes;
+        const size_t n = (rows - i < STREAMED_ROWS ? rows - i : STREAMED_ROWS) * cols;
+        wt_decode_streaming(r->weight.type, from, out + i * cols, n);
+    }
+}
+
+int wt_recipe_read(const wt_recipe *r, bool folds, bool touched, float *out, wt_error *err) {
     const size_t rows = r->site.rows, cols = r->site.cols;
     uint64_t row_bytes;
     if (!wt_type_row_bytes(r->weight.type, cols, &row_bytes))
         return wt_fail(err, WT_ERR_ARGUMENT, "tensor '%s' has rows of no whole blocks", r->site.name);
-#pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
-    for (size_t i = 0; i < rows; i += STRIPE) {
-        const unsigned char *from = (const unsigned char *)r->weight.data + i * row_bytes;
-        read_rows(r, folds, from, rows - i < STRIPE ? rows - i : STRIPE, out + i * cols);
-    }
+    if (touched && !channels_change(r->columns) && rows * cols >= WT_BEYOND_CACHES)
+        stream_rows(r, (size_t)row_bytes, out);
+    else
+        read_rows(r, folds, (size_t)row_bytes, out);
     const wt_channels *c = r->rows;
     if (!c || !(c->rotation.signs || (folds && c->scale))) return 0;
     if (r->norm) {
@@ -277,7 +278,7 @@ int wt_recipe_read(const wt_recipe *r, bool folds, float *out, wt_error *err) {
 }
 
 int wt_transform_read(const wt_transform *t, size_t i, float *out, wt_error *err) {
-    return wt_recipe_read(&t->tensors[i], true, out, err);
+    return wt_recipe_read(&t->tensors[i], true, false, out, err);
 }
 
 /* ---- keys ---- */

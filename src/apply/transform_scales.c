@@ -144,7 +144,7 @@ static int find_weights(const site *s, wt_error *err) {
     for (int i = 0; i < 4; i++) {
         const wt_recipe *r = reader(s, i);
         if (!r) continue;
-        if (wt_recipe_read(r, false, s->matrix, err) != 0) return -1;
+        if (wt_recipe_read(r, false, true, s->matrix, err) != 0) return -1;
 #pragma omp parallel for schedule(static)
         for (size_t from = 0; from < n; from += stripe)
             add_columns(s, r->site.rows, from, n - from < stripe ? n : from + stripe);

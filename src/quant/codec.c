@@ -18,18 +18,12 @@ static void fill_tables(void) {
 #if defined(__x86_64__)
         if (level >= WT_CPU_AVX2) {
             wt_codec_float_avx2(table);
-            wt_codec_legacy_avx2(table);
-            wt_codec_k_avx2(table);
-            wt_codec_iq4_avx2(table);
-            wt_codec_ternary_avx2(table);
+            wt_codec_blocks_avx2(table);
             wt_codec_codebook_avx2(table);
         }
         if (level >= WT_CPU_AVX512) {
             wt_codec_float_avx512(table);
-            wt_codec_legacy_avx512(table);
-            wt_codec_k_avx512(table);
-            wt_codec_iq4_avx512(table);
-            wt_codec_ternary_avx512(table);
+            wt_codec_blocks_avx512(table);
         }
 #elif defined(__aarch64__)
         if (level >= WT_CPU_NEON) {

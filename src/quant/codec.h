@@ -2,8 +2,10 @@
  * Block codecs: what a block's bytes mean. One table, indexed by type number (sizes are model/types.h's). This floor
  * knows nothing of models. Formats: ggml's; F16 is IEEE half, BF16 the upper half of a float.
  *
- * A family of types is a file (codec_k.c), whose plain C fills the family's rows; its variants for instruction sets
- * (codec_k_avx2.c) overwrite the rows that they have something faster for. All decode to the same bits.
+ * A family of types is a file (codec_k.c), whose plain C fills the family's rows. Variants for instruction sets overwrite
+ * the rows that they have something faster for: codec_k_neon.c, and codec_k_body.h, which is written once for AVX2 and
+ * AVX-512 and compiled by codec_blocks_avx2.c and codec_blocks_avx512.c. All decode to the same bits, but for those of a
+ * NaN.
  */
 #ifndef WT_QUANT_CODEC_H
 #define WT_QUANT_CODEC_H
@@ -27,9 +29,10 @@ const wt_codec *wt_codec_of(wt_type type);
 const wt_codec *wt_codec_at(wt_type type, wt_cpu_level level);
 
 /*
- * Decodes n weights of a type that this build can decode, as its codec's `decode` does and to the same bits, with stores
- * that go past the caches: for results larger than those, which ordinary stores would read from memory before they
- * write them and for which they would turn out everything else. What is read again at once is better decoded by `decode`.
+ * Decodes n weights of a type that this build can decode, as its codec's `decode` does, with stores that go past the
+ * caches: for results larger than those, in memory that was written to before. Ordinary stores read such memory before
+ * they write it, and turn out of the caches what else is there. Fresh memory, or what is read again at once, is better
+ * decoded by `decode`; so are, and by this function too, types with a codebook, which no memory is too slow for.
  */
 void wt_decode_streaming(wt_type type, const void *src, float *dst, size_t n);
 

@@ -3,18 +3,11 @@
  * are shifted up to where a float has its own.
  */
 #include <immintrin.h>
-#include <string.h>
-
-#include "quant/codebook_blocks.h"
-#include "quant/codebook_tables.h"
-#include "quant/codec_families.h"
-
-static const float VALUES_1[4] = WT_VALUES_IQ1, VALUES_2[4] = WT_VALUES_IQ2, VALUES_3_XXS[8] = WT_VALUES_IQ3_XXS,
-                   VALUES_3_S[8] = WT_VALUES_IQ3_S;
 
 /* Values of 8 digits of 2 bits. Those are chosen by three bits, of which the upper one is the next digit's: hence twice. */
-static inline __m256 values_of_2(unsigned row, const float values[4]) {
-    const __m256 twice = _mm256_broadcast_ps((const __m128 *)(const void *)values);
+static inline __m256 values_of_2(unsigned row, const float *values) {
+    const __m128 once = _mm_loadu_ps(values);
+    const __m256 twice = _mm256_set_m128(once, once);
     const __m256i shifts = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
     return _mm256_permutevar8x32_ps(twice, _mm256_srlv_epi32(_mm256_set1_epi32((int)row), shifts));
 }
@@ -25,13 +18,13 @@ static inline __m256 with_signs(__m256 v, unsigned signs) {
     return _mm256_xor_ps(v, _mm256_and_ps(_mm256_castsi256_ps(at), _mm256_set1_ps(-0.0f)));
 }
 
-static inline void put_1(unsigned row, float delta, float scale, float *dst) {
-    const __m256 v = _mm256_add_ps(values_of_2(row, VALUES_1), _mm256_set1_ps(delta));
+static inline void put_1(unsigned row, const float *values, float delta, float scale, float *dst) {
+    const __m256 v = _mm256_add_ps(values_of_2(row, values), _mm256_set1_ps(delta));
     _mm256_storeu_ps(dst, _mm256_mul_ps(_mm256_set1_ps(scale), v));
 }
 
-static inline void put_2(unsigned row, unsigned signs, float scale, float *dst) {
-    const __m256 v = _mm256_mul_ps(_mm256_set1_ps(scale), values_of_2(row, VALUES_2));
+static inline void put_2(unsigned row, const float *values, unsigned signs, float scale, float *dst) {
+    const __m256 v = _mm256_mul_ps(_mm256_set1_ps(scale), values_of_2(row, values));
     _mm256_storeu_ps(dst, with_signs(v, signs));
 }
 

@@ -1,11 +1,20 @@
 /*
  * IQ1, IQ2 and IQ3: 256 weights in groups of 8, each a row of a codebook (or two rows of 4), signs and a scale that 16
  * or 32 weights share. Included by a file for each instruction set, which writes the 8 weights of a group by
- *   put_1(row, delta, scale, dst): a row of 2-bit digits, delta added to their values;
- *   put_2(row, signs, scale, dst): a row of 2-bit digits; bit j of signs is weight j's;
+ *   put_1(row, values, delta, scale, dst): a row of 2-bit digits that stand for values[4], delta added to them;
+ *   put_2(row, values, signs, scale, dst): the same without, and bit j of signs is weight j's;
  *   put_3(first, second, values, signs, scale, dst): two rows of 4 3-bit digits each that stand for values[8],
  * the products in the formula's order. Blocks are copied out first: they lie at any alignment.
  */
+#include <string.h>
+
+#include "quant/codebook_blocks.h"
+#include "quant/codebook_tables.h"
+#include "quant/codec_families.h"
+
+static const float VALUES_1[4] = WT_VALUES_IQ1, VALUES_2[4] = WT_VALUES_IQ2, VALUES_3_XXS[8] = WT_VALUES_IQ3_XXS,
+                   VALUES_3_S[8] = WT_VALUES_IQ3_S;
+
 static void decode_iq2_xxs(const void *src, float *dst, size_t n) {
     wt_block_iq2_xxs b;
     for (size_t i = 0; i < n / WT_SUPER; i++) {
@@ -16,7 +25,7 @@ static void decode_iq2_xxs(const void *src, float *dst, size_t n) {
             uint32_t rows = q[0] | (uint32_t)q[1] << 16, signs = q[2] | (uint32_t)q[3] << 16;
             float scale = d * (0.5f + (float)(signs >> 28)) * 0.25f;
             for (int l = 0; l < 4; l++, dst += 8)
-                put_2(wt_grid_iq2xxs[rows >> 8 * l & 255], wt_signs_of(signs >> 7 * l & 127), scale, dst);
+                put_2(wt_grid_iq2xxs[rows >> 8 * l & 255], VALUES_2, wt_signs_of(signs >> 7 * l & 127), scale, dst);
         }
     }
 }
@@ -28,7 +37,7 @@ static void decode_iq2_xs(const void *src, float *dst, size_t n) {
         float d = wt_half_to_float(b.d);
         for (int l = 0; l < 32; l++, dst += 8) {
             float scale = d * (0.5f + (float)(b.scales[l / 4] >> l / 2 % 2 * 4 & 15)) * 0.25f;
-            put_2(wt_grid_iq2xs[b.qs[l] & 511], wt_signs_of(b.qs[l] >> 9), scale, dst);
+            put_2(wt_grid_iq2xs[b.qs[l] & 511], VALUES_2, wt_signs_of(b.qs[l] >> 9), scale, dst);
         }
     }
 }
@@ -41,7 +50,7 @@ static void decode_iq2_s(const void *src, float *dst, size_t n) {
         for (int l = 0; l < 32; l++, dst += 8) {
             float scale = d * (0.5f + (float)(b.scales[l / 4] >> l / 2 % 2 * 4 & 15)) * 0.25f;
             unsigned row = b.qs[l] | (b.qh[l / 4] >> l % 4 * 2 & 3u) << 8;
-            put_2(wt_grid_iq2s[row], b.signs[l], scale, dst);
+            put_2(wt_grid_iq2s[row], VALUES_2, b.signs[l], scale, dst);
         }
     }
 }
@@ -85,7 +94,7 @@ static void decode_iq1_s(const void *src, float *dst, size_t n) {
         for (int l = 0; l < 32; l++, dst += 8) {
             unsigned h = b.qh[l / 4];
             float scale = d * (float)(2 * (h >> 12 & 7) + 1), delta = h >> 15 ? -WT_IQ1_DELTA : WT_IQ1_DELTA;
-            put_1(wt_grid_iq1s[b.qs[l] | (h >> l % 4 * 3 & 7) << 8], delta, scale, dst);
+            put_1(wt_grid_iq1s[b.qs[l] | (h >> l % 4 * 3 & 7) << 8], VALUES_1, delta, scale, dst);
         }
     }
 }
@@ -98,7 +107,7 @@ static void decode_iq1_m(const void *src, float *dst, size_t n) {
         for (int l = 0; l < 32; l++, dst += 8) {
             unsigned h = b.qh[l / 2] >> l % 2 * 4 & 15;
             float scale = d * (float)(2 * (b.scales[l / 8] >> l / 2 % 4 * 3 & 7) + 1);
-            put_1(wt_grid_iq1s[b.qs[l] | (h & 7) << 8], h & 8 ? -WT_IQ1_DELTA : WT_IQ1_DELTA, scale, dst);
+            put_1(wt_grid_iq1s[b.qs[l] | (h & 7) << 8], VALUES_1, h & 8 ? -WT_IQ1_DELTA : WT_IQ1_DELTA, scale, dst);
         }
     }
 }

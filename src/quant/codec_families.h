@@ -5,31 +5,25 @@
 #include "quant/codec.h"
 
 /* Each fills its rows of a table of WT_TYPE_LIMIT. */
-void wt_codec_float(wt_codec *table);  /* F32, F16, BF16 */
-void wt_codec_legacy(wt_codec *table); /* Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 */
-void wt_codec_k(wt_codec *table);      /* Q2_K to Q6_K */
-void wt_codec_iq4(wt_codec *table);    /* IQ4_NL, IQ4_XS, MXFP4, NVFP4 */
-void wt_codec_ternary(wt_codec *table); /* Q1_0, Q2_0, TQ1_0, TQ2_0 */
+void wt_codec_float(wt_codec *table);    /* F32, F16, BF16 */
+void wt_codec_legacy(wt_codec *table);   /* Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 */
+void wt_codec_k(wt_codec *table);        /* Q2_K to Q6_K */
+void wt_codec_iq4(wt_codec *table);      /* IQ4_NL, IQ4_XS, MXFP4, NVFP4 */
+void wt_codec_ternary(wt_codec *table);  /* Q1_0, Q2_0, TQ1_0, TQ2_0 */
 void wt_codec_codebook(wt_codec *table); /* IQ1, IQ2, IQ3 */
 
 /* Variants: called after the plain ones, on processors of their level. */
 void wt_codec_float_avx2(wt_codec *table);
-void wt_codec_legacy_avx2(wt_codec *table);
-void wt_codec_k_avx2(wt_codec *table);
-void wt_codec_iq4_avx2(wt_codec *table);
-void wt_codec_ternary_avx2(wt_codec *table);
+void wt_codec_blocks_avx2(wt_codec *table); /* legacy, K, IQ4, ternary */
 void wt_codec_codebook_avx2(wt_codec *table);
 void wt_codec_float_avx512(wt_codec *table);
-void wt_codec_legacy_avx512(wt_codec *table);
-void wt_codec_k_avx512(wt_codec *table);
-void wt_codec_iq4_avx512(wt_codec *table);
-void wt_codec_ternary_avx512(wt_codec *table);
+void wt_codec_blocks_avx512(wt_codec *table); /* as above */
 void wt_codec_float_neon(wt_codec *table);
 void wt_codec_legacy_neon(wt_codec *table);
 void wt_codec_k_neon(wt_codec *table);
 void wt_codec_iq4_neon(wt_codec *table);
 
-/* The scale that byte d of NVFP4 stands for: half of an E4M3 without a sign, whose last byte is none. */
+/* The scale that byte d of NVFP4 stands for: half of an E4M3, 0 for 0x7f; the sign does not count. */
 static inline float wt_nvfp4_scale(uint8_t d) {
     const uint32_t exponent = d >> 3 & 15, mantissa = d & 7;
     union {

@@ -15,7 +15,7 @@ enum {
     LINE = 16    /* floats of a cache line */
 };
 
-/* n floats from src (16 bytes aligned) to dst, which is on a cache line's border and n whole lines long. */
+/* n floats, whole cache lines, from src of any alignment to dst on a line's border. */
 static void stream_lines(float *dst, const float *src, size_t n) {
     for (size_t i = 0; i < n; i += LINE) {
         const __m128 a = _mm_loadu_ps(src + i), b = _mm_loadu_ps(src + i + 4);
@@ -27,7 +27,7 @@ static void stream_lines(float *dst, const float *src, size_t n) {
     }
 }
 
-/* The lines that dst shares with its neighbours are written as ever. */
+/* What does not fill a line at the ends, and where pieces meet that do not end with one, is written as ever. */
 static void put(float *dst, const float *src, size_t n) {
     size_t head = (LINE - (uintptr_t)dst / sizeof(float) % LINE) % LINE;
     if (head > n) head = n;
@@ -37,8 +37,25 @@ static void put(float *dst, const float *src, size_t n) {
     memcpy(dst + head + lines, src + head + lines, (n - head - lines) * sizeof(float));
 }
 
+static bool has_codebook(wt_type type) {
+    switch (type) {
+    case WT_IQ1_S:
+    case WT_IQ1_M:
+    case WT_IQ2_XXS:
+    case WT_IQ2_XS:
+    case WT_IQ2_S:
+    case WT_IQ3_XXS:
+    case WT_IQ3_S: return true;
+    default: return false;
+    }
+}
+
 void wt_decode_streaming(wt_type type, const void *src, float *dst, size_t n) {
     const wt_decode_fn decode = wt_codec_of(type)->decode;
+    if (has_codebook(type)) {
+        decode(src, dst, n);
+        return;
+    }
     const wt_type_info *info = wt_type_find(type);
     const size_t bytes = PIECE / info->block * info->block_bytes;
     const unsigned char *from = src;

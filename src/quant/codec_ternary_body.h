@@ -12,7 +12,9 @@ static void decode_q1_0(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
     const __m256i up = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24), sign = _mm256_set1_epi32(INT32_MIN);
     for (size_t i = 0; i < n; i += 128, p += sizeof(wt_block_q1_0)) {
-        const __m256 d = _mm256_set1_ps(half_at(p));
+        uint16_t half; /* a NaN stays as it is, which half_at's instruction would make quiet */
+        memcpy(&half, p, sizeof half);
+        const __m256 d = _mm256_set1_ps(wt_half_to_float(half));
         for (int j = 0; j < 16; j++, dst += 8) {
             const __m256i bit = _mm256_sllv_epi32(_mm256_set1_epi32(p[offsetof(wt_block_q1_0, qs) + j]), up);
             _mm256_storeu_ps(dst, _mm256_xor_ps(d, _mm256_castsi256_ps(_mm256_andnot_si256(bit, sign))));
@@ -60,17 +62,18 @@ static void decode_tq1_0(const void *src, float *dst, size_t n) {
         put_digits(qs, 5, d, dst, 32);
         put_digits(qs + 16, 5, d, dst + 16, 32);
         put_digits(qs + 32, 5, d, dst + 160, 16);
-        for (int j = 0, power = 1; j < 16; j++, power *= j % 4 ? 1 : 3)
-            dst[240 + j] = d * (float)(((qh[j % 4] * power & 255) * 3 >> 8) - 1);
+        for (int digit = 0, power = 1; digit < 4; digit++, power *= 3) {
+            for (int j = 0; j < 4; j++) dst[240 + 4 * digit + j] = d * (float)(((qh[j] * power & 255) * 3 >> 8) - 1);
+        }
     }
 }
 
+/* 32 bytes are 128 weights: the first codes of all, then the second ones. */
 static void decode_tq2_0(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
     for (size_t i = 0; i < n; i += WT_SUPER, p += sizeof(wt_block_tq2_0)) {
         const float d = half_at(p + offsetof(wt_block_tq2_0, d));
-        for (int run = 0; run < 16;
-             run++, dst += 16) { /* 32 bytes for 128 weights: their first codes, second ones ... */
+        for (int run = 0; run < 16; run++, dst += 16) {
             const __m128i bytes = load16(p + offsetof(wt_block_tq2_0, qs) + run / 8 * 32 + run % 2 * 16);
             const __m128i codes =
                 _mm_and_si128(_mm_srl_epi16(bytes, _mm_cvtsi32_si128(run / 2 % 4 * 2)), _mm_set1_epi8(3));
