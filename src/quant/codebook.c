@@ -26,8 +26,8 @@ void wt_codebook_scales(wt_type type, const float *x, const float *w, const wt_s
     b->type = type;
     if (!t) return;
     wt_encode_prepare(x, w, BLOCK, weights, importance);
-    wt_book_search(wt_encode_kernels_at(wt_cpu_chosen()), &t->shape, weights, importance,
-                   search ? search : &wt_encoder_of(type)->search, &codes);
+    wt_book_search(wt_encode_kernels_at(wt_cpu_chosen()), &t->shape, weights, importance, search ? search : &t->usual,
+                   &codes);
     b->d = codes.d;
     memcpy(b->k, codes.k, sizeof b->k);
     memcpy(b->signs, codes.signs, sizeof b->signs);

@@ -36,8 +36,8 @@ const wt_encoder *wt_encoder_of(wt_type type);
  * Encodes n weights (a whole number of blocks of one row) from x to dst (any alignment). `search` NULL: the default, which
  * is short enough to be faster than stock tools: a few candidates for Q4_0, Q4_1, Q5_0 and Q5_1 where all weights count alike
  * and for Q2_K to Q5_K where w is what stock tools make of x without importance (to the bit); fewer than traits.search has for Q3_K and
- * Q6_K. A search that is given is made whatever the weights. w [n] are finite and >= 0 (NULL: all 1); a block whose weights are
- * all 0 is encoded as if they were 1. x is finite. Thread-safe.
+ * Q6_K, and a pass less for types with a codebook. A search that is given is made whatever the weights. w [n] are finite
+ * and >= 0 (NULL: all 1); a block whose weights are all 0 is encoded as if they were 1. x is finite. Thread-safe.
  */
 void wt_encode(wt_type type, const float *x, const float *w, size_t n, const wt_search *search, void *dst);
 

@@ -69,6 +69,7 @@ typedef struct wt_book_codes {
 /* A codebook type: how its weights are cut, and how codes become bytes. */
 typedef struct wt_book_type {
     wt_book_shape shape;
+    wt_search usual; /* what is looked for where no search is given */
     void (*pack)(const wt_book_codes *codes, void *dst);
     size_t bytes; /* of a block */
 } wt_book_type;
