@@ -2,7 +2,7 @@
  * Encoding against stock ggml (its libggml-base.so, opened at run time), type by type, with the same weights: how much
  * weighted error is left, and how many weights a second.
  *   bench_encode LIBGGML_BASE [--type NAME] [--speed-only | --error-only] [FILE.golden | MODEL.gguf ...]
- * Errors are ratios ours / stock per row; speeds are medians of runs in turn, one thread.
+ * Errors are ratios ours / stock per row; speeds are medians of runs in turn, one thread. Fails where a row is worse.
  */
 #include <dlfcn.h>
 #include <math.h>
@@ -145,17 +145,21 @@ static int compare_model(const char *path, wt_error *err) {
     return 0;
 }
 
-static void print_errors(void) {
+/* Returns how many rows are worse than stock's. */
+static size_t print_errors(void) {
+    size_t worse = 0;
     printf("%-8s %-8s %9s %7s %12s %12s %12s\n", "type", "weights", "rows", "worse", "worst row", "mean ratio", "total");
     for (size_t t = 0; t < N_TYPES; t++) {
         for (int weighted = 0; weighted < 2; weighted++) {
             const tally *s = &tallies[t][weighted];
             if (!s->rows) continue;
+            worse += s->worse;
             printf("%-8s %-8s %9zu %7zu %12.6f %12.4f %12.4f\n", type_name(TYPES[t]), weighted ? "imatrix" : "none",
                    s->rows, s->worse, s->worst, s->counted ? exp(s->logs / (double)s->counted) : 1.0,
                    s->stock > 0.0 ? s->ours / s->stock : 1.0);
         }
     }
+    return worse;
 }
 
 /* ---- speed ---- */
@@ -266,7 +270,7 @@ int main(int argc, char **argv) {
             return 1;
         }
     }
-    if (error) print_errors();
+    const size_t worse = error ? print_errors() : 0;
     if (speed) time_all();
-    return 0;
+    return worse > 0;
 }
