@@ -2,13 +2,13 @@
 #include "stock.h"
 
 #include <dlfcn.h>
-#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "bench/stock_library.h"
 #include "model/gguf.h"
 
 enum { OVERRIDE_INT = 0, OVERRIDE_TEXT = 3, MOST_OVERRIDES = 5 };
@@ -69,22 +69,15 @@ static void listen(int level, const char *text, void *user) {
 
 stock *stock_open(const char *folder, wt_error *err) {
     static stock library;
-    char pattern[4096];
-    snprintf(pattern, sizeof pattern, "%s/node_modules/@node-llama-cpp/linux-*/bins/linux-*/libllama.*so*", folder);
-    glob_t found;
-    void *handle = NULL;
-    if (glob(pattern, 0, NULL, &found) == 0) {
-        handle = dlopen(found.gl_pathv[0], RTLD_NOW);
-        globfree(&found);
-    }
+    bool missing;
+    void *handle = stock_library(folder, "libllama", &missing, err);
+    if (!handle) return NULL;
     void (*log_set)(void (*)(int, const char *, void *), void *) = NULL;
-    if (handle) {
-        *(void **)&library.defaults = dlsym(handle, "llama_model_quantize_default_params");
-        *(void **)&library.quantize = dlsym(handle, "llama_model_quantize");
-        *(void **)&log_set = dlsym(handle, "llama_log_set");
-    }
+    *(void **)&library.defaults = dlsym(handle, "llama_model_quantize_default_params");
+    *(void **)&library.quantize = dlsym(handle, "llama_model_quantize");
+    *(void **)&log_set = dlsym(handle, "llama_log_set");
     if (!library.defaults || !library.quantize || !log_set) {
-        wt_fail(err, WT_ERR_IO, "no stock llama.cpp under '%s'", folder);
+        wt_fail(err, WT_ERR_IO, "the stock llama.cpp under '%s' has no quantizer", folder);
         return NULL;
     }
     log_set(listen, NULL);

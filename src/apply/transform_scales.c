@@ -47,6 +47,7 @@ typedef struct site {
     double *squares;                       /* [read->n] */
     float *max;                            /* [read->n] */
     float *matrix;                         /* the largest reader */
+    size_t touched;                        /* floats of it that were written to */
 } site;
 
 /* ---- numbers ---- */
@@ -137,14 +138,16 @@ static const wt_recipe *reader(const site *s, int i) {
     return role == WT_ROLE_LIMIT ? NULL : s->t->by_role[s->layer * WT_LAYER_ROLES + role];
 }
 
-static int find_weights(const site *s, wt_error *err) {
+static int find_weights(site *s, wt_error *err) {
     const size_t n = s->read->n, stripe = 64;
     size_t rows = 0;
     for (size_t c = 0; c < n; c++) s->squares[c] = s->max[c] = 0.0f;
     for (int i = 0; i < 4; i++) {
         const wt_recipe *r = reader(s, i);
         if (!r) continue;
-        if (wt_recipe_read(r, false, true, s->matrix, err) != 0) return -1;
+        const size_t size = r->site.rows * r->site.cols;
+        if (wt_recipe_read(r, false, size <= s->touched, s->matrix, err) != 0) return -1;
+        if (size > s->touched) s->touched = size;
 #pragma omp parallel for schedule(static)
         for (size_t from = 0; from < n; from += stripe)
             add_columns(s, r->site.rows, from, n - from < stripe ? n : from + stripe);
@@ -161,7 +164,7 @@ static int find_weights(const site *s, wt_error *err) {
  * scale[n] = exp of the rule, within its bounds, over the geometric mean: a factor that all channels have in common
  * would change nothing that survives rounding to blocks with scales of their own.
  */
-static int layer_scales(const site *s, float *scale, wt_error *err) {
+static int layer_scales(site *s, float *scale, wt_error *err) {
     const float *given[WT_CHANNEL_VARIABLES] = {0};
     const bool acts = USES(s->rule, WT_CHANNEL_ACT) || USES(s->rule, WT_CHANNEL_ACT_MAX);
     const bool weights = USES(s->rule, WT_CHANNEL_W) || USES(s->rule, WT_CHANNEL_W_MAX);

@@ -20,6 +20,7 @@ typedef void (*wt_decode_fn)(const void *src, float *dst, size_t n);
 
 typedef struct wt_codec {
     wt_decode_fn decode; /* NULL: this build cannot decode the type */
+    bool has_codebook;   /* a look-up for every few weights: slower to decode than memory is to write */
 } wt_codec;
 
 /* The codec of a type for this processor (see base/cpu.h), never NULL. Thread-safe. */

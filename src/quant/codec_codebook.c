@@ -22,4 +22,8 @@ static void put_1(unsigned row, const float *values, float delta, float scale, f
 
 #include "quant/codec_codebook_body.h"
 
-void wt_codec_codebook(wt_codec *table) { fill_codebook(table); }
+void wt_codec_codebook(wt_codec *table) {
+    static const wt_type TYPES[] = {WT_IQ1_S, WT_IQ1_M, WT_IQ2_XXS, WT_IQ2_XS, WT_IQ2_S, WT_IQ3_XXS, WT_IQ3_S};
+    fill_codebook(table);
+    for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++) table[TYPES[i]].has_codebook = true;
+}

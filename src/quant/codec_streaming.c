@@ -1,8 +1,8 @@
 /*
  * Decoding to memory that lies beyond the caches. An ordinary store reads its cache line from memory before it writes
- * it, which for the cheap types is more traffic than the blocks and the floats together; a streaming (non-temporal)
- * store does not. So a piece is decoded into a buffer in the first cache and goes out from there in whole lines. SSE2,
- * which every x86-64 has, does that as fast as wider registers. Other processors decode as ever.
+ * it, which is as much traffic again as the floats themselves; a streaming (non-temporal) store does not. So a piece is
+ * decoded into a buffer in the first cache and goes out from there in whole lines. SSE2, which every x86-64 has, does
+ * that as fast as wider registers. Other processors decode as ever.
  */
 #include "quant/codec.h"
 
@@ -37,22 +37,9 @@ static void put(float *dst, const float *src, size_t n) {
     memcpy(dst + head + lines, src + head + lines, (n - head - lines) * sizeof(float));
 }
 
-static bool has_codebook(wt_type type) {
-    switch (type) {
-    case WT_IQ1_S:
-    case WT_IQ1_M:
-    case WT_IQ2_XXS:
-    case WT_IQ2_XS:
-    case WT_IQ2_S:
-    case WT_IQ3_XXS:
-    case WT_IQ3_S: return true;
-    default: return false;
-    }
-}
-
 void wt_decode_streaming(wt_type type, const void *src, float *dst, size_t n) {
     const wt_decode_fn decode = wt_codec_of(type)->decode;
-    if (has_codebook(type)) {
+    if (wt_codec_of(type)->has_codebook) {
         decode(src, dst, n);
         return;
     }

@@ -1,16 +1,16 @@
 /*
- * blocks FOLDER: what blocks of every type decode to, ours for every instruction set that this processor has against
+ * blocks FOLDER: what every block type, F16 and BF16 decode to, ours for every instruction set that this processor has against
  * the decoders of stock llama.cpp (its libggml-base under FOLDER/node_modules), on random bytes and on such as make
  * trouble: every byte all over, scales that are zeros, subnormal, the largest there are, infinite or no numbers. The
  * same bits, but that a NaN is a NaN.
  */
 #include <dlfcn.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
+#include "bench/stock_library.h"
 #include "quant/codec.h"
 #include "support/testing.h"
 
@@ -36,7 +36,7 @@ static const struct {
 
 /* ---- bytes ---- */
 
-/* Halves that make trouble, and the bytes of two scales of other formats. */
+/* Halves that make trouble; 0x7f7f and 0x0101 are for scales of a byte: NVFP4's NaN, MXFP4's subnormal. */
 static const uint16_t HARD[] = {0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x7bff, 0xfbff, 0x7c00,
                                 0xfc00, 0x7c01, 0x7e00, 0xfe01, 0xffff, 0x7f7f, 0x0101, 0x7fff, 0x80ff};
 
@@ -48,7 +48,7 @@ static void put_halves(unsigned char *at, size_t bytes, uint16_t half) {
 
 /*
  * The first 256 rounds are one byte all over, then come blocks of one hard half, and random ones: as they are, or with
- * hard halves at both ends of each block, where formats keep their scales, or in four places anywhere.
+ * hard halves at both ends of each block, two at each, where formats keep scales and minima; or in four places anywhere.
  */
 static void fill(wt_rng *rng, int round, size_t block_bytes, size_t blocks, unsigned char *bytes) {
     const size_t size = blocks * block_bytes;
@@ -64,10 +64,10 @@ static void fill(wt_rng *rng, int round, size_t block_bytes, size_t blocks, unsi
         case 0: break;
         case 1: put_halves(at, block_bytes, half); break;
         case 2:
-            memcpy(at, &half, 2);
-            half = hard_half(rng);
-            memcpy(at + block_bytes - 2, &half, 2);
-            if (wt_rng_below(rng, 2)) memcpy(at + block_bytes - 2, at, 2);
+            for (int i = 0; i < 4; i++, half = hard_half(rng)) {
+                const size_t ends[] = {0, 2, block_bytes - 4, block_bytes - 2};
+                if (wt_rng_below(rng, 4)) memcpy(at + ends[i], &half, 2);
+            }
             break;
         default:
             for (int i = 0; i < 4; i++, half = hard_half(rng))
@@ -80,22 +80,22 @@ static void fill(wt_rng *rng, int round, size_t block_bytes, size_t blocks, unsi
 
 static bool same(float a, float b) { return memcmp(&a, &b, sizeof a) == 0 || (a != a && b != b); }
 
-static int compare(size_t t, wt_cpu_level level, int round, const unsigned char *bytes, const float *stock, size_t n) {
+static int compare(size_t t, wt_cpu_level level, int round, const unsigned char *bytes, const float *theirs, size_t n) {
     float ours[MOST_WEIGHTS];
     wt_codec_at(TYPES[t].type, level)->decode(bytes, ours, n);
     for (size_t i = 0; i < n; i++) {
-        if (same(ours[i], stock[i])) continue;
+        if (same(ours[i], theirs[i])) continue;
         printf("%s, %s, round %d: weight %zu of %zu is %a, stock's %a\n", wt_type_find(TYPES[t].type)->name,
-               wt_cpu_level_name(level), round, i, n, (double)ours[i], (double)stock[i]);
+               wt_cpu_level_name(level), round, i, n, (double)ours[i], (double)theirs[i]);
         return 1;
     }
     return 0;
 }
 
-/* Returns the number of rows that differ; counts values that are and that are no numbers. */
+/* Returns how often a level's row differs, up to some; counts the values that are finite, and the others. */
 static int compare_type(size_t t, stock_fn decode, size_t *numbers, size_t *others) {
     static unsigned char bytes[MOST_BYTES + 8];
-    static float stock[MOST_WEIGHTS];
+    static float theirs[MOST_WEIGHTS];
     const wt_type_info *info = wt_type_find(TYPES[t].type);
     wt_rng rng;
     int wrong = 0;
@@ -103,31 +103,23 @@ static int compare_type(size_t t, stock_fn decode, size_t *numbers, size_t *othe
     for (int round = 0; round < ROUNDS && wrong < 5; round++) {
         const size_t blocks = info->block == 1 ? 2 + wt_rng_below(&rng, 98) : 1 + wt_rng_below(&rng, MOST_BLOCKS);
         const size_t n = blocks * info->block;
-        fill(&rng, round, info->block == 1 ? 4 : info->block_bytes, blocks,
-             bytes); /* four bytes: two numbers and more */
-        decode(bytes, stock, (int64_t)n);
-        for (size_t i = 0; i < n; i++) (stock[i] - stock[i] == 0.0f) ? ++*numbers : ++*others;
+        const size_t unit = info->block == 1 ? 4 : info->block_bytes; /* two numbers, where a number is a block */
+        fill(&rng, round, unit, blocks, bytes);
+        decode(bytes, theirs, (int64_t)n);
+        for (size_t i = 0; i < n; i++) (theirs[i] - theirs[i] == 0.0f) ? ++*numbers : ++*others;
         for (int level = 0; level <= (int)wt_cpu_best(); level++)
-            wrong += compare(t, (wt_cpu_level)level, round, bytes, stock, n);
+            wrong += compare(t, (wt_cpu_level)level, round, bytes, theirs, n);
     }
     return wrong;
 }
 
-static void *open_stock(const char *folder) {
-    char pattern[4096];
-    glob_t found;
-    void *handle = NULL;
-    snprintf(pattern, sizeof pattern, "%s/node_modules/@node-llama-cpp/linux-*/bins/linux-*/libggml-base*so*", folder);
-    if (glob(pattern, 0, NULL, &found) == 0) handle = dlopen(found.gl_pathv[0], RTLD_NOW);
-    globfree(&found);
-    return handle;
-}
-
 int main(int argc, char **argv) {
-    void *library = argc == 2 ? open_stock(argv[1]) : NULL;
+    wt_error err = {0};
+    bool missing = false;
+    void *library = stock_library(argc == 2 ? argv[1] : ".", "libggml-base", &missing, &err);
     if (!library) {
-        printf("SKIPPED: stock llama.cpp is not installed; run tools/install-dependencies test\n");
-        return 77;
+        printf(missing ? "SKIPPED: %s; run tools/install-dependencies test\n" : "blocks: %s\n", err.message);
+        return missing ? 77 : 1;
     }
     int wrong = 0;
     for (size_t t = 0; t < N_TYPES; t++) {

@@ -85,8 +85,8 @@ static void test_golden(void **state) {
 
 /*
  * Random bytes make every code, and scales that are infinite, NaN or subnormal. Rows of 0 to some blocks, sources at
- * odd addresses, both buffers up against a guard page; what lies before the destination stays. NaNs are alike but in
- * Q1_0, which only copies them.
+ * odd addresses, both buffers up against a guard page; what lies before the destination stays. Any NaN will do
+ * for another, but in Q1_0, which only copies them.
  */
 static void test_variants(void **state) {
     (void)state;

@@ -258,10 +258,34 @@ static void test_brief(void **state) {
     }
 }
 
+/* ---- types with a codebook: a pass less ---- */
+
+static void test_codebooks_by_default(void **state) {
+    (void)state;
+    enum { N = 512 };
+    static const wt_type types[] = {WT_IQ1_S, WT_IQ1_M, WT_IQ2_XXS, WT_IQ2_XS, WT_IQ2_S, WT_IQ3_XXS, WT_IQ3_S};
+    wt_rng rng;
+    wt_rng_init(&rng, test_seed(), 31, 0);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        wt_search search = wt_encoder_of(types[i])->search;
+        search.passes--;
+        for (int round = 0; round < 8; round++) {
+            float x[N], w[N];
+            unsigned char by_default[2 * N] = {0}, by_search[2 * N] = {0};
+            odd_weights(&rng, round, x, N);
+            odd_importance(&rng, round, w, N);
+            wt_encode(types[i], x, w, N, NULL, by_default);
+            wt_encode(types[i], x, w, N, &search, by_search);
+            if (memcmp(by_default, by_search, sizeof by_default) != 0)
+                fail_msg("%s: the default is not the search with a pass less", wt_type_find(types[i])->name);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_short),   cmocka_unit_test(test_short_cost), cmocka_unit_test(test_short_alone),
-        cmocka_unit_test(test_descend), cmocka_unit_test(test_brief),
+        cmocka_unit_test(test_codebooks_by_default), cmocka_unit_test(test_short),   cmocka_unit_test(test_short_cost),
+        cmocka_unit_test(test_short_alone),          cmocka_unit_test(test_descend), cmocka_unit_test(test_brief),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
