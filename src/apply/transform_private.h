@@ -88,7 +88,8 @@ wt_transform *wt_transform_request_new(const wt_model *model, const wt_transform
 
 /*
  * out [rows, cols] = the tensor; without folds where `folds` is false. `touched` says that out was written to before:
- * fresh memory comes into the caches when the system clears it, so that going past them would be the slower way.
+ * fresh memory comes into the caches when the system clears it, so that going past them would be the slower way. 0, or -1
+ * where rows are no whole number of blocks.
  */
 int wt_recipe_read(const wt_recipe *r, bool folds, bool touched, float *out, wt_error *err);
 

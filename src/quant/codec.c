@@ -28,9 +28,8 @@ static void fill_tables(void) {
 #elif defined(__aarch64__)
         if (level >= WT_CPU_NEON) {
             wt_codec_float_neon(table);
-            wt_codec_legacy_neon(table);
+            wt_codec_blocks_neon(table);
             wt_codec_k_neon(table);
-            wt_codec_iq4_neon(table);
         }
 #endif
     }

@@ -4,7 +4,7 @@
  *
  * A family of types is a file (codec_k.c), whose plain C fills the family's rows. Variants for instruction sets overwrite
  * the rows that they have something faster for: codec_k_neon.c, and codec_k_body.h, which is written once for AVX2 and
- * AVX-512 and compiled by codec_blocks_avx2.c and codec_blocks_avx512.c. All decode to the same bits, but for those of a
+ * AVX-512 (codec_legacy_body.h and codec_iq4_body.h: for NEON too) and compiled by codec_blocks_avx2.c and the like. All decode to the same bits, but for those of a
  * NaN.
  */
 #ifndef WT_QUANT_CODEC_H
@@ -30,7 +30,8 @@ const wt_codec *wt_codec_of(wt_type type);
 const wt_codec *wt_codec_at(wt_type type, wt_cpu_level level);
 
 /*
- * Decodes n weights of a type that this build can decode, as its codec's `decode` does, with stores that go past the
+ * Decodes n weights (a whole number of blocks) from src (any alignment) to dst (that of a float) without overlap, of a type
+ * that this build can decode, as its codec's `decode` does, with stores that go past the
  * caches: for results larger than those, in memory that was written to before. Ordinary stores read such memory before
  * they write it, and turn out of the caches what else is there. Fresh memory, or what is read again at once, is better
  * decoded by `decode`; so are, and by this function too, types with a codebook, which no memory is too slow for.

@@ -19,9 +19,8 @@ void wt_codec_codebook_avx2(wt_codec *table);
 void wt_codec_float_avx512(wt_codec *table);
 void wt_codec_blocks_avx512(wt_codec *table); /* as above */
 void wt_codec_float_neon(wt_codec *table);
-void wt_codec_legacy_neon(wt_codec *table);
+void wt_codec_blocks_neon(wt_codec *table); /* legacy, IQ4 */
 void wt_codec_k_neon(wt_codec *table);
-void wt_codec_iq4_neon(wt_codec *table);
 
 /* The scale that byte d of NVFP4 stands for: half of an E4M3, 0 for 0x7f; the sign does not count. */
 static inline float wt_nvfp4_scale(uint8_t d) {

@@ -1,31 +1,31 @@
 /*
- * IQ4 and the two FP4 types for AVX2 and AVX-512 (codec_x86.h), included by a file for each: codes become values by a
- * shuffle of bytes.
+ * IQ4 and the two FP4 types for AVX2, AVX-512 and NEON, included by a file for each: codes become values by a shuffle of
+ * bytes, on what codec_vectors.h has.
  */
 #include <stddef.h>
 
 #include "quant/codec_blocks.h"
 #include "quant/codec_families.h"
-#include "quant/codec_x86.h"
+#include "quant/codec_vectors.h"
 
 /* 32 weights: low nibbles, then high ones. */
-static inline void put_codes(float *dst, __m128i codes, __m128i values, float scale) {
-    put_scaled(dst, _mm_shuffle_epi8(values, low_nibbles(codes)), scale);
-    put_scaled(dst + 16, _mm_shuffle_epi8(values, high_nibbles(codes)), scale);
+static inline void put_codes(float *dst, bytes16 codes, bytes16 values, float scale) {
+    put_scaled(dst, look_up(values, low_nibbles(codes)), scale);
+    put_scaled(dst + 16, look_up(values, high_nibbles(codes)), scale);
 }
 
-static inline __m128i values_of(const int8_t *values) { return load16((const uint8_t *)values); }
+static inline bytes16 values_of(const int8_t *values) { return load16((const uint8_t *)values); }
 
 static void decode_iq4_nl(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
-    const __m128i values = values_of(WT_VALUES_IQ4);
+    const bytes16 values = values_of(WT_VALUES_IQ4);
     for (size_t i = 0; i < n; i += 32, p += sizeof(wt_block_iq4_nl))
         put_codes(dst + i, load16(p + offsetof(wt_block_iq4_nl, qs)), values, half_at(p));
 }
 
 static void decode_iq4_xs(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
-    const __m128i values = values_of(WT_VALUES_IQ4);
+    const bytes16 values = values_of(WT_VALUES_IQ4);
     for (size_t i = 0; i < n; i += WT_SUPER, p += sizeof(wt_block_iq4_xs)) {
         const uint8_t *h = p + offsetof(wt_block_iq4_xs, scales_h), *l = p + offsetof(wt_block_iq4_xs, scales_l);
         const float d = half_at(p);
@@ -39,20 +39,18 @@ static void decode_iq4_xs(const void *src, float *dst, size_t n) {
 
 static void decode_mxfp4(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
-    const __m128i values = values_of(WT_VALUES_FP4);
+    const bytes16 values = values_of(WT_VALUES_FP4);
     for (size_t i = 0; i < n; i += 32, p += sizeof(wt_block_mxfp4))
         put_codes(dst + i, load16(p + offsetof(wt_block_mxfp4, qs)), values, wt_mxfp4_scale(*p));
 }
 
 static void decode_nvfp4(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
-    const __m128i values = values_of(WT_VALUES_FP4);
+    const bytes16 values = values_of(WT_VALUES_FP4);
     for (size_t i = 0; i < n; i += 64, p += sizeof(wt_block_nvfp4)) {
         for (int j = 0; j < 4; j++, dst += 16) { /* runs of 16: low nibbles of 8 bytes, then the high ones */
-            const uint8_t *qs = p + offsetof(wt_block_nvfp4, qs) + 8 * j;
-            const __m128i q = _mm_loadl_epi64((const __m128i *)(const void *)qs);
-            const __m128i codes = low_nibbles(_mm_unpacklo_epi64(q, _mm_srli_epi16(q, 4)));
-            put_scaled(dst, _mm_shuffle_epi8(values, codes), wt_nvfp4_scale(p[j]));
+            const bytes16 codes = nibbles_of_8(p + offsetof(wt_block_nvfp4, qs) + 8 * j);
+            put_scaled(dst, look_up(values, codes), wt_nvfp4_scale(p[j]));
         }
     }
 }

@@ -1,27 +1,19 @@
 /*
- * The block types of 32 weights for AVX2 and AVX-512 (codec_x86.h), included by a file for each.
+ * The block types of 32 weights for AVX2, AVX-512 and NEON, included by a file for each, on what codec_vectors.h has.
  */
 #include <stddef.h>
 
 #include "quant/codec_blocks.h"
 #include "quant/codec_families.h"
-#include "quant/codec_x86.h"
-
-/* Byte j is 16 where bit j of the two bytes at p is set, else 0. */
-static inline __m128i fifth_bits(const uint8_t *p) {
-    const __m128i bit = _mm_set1_epi64x((long long)0x8040201008040201ull);
-    __m128i v = _mm_unpacklo_epi64(_mm_set1_epi8((char)p[0]), _mm_set1_epi8((char)p[1]));
-    return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(v, bit), bit), _mm_set1_epi8(16));
-}
+#include "quant/codec_vectors.h"
 
 static void decode_q4_0(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
-    const __m128i offset = _mm_set1_epi8(8);
     for (size_t i = 0; i < n; i += 32, p += sizeof(wt_block_q4_0)) {
         const float d = half_at(p);
-        __m128i q = load16(p + offsetof(wt_block_q4_0, qs));
-        put_scaled(dst + i, _mm_sub_epi8(low_nibbles(q), offset), d);
-        put_scaled(dst + i + 16, _mm_sub_epi8(high_nibbles(q), offset), d);
+        const bytes16 q = load16(p + offsetof(wt_block_q4_0, qs));
+        put_scaled(dst + i, lowered(low_nibbles(q), 8), d);
+        put_scaled(dst + i + 16, lowered(high_nibbles(q), 8), d);
     }
 }
 
@@ -29,7 +21,7 @@ static void decode_q4_1(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
     for (size_t i = 0; i < n; i += 32, p += sizeof(wt_block_q4_1)) {
         const float d = half_at(p), m = half_at(p + offsetof(wt_block_q4_1, m));
-        __m128i q = load16(p + offsetof(wt_block_q4_1, qs));
+        const bytes16 q = load16(p + offsetof(wt_block_q4_1, qs));
         put_raised(dst + i, low_nibbles(q), d, m);
         put_raised(dst + i + 16, high_nibbles(q), d, m);
     }
@@ -37,13 +29,12 @@ static void decode_q4_1(const void *src, float *dst, size_t n) {
 
 static void decode_q5_0(const void *src, float *dst, size_t n) {
     const uint8_t *p = src;
-    const __m128i offset = _mm_set1_epi8(16);
     for (size_t i = 0; i < n; i += 32, p += sizeof(wt_block_q5_0)) {
         const uint8_t *qh = p + offsetof(wt_block_q5_0, qh);
         const float d = half_at(p);
-        __m128i q = load16(p + offsetof(wt_block_q5_0, qs));
-        put_scaled(dst + i, _mm_sub_epi8(_mm_or_si128(low_nibbles(q), fifth_bits(qh)), offset), d);
-        put_scaled(dst + i + 16, _mm_sub_epi8(_mm_or_si128(high_nibbles(q), fifth_bits(qh + 2)), offset), d);
+        const bytes16 q = load16(p + offsetof(wt_block_q5_0, qs));
+        put_scaled(dst + i, lowered(either(low_nibbles(q), fifth_bits(qh)), 16), d);
+        put_scaled(dst + i + 16, lowered(either(high_nibbles(q), fifth_bits(qh + 2)), 16), d);
     }
 }
 
@@ -52,9 +43,9 @@ static void decode_q5_1(const void *src, float *dst, size_t n) {
     for (size_t i = 0; i < n; i += 32, p += sizeof(wt_block_q5_1)) {
         const uint8_t *qh = p + offsetof(wt_block_q5_1, qh);
         const float d = half_at(p), m = half_at(p + offsetof(wt_block_q5_1, m));
-        __m128i q = load16(p + offsetof(wt_block_q5_1, qs));
-        put_raised(dst + i, _mm_or_si128(low_nibbles(q), fifth_bits(qh)), d, m);
-        put_raised(dst + i + 16, _mm_or_si128(high_nibbles(q), fifth_bits(qh + 2)), d, m);
+        const bytes16 q = load16(p + offsetof(wt_block_q5_1, qs));
+        put_raised(dst + i, either(low_nibbles(q), fifth_bits(qh)), d, m);
+        put_raised(dst + i + 16, either(high_nibbles(q), fifth_bits(qh + 2)), d, m);
     }
 }
 
@@ -63,8 +54,8 @@ static void decode_q8_0(const void *src, float *dst, size_t n) {
     for (size_t i = 0; i < n; i += 32, p += sizeof(wt_block_q8_0)) {
         const uint8_t *qs = p + offsetof(wt_block_q8_0, qs);
         const float d = half_at(p);
-        put_scaled(dst + i, load16(qs), d);
-        put_scaled(dst + i + 16, load16(qs + 16), d);
+        put_scaled(dst + i, lowered(load16(qs), 0), d);
+        put_scaled(dst + i + 16, lowered(load16(qs + 16), 0), d);
     }
 }
 

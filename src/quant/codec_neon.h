@@ -15,6 +15,32 @@ static inline float half_at(const uint8_t *p) {
     return half;
 }
 
+typedef uint8x16_t bytes16;
+
+static inline uint8x16_t load16(const uint8_t *p) { return vld1q_u8(p); }
+
+static inline uint8x16_t low_nibbles(uint8x16_t v) { return vandq_u8(v, vdupq_n_u8(15)); }
+static inline uint8x16_t high_nibbles(uint8x16_t v) { return vshrq_n_u8(v, 4); }
+
+/* The low nibbles of the 8 bytes at p, then the high ones. */
+static inline uint8x16_t nibbles_of_8(const uint8_t *p) {
+    const uint8x8_t q = vld1_u8(p);
+    return vcombine_u8(vand_u8(q, vdup_n_u8(15)), vshr_n_u8(q, 4));
+}
+
+/* Byte j is 16 where bit j of the two bytes at p is set, else 0. */
+static inline uint8x16_t fifth_bits(const uint8_t *p) {
+    const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201u));
+    return vandq_u8(vtstq_u8(vcombine_u8(vdup_n_u8(p[0]), vdup_n_u8(p[1])), bit), vdupq_n_u8(16));
+}
+
+static inline uint8x16_t either(uint8x16_t a, uint8x16_t b) { return vorrq_u8(a, b); }
+
+/* The signed values that codes 0 to 15 stand for. */
+static inline int8x16_t look_up(uint8x16_t values, uint8x16_t codes) {
+    return vreinterpretq_s8_u8(vqtbl1q_u8(values, codes));
+}
+
 /* The bits `mask` of every byte, shifted down first. */
 static inline uint8x16_t bits(uint8x16_t v, int shift, uint8_t mask) {
     return vandq_u8(vshlq_u8(v, vdupq_n_s8((int8_t)-shift)), vdupq_n_u8(mask));

@@ -76,7 +76,7 @@ void wt_encode_at(wt_type type, wt_cpu_level level, const float *x, const float 
     const bool even = !search && row->even && (!w || k->alike(w, n));
     const bool plain = !search && row->plain && w && is_plain(type, x, w, n);
     const wt_encode_fn encode = plain ? row->plain : !search && row->brief ? row->brief : row->encode;
-    if (!search) search = &row->traits.search;
+    if (!search) search = row->usual ? row->usual : &row->traits.search;
     if (info->block == 1) { /* nothing to search for, and every float is to stay what it is */
         row->encode(k, x, w, n, search, dst);
         return;

@@ -161,24 +161,19 @@ static void encode(const wt_encode_kernels *k, wt_type type, const float *x, con
     { .lo = -9.0f, .hi = 4.0f, .steps = 8, .passes = 0, .bias = 1.0f }
 #define TYPE(name, usual, ...)                                                                                         \
     { {__VA_ARGS__}, usual, pack_##name, sizeof(wt_block_##name) }
-#define ENCODERS(name, type)                                                                                           \
+#define ENCODER(name, type)                                                                                            \
     static void encode_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                    \
                               const wt_search *search, void *dst) {                                                    \
         encode(k, type, x, w, n, search, dst);                                                                         \
-    }                                                                                                                  \
-    static void brief_##name(const wt_encode_kernels *k, const float *x, const float *w, size_t n,                     \
-                             const wt_search *search, void *dst) {                                                     \
-        (void)search;                                                                                                  \
-        encode(k, type, x, w, n, &wt_book_type_of(type)->usual, dst);                                                  \
     }
 
-ENCODERS(iq2_xxs, WT_IQ2_XXS)
-ENCODERS(iq2_xs, WT_IQ2_XS)
-ENCODERS(iq2_s, WT_IQ2_S)
-ENCODERS(iq3_xxs, WT_IQ3_XXS)
-ENCODERS(iq3_s, WT_IQ3_S)
-ENCODERS(iq1_s, WT_IQ1_S)
-ENCODERS(iq1_m, WT_IQ1_M)
+ENCODER(iq2_xxs, WT_IQ2_XXS)
+ENCODER(iq2_xs, WT_IQ2_XS)
+ENCODER(iq2_s, WT_IQ2_S)
+ENCODER(iq3_xxs, WT_IQ3_XXS)
+ENCODER(iq3_s, WT_IQ3_S)
+ENCODER(iq1_s, WT_IQ1_S)
+ENCODER(iq1_m, WT_IQ1_M)
 
 const wt_book_type *wt_book_type_of(wt_type type) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -195,19 +190,23 @@ const wt_book_type *wt_book_type_of(wt_type type) {
     return (unsigned)type < WT_TYPE_LIMIT && TYPES[type].pack ? &TYPES[type] : NULL;
 }
 
-/* Strategies start from a pass more than the usual, which finds another 0.1% to 0.5% of the error for IQ1, next to nothing for IQ2 and IQ3. */
-static wt_encoder_row row_of(wt_type type, wt_encode_fn thorough, wt_encode_fn brief, bool needs_importance) {
-    wt_search more = wt_book_type_of(type)->usual;
+/*
+ * Strategies start from a pass more than the usual, which finds another 0.1% to 0.5% of the error for IQ1, next to nothing
+ * for IQ2 and IQ3.
+ */
+static wt_encoder_row row_of(wt_type type, wt_encode_fn fn, bool needs_importance) {
+    const wt_search *usual = &wt_book_type_of(type)->usual;
+    wt_search more = *usual;
     more.passes++;
-    return (wt_encoder_row){.encode = thorough, .brief = brief, .traits = {true, needs_importance, more}};
+    return (wt_encoder_row){.encode = fn, .usual = usual, .traits = {true, needs_importance, more}};
 }
 
 void wt_encoders_codebook(wt_encoder_row *table) {
-    table[WT_IQ2_XXS] = row_of(WT_IQ2_XXS, encode_iq2_xxs, brief_iq2_xxs, true);
-    table[WT_IQ2_XS] = row_of(WT_IQ2_XS, encode_iq2_xs, brief_iq2_xs, true);
-    table[WT_IQ2_S] = row_of(WT_IQ2_S, encode_iq2_s, brief_iq2_s, false);
-    table[WT_IQ3_XXS] = row_of(WT_IQ3_XXS, encode_iq3_xxs, brief_iq3_xxs, false);
-    table[WT_IQ3_S] = row_of(WT_IQ3_S, encode_iq3_s, brief_iq3_s, false);
-    table[WT_IQ1_S] = row_of(WT_IQ1_S, encode_iq1_s, brief_iq1_s, true);
-    table[WT_IQ1_M] = row_of(WT_IQ1_M, encode_iq1_m, brief_iq1_m, true);
+    table[WT_IQ2_XXS] = row_of(WT_IQ2_XXS, encode_iq2_xxs, true);
+    table[WT_IQ2_XS] = row_of(WT_IQ2_XS, encode_iq2_xs, true);
+    table[WT_IQ2_S] = row_of(WT_IQ2_S, encode_iq2_s, false);
+    table[WT_IQ3_XXS] = row_of(WT_IQ3_XXS, encode_iq3_xxs, false);
+    table[WT_IQ3_S] = row_of(WT_IQ3_S, encode_iq3_s, false);
+    table[WT_IQ1_S] = row_of(WT_IQ1_S, encode_iq1_s, true);
+    table[WT_IQ1_M] = row_of(WT_IQ1_M, encode_iq1_m, true);
 }

@@ -25,6 +25,7 @@ typedef struct wt_encoder_row {
     wt_encode_fn
         plain; /* of weights that are what stock has without importance, where no search is given; NULL: `encode` */
     wt_encode_fn brief; /* of others where no search is given; NULL: `encode` */
+    const wt_search *usual; /* where no search is given; NULL: that of the traits */
 } wt_encoder_row;
 
 /* Weights x [n] and importance w [n], or NULL, as encoders get them, n <= 256, a whole number of runs of 16. */

@@ -1,7 +1,7 @@
 /*
- * blocks FOLDER: what every block type, F16 and BF16 decode to, ours for every instruction set that this processor has against
- * the decoders of stock llama.cpp (its libggml-base under FOLDER/node_modules), on random bytes and on such as make
- * trouble: every byte all over, scales that are zeros, subnormal, the largest there are, infinite or no numbers. The
+ * blocks FOLDER: what every block type, F16 and BF16 decode to, ours for every instruction set that this processor has
+ * against the decoders of stock llama.cpp (its libggml-base under FOLDER/node_modules), on random bytes and on such as
+ * make trouble: every byte all over, scales that are zeros, subnormal, the largest there are, infinite or no numbers. The
  * same bits, but that a NaN is a NaN.
  */
 #include <dlfcn.h>
