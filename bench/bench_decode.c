@@ -112,6 +112,10 @@ int main(int argc, char **argv) {
             return 2;
         }
     }
+    if (only && wt_type_by_name(only) < 0) {
+        fprintf(stderr, "bench_decode: unknown type '%s'\n", only);
+        return 2;
+    }
     buffers b;
     if (!buffers_init(&b)) {
         fprintf(stderr, "bench_decode: out of memory\n");

@@ -112,9 +112,14 @@ static void compare_rows(const float *x, const float *h, size_t rows, size_t col
 static int compare_golden(const char *path, wt_error *err) {
     wt_map map;
     if (wt_map_open(&map, path, err) != 0) return -1;
-    uint32_t head[3];
-    memcpy(head, map.data + 8, sizeof head);
-    size_t rows = head[1], columns = head[2];
+    enum { HEAD = 28 }; /* magic, type, rows, columns, bytes of a row; see make_golden.c */
+    uint32_t head[3] = {0};
+    if (map.size >= HEAD && memcmp(map.data, "GOLDEN1", 8) == 0) memcpy(head, map.data + 8, sizeof head);
+    const size_t rows = head[1], columns = head[2];
+    if (rows == 0 || columns == 0 || (map.size - HEAD) / 4 / columns < rows + 1) {
+        wt_map_close(&map);
+        return wt_fail(err, WT_ERR_FORMAT, "cannot read '%s': not whole golden vectors", path);
+    }
     float *x = need(4 * rows * columns), *h = need(4 * columns);
     memcpy(x, map.data + 28, 4 * rows * columns);
     memcpy(h, map.data + 28 + 4 * rows * columns, 4 * columns);
@@ -161,6 +166,8 @@ static bool print_errors(void) {
         for (int weighted = 0; weighted < 2; weighted++) {
             const tally *s = &tallies[t][weighted];
             if (is_wanted(t, weighted) && (s->rows == 0 || s->worse > 0)) good = false;
+            if (is_wanted(t, weighted) && s->rows == 0)
+                fprintf(stderr, "bench_encode: no row of these files fits %s\n", type_name(TYPES[t]));
             if (!s->rows) continue;
             printf("%-8s %-8s %9zu %7zu %12.6f %12.4f %12.4f\n", type_name(TYPES[t]), weighted ? "imatrix" : "none",
                    s->rows, s->worse, s->worst, s->counted ? exp(s->logs / (double)s->counted) : 1.0,
@@ -241,52 +248,55 @@ static int open_stock(const char *folder) {
         printf("bench_encode: the library under '%s' is not ggml's base library\n", folder);
         return 1;
     }
-    for (size_t t = 0; t < N_TYPES; t++) { /* some take seconds */
+    fprintf(stderr, "preparing stock's codebooks, which may take half a minute\n");
+    for (size_t t = 0; t < N_TYPES; t++) {
         if (!only_type || strcmp(only_type, type_name(TYPES[t])) == 0) stock_init((int)TYPES[t]);
     }
     return 0;
 }
 
+static int usage(void) {
+    fprintf(stderr,
+            "usage: bench_encode FOLDER [--type NAME] [--verbose] [--speed-only | --error-only] [FILE ...]\n"
+            "example: bench_encode tests/interop --type Q4_K tests/data/golden/q4_K.golden data/seedling.gguf\n");
+    return 2;
+}
+
 int main(int argc, char **argv) {
-    bool speed = true, error = true, files = false;
-    int status;
+    bool speed = true, error = true;
+    int files = 0, status;
     wt_error err = {0};
-    if (argc < 2) {
-        fprintf(stderr,
-                "usage: bench_encode FOLDER [--type NAME] [--verbose] [--speed-only | --error-only] [FILE ...]\n");
-        return 2;
-    }
-    for (int i = 2; i + 1 < argc; i++) {
-        if (strcmp(argv[i], "--type") == 0) only_type = argv[i + 1];
-    }
-    if (only_type && wt_type_by_name(only_type) < 0) {
-        fprintf(stderr, "bench_encode: unknown type '%s'\n", only_type);
-        return 2;
-    }
-    if ((status = open_stock(argv[1])) != 0) return status;
+    if (argc < 2) return usage();
     for (int i = 2; i < argc; i++) {
-        size_t length = strlen(argv[i]);
-        status = 0;
         if (strcmp(argv[i], "--type") == 0 && i + 1 < argc)
-            i++;
+            only_type = argv[++i];
         else if (strcmp(argv[i], "--verbose") == 0)
             verbose = true;
         else if (strcmp(argv[i], "--speed-only") == 0)
             error = false;
         else if (strcmp(argv[i], "--error-only") == 0)
             speed = false;
-        else if (!error)
-            continue;
-        else if (length > 7 && strcmp(argv[i] + length - 7, ".golden") == 0)
-            files = true, status = compare_golden(argv[i], &err);
+        else if (strncmp(argv[i], "--", 2) == 0)
+            return usage();
         else
-            files = true, status = compare_model(argv[i], &err);
-        if (status != 0) {
+            argv[2 + files++] = argv[i]; /* files come to the front */
+    }
+    if (!speed && files == 0) return usage();
+    if (only_type && wt_type_by_name(only_type) < 0) {
+        fprintf(stderr, "bench_encode: unknown type '%s'\n", only_type);
+        return 2;
+    }
+    if ((status = open_stock(argv[1])) != 0) return status;
+    for (int i = 2; error && i < 2 + files; i++) {
+        const size_t length = strlen(argv[i]);
+        fprintf(stderr, "comparing rows of %s\n", argv[i]);
+        const bool golden = length > 7 && strcmp(argv[i] + length - 7, ".golden") == 0;
+        if ((golden ? compare_golden(argv[i], &err) : compare_model(argv[i], &err)) != 0) {
             fprintf(stderr, "bench_encode: %s\n", err.message);
             return 1;
         }
     }
-    const bool good = !error || !files || print_errors();
+    const bool good = !error || files == 0 || print_errors();
     if (speed) time_all();
     return !good;
 }
